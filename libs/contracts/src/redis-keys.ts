@@ -1,0 +1,26 @@
+/** Every Redis key that more than one part of deja touches. Keys that one script touches together share a hash tag. */
+export const PUSH_CHANNEL = 'deja:push';
+/** The last routing snapshot, JSON. Read by a gateway at start, then pushed. */
+export const SNAPSHOT_KEY = 'deja:routing:snapshot';
+export const SNAPSHOT_VERSION_KEY = 'deja:routing:version';
+
+export const USAGE_QUEUE = 'usage';
+/** BullMQ's key prefix; the braces keep a queue's keys on one Redis Cluster shard. */
+export const USAGE_QUEUE_PREFIX = '{deja:queue}';
+
+/** Set of gateway processes that may hold open operations. */
+export const GATEWAYS_KEY = 'deja:ops:gateways';
+/** Exists while that gateway process lives: 60 s, renewed every 15 s. */
+export const gatewayAliveKey = (instance: string): string => `deja:ops:{${instance}}:alive`;
+/** Hash of operation id → OpenOperation or, until it is safely queued, OperationRecord (JSON). */
+export const gatewayOpsKey = (instance: string): string => `deja:ops:{${instance}}:open`;
+export const GATEWAY_LEASE_S = 60;
+export const GATEWAY_HEARTBEAT_S = 15;
+
+/** Exact-cache entry by canonical key (see libs/cache-key). */
+export const exactKey = (tenant: string, hash: string): string => `deja:cache:{${tenant}}:exact:${hash}`;
+/** The same entry by id, for semantic hits. */
+export const cacheEntryKey = (tenant: string, entry: string): string => `deja:cache:{${tenant}}:entry:${entry}`;
+/** Exists while this partition holds at least one semantic entry; otherwise no look-up is worth its round trip. */
+export const semanticPresenceKey = (tenant: string, scope: string, fingerprint: string): string =>
+  `deja:cache:{${tenant}}:sem:${scope}:${fingerprint}`;

@@ -1,0 +1,111 @@
+/** Tokens of one answer, in OpenAI's words. `promptTokens` include the cached ones, `completionTokens` the reasoning ones. */
+export interface Usage {
+  promptTokens: number;
+  cachedTokens: number;
+  /** Tokens written to a provider's prompt cache (Anthropic bills them apart); part of `promptTokens`. */
+  cacheWriteTokens: number;
+  completionTokens: number;
+  reasoningTokens: number;
+}
+
+export type UsageSource = 'upstream' | 'estimated' | 'cache' | 'none';
+
+/** Rates as quoted at the time of the call. Integer nano-USD per million tokens: 0.15 USD per million is 150_000_000. */
+export interface Price {
+  /** Names the table and the override it came from; recorded with each row. */
+  version: string;
+  input: number;
+  cachedInput: number;
+  cacheWrite: number;
+  output: number;
+  /** Rates for requests whose prompt is longer than `abovePromptTokens`. */
+  longContext: { abovePromptTokens: number; input: number; cachedInput: number; output: number } | null;
+}
+
+export type Outcome = 'ok' | 'error' | 'cancelled' | 'blocked' | 'orphaned';
+export type CacheOutcome = 'HIT-EXACT' | 'HIT-SEMANTIC' | 'MISS' | 'BYPASS';
+
+/** One upstream call. */
+export interface AttemptRecord {
+  id: string;
+  /** 1 for the first call of its operation. */
+  n: number;
+  provider: string;
+  deployment: string;
+  /** Id of the credential, never its value; null where the provider needs none. */
+  credential: string | null;
+  /** The name sent upstream. */
+  model: string;
+  /** HTTP status of the provider, null when no answer came. */
+  status: number | null;
+  outcome: 'ok' | 'error' | 'cancelled';
+  errorCode: string | null;
+  hedge: boolean;
+  shadow: boolean;
+  usage: Usage | null;
+  usageSource: UsageSource;
+  /** The price at that moment; null when unknown, and then the cost is null, not 0. */
+  price: Price | null;
+  startedAtMs: number;
+  firstByteMs: number | null;
+  durationMs: number;
+}
+
+/** One client request, settled. This is the usage event: what the gateway hands to the usage-worker, and what the ledger keeps. */
+export interface OperationRecord {
+  kind: 'settled';
+  id: string;
+  tenant: string;
+  key: string | null;
+  user: string | null;
+  tags: Record<string, string>;
+  endpoint: string;
+  requestedModel: string;
+  /** The public name that served, null when none did. */
+  model: string | null;
+  provider: string | null;
+  deployment: string | null;
+  credential: string | null;
+  status: number;
+  outcome: Outcome;
+  errorCode: string | null;
+  cache: CacheOutcome | null;
+  cacheReason: string | null;
+  cacheEntry: string | null;
+  cacheSimilarity: number | null;
+  stream: boolean;
+  /** What the client was told; on a hit the original numbers. */
+  usage: Usage | null;
+  usageSource: UsageSource;
+  /** On a hit: the price of the call that was saved. */
+  savedPrice: Price | null;
+  receivedAtMs: number;
+  firstByteMs: number | null;
+  durationMs: number;
+  traceId: string | null;
+  /** W3C traceparent of the operation, for the worker's span link. */
+  traceparent: string | null;
+  attempts: AttemptRecord[];
+}
+
+/** An accepted operation that has not been settled yet; what an `orphaned` row is made of when its gateway dies. */
+export interface OpenOperation {
+  kind: 'open';
+  id: string;
+  tenant: string;
+  key: string | null;
+  user: string | null;
+  tags: Record<string, string>;
+  endpoint: string;
+  requestedModel: string;
+  stream: boolean;
+  receivedAtMs: number;
+  estimatedPromptTokens: number;
+  traceId: string | null;
+}
+
+/** Data of one BullMQ job on `USAGE_QUEUE`. */
+export interface UsageBatch {
+  v: 1;
+  events: OperationRecord[];
+}
