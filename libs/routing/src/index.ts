@@ -1,1 +1,2 @@
-export {};
+export { planRequest, type PlanMoment, type PlanNeed, type PlanResult } from './plan.ts';
+export { weightedOrder } from './weighted-order.ts';
