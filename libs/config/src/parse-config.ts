@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import type { DejaConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
+import type { Environment } from './environment.ts';
+import { checkForm, type FormProblem } from './form.ts';
+import { modelsOf, modelsWithoutFile } from './models.ts';
+import { pathText } from './path.ts';
+import { openaiFromEnvironment, providerOf, simulatedProvider } from './providers.ts';
+import { resolveReferences } from './references.ts';
+import { FILE, type FileConfig } from './schema.ts';
+import { settingsOf } from './settings.ts';
+import { withoutEffect } from './without-effect.ts';
+import { YamlSource, type ConfigProblem } from './yaml-source.ts';
+
+export type ParsedConfig =
+  | { ok: true; config: DejaConfig; /** Sentences about what was written and does nothing. */ warnings: string[]; /** Files that `${file:…}` read. */ files: string[] }
+  | { ok: false; errors: ConfigProblem[]; files: string[] };
+
+type ConfigEnvironment = Pick<Environment, 'openaiApiKeys' | 'openaiBaseUrl'> & { variables: NodeJS.ProcessEnv };
+
+/**
+ * deja.yaml as text (null: there is no file) and the environment, made into a complete configuration. All problems are reported at
+ * once, each with its place; then there is no configuration, because half of one is worse than the last good one.
+ * `readFile` reads what `${file:…}` names.
+ */
+export function parseConfig(
+  yamlText: string | null,
+  environment: ConfigEnvironment,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): ParsedConfig {
+  if (yamlText === null) return { ok: true, config: withoutFile(environment), warnings: [], files: [] };
+  const source = new YamlSource(yamlText);
+  const syntax = source.syntaxProblems();
+  if (syntax.length > 0) return { ok: false, errors: syntax, files: [] };
+
+  const written = dataOf(source);
+  if ('error' in written) return { ok: false, errors: [written.error], files: [] };
+  const resolved = resolveReferences(written.data, { variables: environment.variables, readFile });
+  const form = checkForm(resolved.data);
+  const problems = [...resolved.problems, ...form.problems];
+  const config = form.file === null ? null : assemble(form.file, environment, problems);
+  if (problems.length > 0 || form.file === null || config === null) {
+    const errors = problems.map(({ path, message }) => source.problem(path, message));
+    return { ok: false, errors: errors.toSorted((a, b) => a.line - b.line || a.column - b.column), files: resolved.files };
+  }
+  const warnings = withoutEffect(resolved.data, form.file).map(({ path, message }) => `${pathText(path)} (line ${source.lineOf(path)}) ${message}`);
+  return { ok: true, config, warnings, files: resolved.files };
+}
+
+function dataOf(source: YamlSource): { data: unknown } | { error: ConfigProblem } {
+  try {
+    return { data: source.toData() };
+  } catch (error) {
+    return { error: source.problem([], `not usable YAML: ${error instanceof Error ? error.message : String(error)}`) };
+  }
+}
+
+function assemble(file: FileConfig, environment: ConfigEnvironment, problems: FormProblem[]): DejaConfig {
+  const named = Object.entries(file.providers).map(([name, provider]) => providerOf(name, provider, problems));
+  const providers = named.length > 0 ? named : [providerFromEnvironment(environment)];
+  return { providers, models: modelList(file, providers, problems), settings: settingsOf(file, problems) };
+}
+
+function modelList(file: FileConfig, providers: ProviderConfig[], problems: FormProblem[]): ModelConfig[] {
+  if (file.models.length > 0) return modelsOf(file.models, providers.map((provider) => provider.name), problems);
+  const [only, ...others] = providers;
+  if (only !== undefined && others.length === 0) return modelsWithoutFile(only);
+  problems.push({
+    path: ['models'],
+    message: `models are missing: with several providers, say which serves what, e.g. models: [{ name: "*", deployments: [{ provider: ${only?.name ?? 'openai'}, model: "*" }] }]`,
+  });
+  return [];
+}
+
+function providerFromEnvironment(environment: ConfigEnvironment): ProviderConfig {
+  const configured = environment.openaiApiKeys.length > 0 || environment.openaiBaseUrl !== null;
+  return configured ? openaiFromEnvironment(environment.openaiApiKeys, environment.openaiBaseUrl) : simulatedProvider();
+}
+
+function withoutFile(environment: ConfigEnvironment): DejaConfig {
+  const provider = providerFromEnvironment(environment);
+  return { providers: [provider], models: modelsWithoutFile(provider), settings: settingsOf(FILE.parse({}), []) };
+}

@@ -1,0 +1,88 @@
+import type { CredentialConfig, ProviderConfig } from './deja-config.ts';
+import type { FormProblem } from './form.ts';
+import { poolOf } from './references.ts';
+import type { FileProvider } from './schema.ts';
+import { Secret } from './secret.ts';
+
+export const OPENAI_BASE_URL = 'https://api.openai.com/v1';
+
+/** The provider as it stands in the file, with its credentials' pools unfolded. Adds what is wrong with it to `problems`. */
+export function providerOf(name: string, file: FileProvider, problems: FormProblem[]): ProviderConfig {
+  const path = ['providers', name];
+  if (file.kind === 'azure-openai' || file.kind === 'anthropic' || file.kind === 'gemini') {
+    problems.push({
+      path: [...path, 'kind'],
+      message: `kind ${file.kind} is not available in this version: write openai (it fits every OpenAI-compatible server) or simulated, or take the provider out`,
+    });
+  }
+  const provider: ProviderConfig = {
+    name,
+    kind: file.kind,
+    baseUrl: file.kind === 'simulated' ? '' : (file.base_url ?? OPENAI_BASE_URL).replace(/\/+$/, ''),
+    apiVersion: file.api_version ?? null,
+    credentials: file.kind === 'simulated' ? [] : credentialsOf(name, file, problems),
+  };
+  const wrongUrl = file.kind === 'simulated' ? null : baseUrlProblem(provider.baseUrl);
+  if (wrongUrl !== null) problems.push({ path: [...path, 'base_url'], message: wrongUrl });
+  if (file.kind === 'openai' && provider.baseUrl === OPENAI_BASE_URL && file.credentials.length === 0) {
+    problems.push({
+      path,
+      message: 'credentials are missing: write credentials: [{ name: main, value: "${env:OPENAI_API_KEY}" }], or a base_url of a server that needs none',
+    });
+  }
+  return provider;
+}
+
+/** What OPENAI_API_KEY and OPENAI_BASE_URL make. */
+export function openaiFromEnvironment(keys: string[], baseUrl: string | null): ProviderConfig {
+  return {
+    name: 'openai',
+    kind: 'openai',
+    baseUrl: (baseUrl ?? OPENAI_BASE_URL).replace(/\/+$/, ''),
+    apiVersion: null,
+    credentials: pool('openai', { name: 'main', weight: 1, limits: {} }, keys),
+  };
+}
+
+export function simulatedProvider(): ProviderConfig {
+  return { name: 'simulated', kind: 'simulated', baseUrl: '', apiVersion: null, credentials: [] };
+}
+
+function credentialsOf(provider: string, file: FileProvider, problems: FormProblem[]): CredentialConfig[] {
+  const credentials: CredentialConfig[] = [];
+  const seen = new Set<string>();
+  file.credentials.forEach((entry, index) => {
+    const path = ['providers', provider, 'credentials', index];
+    const values = poolOf(entry.value);
+    if (values.length === 0) problems.push({ path: [...path, 'value'], message: 'holds no value between its commas: write one' });
+    if (values.some((value) => !/^[\x21-\x7e]+$/.test(value) || value.includes('${'))) {
+      problems.push({ path: [...path, 'value'], message: 'must be printable ASCII without blanks: write the value itself, ${env:NAME} or ${file:/path}' });
+    }
+    for (const credential of pool(provider, entry, values)) {
+      if (seen.has(credential.name)) {
+        problems.push({ path: [...path, 'name'], message: `the name ${JSON.stringify(credential.name)} is used twice in this provider: choose another` });
+      }
+      seen.add(credential.name);
+      credentials.push(credential);
+    }
+  });
+  return credentials;
+}
+
+/** One credential per value. Several are numbered from 1; each has the weight and the limits of the entry. */
+function pool(provider: string, entry: Pick<CredentialConfig, 'name' | 'weight' | 'limits'>, values: string[]): CredentialConfig[] {
+  return values.map((value, index) => {
+    const name = values.length === 1 ? entry.name : `${entry.name}-${index + 1}`;
+    return { id: `${provider}/${name}`, name, value: new Secret(value), weight: entry.weight, limits: entry.limits };
+  });
+}
+
+/** Base URLs are shown to operators and travel between the apps: nothing secret may stand in one. */
+function baseUrlProblem(baseUrl: string): string | null {
+  if (!URL.canParse(baseUrl)) return 'must be a URL, such as https://api.example.com/v1';
+  const url = new URL(baseUrl);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must start with https:// or http://';
+  if (url.username !== '' || url.password !== '') return 'must not hold a user or a password: write secrets under credentials';
+  if (url.search !== '' || url.hash !== '') return 'must end before any ? or #: write secrets under credentials';
+  return null;
+}

@@ -1,0 +1,61 @@
+import { listOf } from './environment.ts';
+import type { Path } from './path.ts';
+
+/** Where `${env:…}` and `${file:…}` find their values. */
+export interface ReferenceSources {
+  variables: NodeJS.ProcessEnv;
+  /** Content of a file; throws when it cannot be read. */
+  readFile: (path: string) => string;
+}
+
+export interface Resolved {
+  data: unknown;
+  problems: { path: Path; message: string }[];
+  /** Files whose content became part of the configuration. */
+  files: string[];
+}
+
+const REFERENCE = /\$\{(env|file):([^}]*)\}/g;
+
+/** The same data with every reference in its texts replaced. Maps lose their empty (`null`) members: `limits:` with nothing after it is no limits. */
+export function resolveReferences(data: unknown, sources: ReferenceSources): Resolved {
+  const problems: Resolved['problems'] = [];
+  const files = new Set<string>();
+
+  const lookUp = (path: Path, kind: string, name: string): string => {
+    if (kind === 'env') {
+      const value = sources.variables[name]?.trim() ?? '';
+      if (value === '') problems.push({ path, message: `the environment variable ${name} is not set: set it, or take \${env:${name}} out` });
+      return value;
+    }
+    files.add(name);
+    try {
+      const content = sources.readFile(name).trim();
+      if (content === '') problems.push({ path, message: `the file ${name} is empty: write the value into it` });
+      return content;
+    } catch (error) {
+      problems.push({ path, message: `the file ${name} cannot be read (${errorCode(error)}): create it, or correct \${file:${name}}` });
+      return '';
+    }
+  };
+
+  const walk = (value: unknown, path: Path): unknown => {
+    if (typeof value === 'string') {
+      // An unresolved reference was reported; a stand-in lets the other checks run.
+      return value.replaceAll(REFERENCE, (_, kind: string, name: string) => lookUp(path, kind, name.trim()) || 'unresolved');
+    }
+    if (Array.isArray(value)) return value.map((item: unknown, index) => walk(item, [...path, index]));
+    if (typeof value !== 'object' || value === null) return value;
+    const members = Object.entries(value).filter(([, member]) => member !== null && member !== undefined);
+    return Object.fromEntries(members.map(([key, member]): [string, unknown] => [key, walk(member, [...path, key])]));
+  };
+
+  return { data: walk(data, []), problems, files: [...files] };
+}
+
+/** The values of one credential: a comma-separated one is a pool. */
+export const poolOf = listOf;
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+}

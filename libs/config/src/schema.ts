@@ -1,0 +1,153 @@
+import { z } from 'zod';
+
+/** Everything deja.yaml may say. Unknown keys are refused everywhere: a mistyped limit that is silently ignored is no limit. */
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const NAME_MESSAGE = 'write a name of letters, digits, ".", "_" and "-", at most 63 long';
+const DAY_MS = 86_400_000;
+
+const name = z.string().regex(NAME, NAME_MESSAGE);
+const modelName = z.string().min(1).max(256);
+const ceiling = z.int().min(1).max(1_000_000_000_000).optional();
+const durationMs = z.int().min(1).max(DAY_MS);
+const ttlS = z.int().min(1).max(31_536_000);
+const weight = z.number().min(0).max(1_000_000).default(1);
+const usdPerMillion = z.number().min(0).max(1_000_000);
+const notEmpty = (what: string): string => `must not be empty: name at least one ${what}`;
+
+const limits = z.strictObject({
+  requests_per_minute: ceiling,
+  tokens_per_minute: ceiling,
+  requests_per_day: ceiling,
+  tokens_per_day: ceiling,
+  concurrency: ceiling,
+});
+
+const credential = z.strictObject({
+  name,
+  value: z.string().min(1),
+  weight,
+  limits: limits.prefault({}),
+});
+
+const provider = z.strictObject({
+  kind: z.enum(['openai', 'azure-openai', 'anthropic', 'gemini', 'simulated']),
+  base_url: z.string().optional(),
+  api_version: z.string().min(1).optional(),
+  credentials: z.array(credential).default([]),
+});
+
+const deployment = z.strictObject({
+  provider: z.string(),
+  model: modelName,
+  weight,
+  priority: z.int().min(1).max(1000).default(1),
+});
+
+const model = z.strictObject({
+  name: modelName,
+  strategy: z.enum(['weighted', 'least_latency', 'least_busy', 'cheapest', 'priority']).default('weighted'),
+  deployments: z.array(deployment).min(1, notEmpty('deployment')).optional(),
+  fallbacks: z.array(modelName).default([]),
+  fallbacks_on: z.strictObject({ context_window: z.array(modelName).optional(), content_policy: z.array(modelName).optional() }).optional(),
+  hedge: z.strictObject({ after: z.enum(['p50', 'p75', 'p90', 'p95', 'p99']), max_share: z.number().min(0).max(1).optional() }).optional(),
+  candidates: z.array(modelName).min(1, notEmpty('candidate')).optional(),
+  prefer: z.enum(['cost', 'speed', 'capability']).optional(),
+});
+
+const timeouts = z.strictObject({
+  connect_ms: durationMs.default(2000),
+  first_byte_ms: durationMs.default(30_000),
+  idle_ms: durationMs.default(30_000),
+  total_ms: durationMs.default(600_000),
+  unary_ms: durationMs.default(30_000),
+});
+
+const retries = z.strictObject({
+  max_attempts: z.int().min(1).max(20).default(4),
+  backoff_ms: z.tuple([z.int().min(0).max(DAY_MS), z.int().min(0).max(DAY_MS)]).default([100, 2000]),
+});
+
+const validation = z.strictObject({
+  max_body_bytes: z.int().min(1024).max(1_073_741_824).default(10_485_760),
+  max_messages: z.int().min(1).max(1_000_000).default(1000),
+  max_input_tokens: z.int().min(1).max(100_000_000).default(128_000),
+  max_output_tokens: z.int().min(1).max(100_000_000).default(16_384),
+});
+
+const onFinding = z.enum(['block', 'redact', 'flag', 'off']);
+
+const contentSafety = z.strictObject({
+  deny: z.array(z.string().min(1)).default([]),
+  secrets: onFinding.optional(),
+  pii: onFinding.optional(),
+  moderation: z.strictObject({
+    model: modelName,
+    on_error: z.enum(['open', 'closed']).optional(),
+    timeout_ms: durationMs.optional(),
+  }).optional(),
+});
+
+const cache = z.strictObject({
+  scope: z.enum(['key', 'user', 'tenant', 'global']).default('tenant'),
+  exact: z.strictObject({ enabled: z.boolean().default(true), ttl_s: ttlS.default(300) }).prefault({}),
+  semantic: z.strictObject({
+    enabled: z.boolean().default(true),
+    ttl_s: ttlS.default(3600),
+    embedder: z.string().regex(/^(built-in|openai:.+|onnx:.+)$/, 'write built-in, openai:<model> or onnx:<file>').default('built-in'),
+    max_wrong_rate: z.number().min(0).max(1).optional(),
+  }).prefault({}),
+});
+
+const price = z.strictObject({
+  input_usd_per_million: usdPerMillion,
+  cached_input_usd_per_million: usdPerMillion.optional(),
+  cache_write_usd_per_million: usdPerMillion.optional(),
+  output_usd_per_million: usdPerMillion,
+});
+
+const alert = z.strictObject({
+  name,
+  when: z.strictObject({
+    metric: z.enum([
+      'budget_used_share', 'budget_forecast_share', 'error_rate', 'latency_ms', 'token_spike', 'cost_spike', 'cache_wrong_rate',
+      'new_model', 'credential_out', 'provider_down', 'unknown_price', 'queue_lag_s', 'ledger_drift',
+    ]),
+    above: z.number().optional(),
+    percentile: z.number().min(0).max(100).optional(),
+    window_s: z.int().min(1).optional(),
+    min_requests: z.int().min(0).optional(),
+    for_s: z.int().min(0).optional(),
+    tenant: z.string().optional(),
+  }),
+  notify: z.array(z.strictObject({
+    webhook: z.string().optional(),
+    secret: z.string().optional(),
+    slack: z.string().optional(),
+  })).min(1, notEmpty('receiver')),
+});
+
+export const FILE = z.strictObject({
+  providers: z.record(name, provider).default({}),
+  models: z.array(model).default([]),
+  timeouts: timeouts.prefault({}),
+  retries: retries.prefault({}),
+  limits: z.strictObject({
+    global: limits.prefault({}),
+    per_key: limits.prefault({}),
+    per_user: limits.prefault({}),
+    degraded: z.enum(['open', 'closed', 'local_share']).default('local_share'),
+  }).prefault({}),
+  validation: validation.prefault({}),
+  content_safety: contentSafety.prefault({}),
+  cache: cache.prefault({}),
+  capture: z.enum(['none', 'metadata', 'full']).default('full'),
+  retention_days: z.int().min(1).max(36_500).default(30),
+  prices: z.record(z.string().min(1), price).default({}),
+  alerts: z.array(alert).default([]),
+});
+
+/** deja.yaml, checked for form and with defaults filled in. */
+export type FileConfig = z.output<typeof FILE>;
+export type FileProvider = FileConfig['providers'][string];
+export type FileModel = FileConfig['models'][number];

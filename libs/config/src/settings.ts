@@ -1,0 +1,54 @@
+import { nanoUsd, type Settings } from '@deja/contracts';
+import { RE2JS } from 're2js';
+import type { FormProblem } from './form.ts';
+import type { FileConfig } from './schema.ts';
+
+/** What the gateways need of the file. Adds what is wrong with it to `problems`. */
+export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings {
+  const [first, last] = file.retries.backoff_ms;
+  if (first > last) problems.push({ path: ['retries', 'backoff_ms'], message: `the first pause must not be longer than the last: write [${last}, ${first}]` });
+  file.content_safety.deny.forEach((pattern, index) => {
+    const reason = patternProblem(pattern);
+    if (reason !== null) problems.push({ path: ['content_safety', 'deny', index], message: reason });
+  });
+  return {
+    timeouts: file.timeouts,
+    retries: file.retries,
+    limits: file.limits,
+    validation: file.validation,
+    content_safety: { deny: file.content_safety.deny },
+    cache: {
+      scope: file.cache.scope,
+      exact: file.cache.exact,
+      semantic: { enabled: file.cache.semantic.enabled, ttl_s: file.cache.semantic.ttl_s },
+    },
+    prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
+  };
+}
+
+function patternProblem(pattern: string): string | null {
+  try {
+    RE2JS.compile(pattern);
+    return null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return `not an RE2 pattern (${reason}): RE2 has no look-around and no back-references`;
+  }
+}
+
+/** Cached tokens cost what others cost where the file does not say: assuming less would be a guess in the user's favour. */
+function priceOf(price: FileConfig['prices'][string]): Settings['prices'][string] {
+  const input = nanoPerMillion(price.input_usd_per_million);
+  return {
+    input,
+    cachedInput: price.cached_input_usd_per_million === undefined ? input : nanoPerMillion(price.cached_input_usd_per_million),
+    cacheWrite: price.cache_write_usd_per_million === undefined ? input : nanoPerMillion(price.cache_write_usd_per_million),
+    output: nanoPerMillion(price.output_usd_per_million),
+    longContext: null,
+  };
+}
+
+/** USD to integer nano-USD by way of decimal text: 0.075 is 75000000 exactly. */
+function nanoPerMillion(usd: number): number {
+  return Number(nanoUsd(usd.toFixed(9)));
+}

@@ -1,0 +1,66 @@
+import { valueAt, type Path } from './path.ts';
+import type { FileConfig } from './schema.ts';
+
+/** Keys of the file that are understood but not acted upon yet. `*` is any member or index. */
+const NOT_YET: readonly string[] = [
+  'models.*.candidates',
+  'models.*.prefer',
+  'models.*.hedge',
+  'models.*.fallbacks_on',
+  'limits.global.requests_per_day',
+  'limits.global.tokens_per_day',
+  'limits.per_key.requests_per_day',
+  'limits.per_key.tokens_per_day',
+  'limits.per_user.requests_per_day',
+  'limits.per_user.tokens_per_day',
+  'providers.*.api_version',
+  'providers.*.credentials.*.limits.requests_per_day',
+  'providers.*.credentials.*.limits.tokens_per_day',
+  'content_safety.secrets',
+  'content_safety.pii',
+  'content_safety.moderation',
+  'cache.semantic.max_wrong_rate',
+  'capture',
+  'retention_days',
+  'alerts',
+];
+
+export interface Notice {
+  path: Path;
+  message: string;
+}
+
+/** What the user wrote and will not get. A configuration is never ignored in silence. `data` is the file as written, without defaults. */
+export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
+  const notices = NOT_YET.flatMap((pattern) => matches(data, pattern.split('.'))).map((path): Notice => ({ path, message: 'has no effect in this version' }));
+  file.models.forEach((model, index) => {
+    if (model.deployments === undefined) {
+      notices.push({ path: ['models', index], message: 'has no effect in this version: a model without deployments is not served' });
+    }
+    model.fallbacks.forEach((name, n) => {
+      if (file.models.some((other) => other.name === name && other.deployments === undefined)) {
+        notices.push({ path: ['models', index, 'fallbacks', n], message: `has no effect in this version: ${JSON.stringify(name)} is not served` });
+      }
+    });
+    if (model.strategy !== 'weighted' && model.strategy !== 'priority') {
+      notices.push({ path: ['models', index, 'strategy'], message: `${model.strategy} has no effect in this version: weighted is used` });
+    }
+  });
+  for (const [name, provider] of Object.entries(file.providers)) {
+    if (provider.kind !== 'simulated') continue;
+    if (provider.base_url !== undefined) notices.push({ path: ['providers', name, 'base_url'], message: 'has no effect: a simulated provider calls nobody' });
+    if (provider.credentials.length > 0) notices.push({ path: ['providers', name, 'credentials'], message: 'has no effect: a simulated provider needs none' });
+  }
+  if (file.cache.semantic.embedder !== 'built-in') {
+    notices.push({ path: ['cache', 'semantic', 'embedder'], message: `${file.cache.semantic.embedder} has no effect in this version: built-in is used` });
+  }
+  return notices;
+}
+
+function matches(data: unknown, pattern: string[], path: Path = []): Path[] {
+  const [step, ...rest] = pattern;
+  if (step === undefined) return data === undefined ? [] : [path];
+  if (typeof data !== 'object' || data === null) return [];
+  const keys: (string | number)[] = step !== '*' ? [step] : Array.isArray(data) ? [...data.keys()] : Object.keys(data);
+  return keys.flatMap((key) => matches(valueAt(data, [key]), rest, [...path, key]));
+}
