@@ -1,0 +1,86 @@
+import type { ParsedBody } from './canonical.ts';
+import { isObject, lastUserMessage } from './conversation.ts';
+import { WORDINGS } from './wording.ts';
+
+/** Why an answer is not shared. docs/caching.md shows the same table to users. */
+export type IneligibleReason =
+  | 'live_search'
+  | 'tools'
+  | 'tool_results'
+  | 'several_choices'
+  | 'logprobs'
+  | 'seed'
+  | 'store'
+  | 'audio_output'
+  | 'no_user_text'
+  | 'too_short'
+  | 'too_long'
+  | 'script'
+  | 'code'
+  | 'anaphoric'
+  | 'time'
+  | 'place'
+  | 'person';
+
+export interface Eligibility {
+  exact: boolean;
+  semantic: boolean;
+  /** The first rule that refused something; null when nothing was refused. */
+  reason: IneligibleReason | null;
+}
+
+const MIN_WORDS = 3;
+/** Beyond this, one changed word hardly moves the embedding any more. */
+const MAX_WORDS = 64;
+/** A text of 64 words that is longer than this is not prose; checked first, so that no pattern meets a long text. */
+const MAX_CHARS = 2000;
+const MAX_NON_LATIN_SHARE = 0.2;
+
+/**
+ * Which kinds of cache may answer this request or keep its answer. Pure; conservative for semantic: whatever may mean
+ * something else another time, elsewhere or from someone else is left to exact caching.
+ */
+export function eligibility(body: ParsedBody): Eligibility {
+  const request = body.value;
+  // The client asks for what the web says at this moment.
+  if (isGiven(request['web_search_options'])) return { exact: false, semantic: false, reason: 'live_search' };
+  const reason = parameterReason(request) ?? textReason(lastUserMessage(request)?.text ?? null);
+  return { exact: true, semantic: reason === null, reason };
+}
+
+function parameterReason(request: Readonly<Record<string, unknown>>): IneligibleReason | null {
+  if (isFilled(request['tools']) || isFilled(request['functions'])) return 'tools';
+  if (Array.isArray(request['messages']) && request['messages'].some(isToolTurn)) return 'tool_results';
+  if (isGiven(request['n']) && request['n'] !== 1) return 'several_choices';
+  if (request['logprobs'] === true || isGiven(request['top_logprobs'])) return 'logprobs';
+  if (isGiven(request['seed'])) return 'seed';
+  if (request['store'] === true) return 'store';
+  if (isGiven(request['audio']) || (Array.isArray(request['modalities']) && request['modalities'].some((modality) => modality !== 'text'))) return 'audio_output';
+  return null;
+}
+
+/** Why this text alone does not decide its answer; null when it does. */
+function textReason(text: string | null): IneligibleReason | null {
+  if (text === null) return 'no_user_text';
+  if (text.length > MAX_CHARS) return 'too_long';
+  const plain = text.normalize('NFKC').replaceAll('\u2019', "'");
+  const wordCount = plain.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}'-]*/gu)?.length ?? 0;
+  if (wordCount < MIN_WORDS) return isMostlyForeign(plain) ? 'script' : 'too_short';
+  if (wordCount > MAX_WORDS) return 'too_long';
+  if (isMostlyForeign(plain)) return 'script';
+  return WORDINGS.find(({ pattern }) => pattern.test(plain))?.reason ?? null;
+}
+
+function isMostlyForeign(text: string): boolean {
+  const letters = text.match(/\p{L}/gu) ?? [];
+  const foreign = letters.filter((letter) => !/\p{Script=Latin}/u.test(letter)).length;
+  return letters.length > 0 && foreign / letters.length > MAX_NON_LATIN_SHARE;
+}
+
+function isToolTurn(message: unknown): boolean {
+  if (!isObject(message)) return false;
+  return message['role'] === 'tool' || message['role'] === 'function' || isFilled(message['tool_calls']) || isGiven(message['function_call']);
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+const isFilled = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : isGiven(value));
