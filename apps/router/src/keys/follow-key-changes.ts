@@ -1,0 +1,20 @@
+import { PUSH_CHANNEL, type Push } from '@deja/contracts';
+import type { Redis } from 'ioredis';
+import type { KeyDirectory } from './key-directory.ts';
+
+/** Has the directory forget the keys that another replica changed, and everything when it may have missed that. */
+export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'forget' | 'forgetAll'>): void {
+  subscriber.on('message', (channel: string, text: string) => {
+    if (channel !== PUSH_CHANNEL) return;
+    const push: Push = JSON.parse(text);
+    if (push.kind === 'key_changed') keys.forget(push.keySha256);
+  });
+  const join = (): void => {
+    keys.forgetAll();
+    subscriber.subscribe(PUSH_CHANNEL).catch(() => {
+      // The connection went away again: the next `ready` joins.
+    });
+  };
+  subscriber.on('ready', join);
+  if (subscriber.status === 'ready') join();
+}

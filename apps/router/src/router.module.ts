@@ -1,0 +1,36 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ConfigFile } from './config-file.ts';
+import { KeyDirectory } from './keys/key-directory.ts';
+import { Pool } from './pool/pool.ts';
+import { RouterController } from './router.controller.ts';
+import { RouterMetrics } from './router-metrics.ts';
+import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
+import { CredentialVault } from './vault/credential-vault.ts';
+
+/** What the controller works with; each made once by `startRouter`. */
+export interface RouterParts {
+  keys: KeyDirectory;
+  vault: CredentialVault;
+  configFile: ConfigFile;
+  pool: Pool;
+  publisher: SnapshotPublisher;
+  metrics: RouterMetrics;
+}
+
+@Module({})
+export class RouterModule {
+  static of(parts: RouterParts): DynamicModule {
+    return {
+      module: RouterModule,
+      controllers: [RouterController],
+      providers: [
+        { provide: KeyDirectory, useValue: parts.keys },
+        { provide: CredentialVault, useValue: parts.vault },
+        { provide: ConfigFile, useValue: parts.configFile },
+        { provide: Pool, useValue: parts.pool },
+        { provide: SnapshotPublisher, useValue: parts.publisher },
+        { provide: RouterMetrics, useValue: parts.metrics },
+      ],
+    };
+  }
+}

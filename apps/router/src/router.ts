@@ -1,0 +1,102 @@
+import { fileURLToPath } from 'node:url';
+import { NestFactory } from '@nestjs/core';
+import type { CustomStrategy } from '@nestjs/microservices';
+import { ConfigError, DEFAULT_OPS_PORT, type DejaConfig, type Environment } from '@deja/config';
+import { migrate, openPool } from '@deja/postgres';
+import { isUp, openRedis } from '@deja/redis';
+import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
+import { StreamsServer } from '@deja/transport';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { ConfigFile } from './config-file.ts';
+import { ClientKeysRepository } from './keys/client-keys.repository.ts';
+import { followKeyChanges } from './keys/follow-key-changes.ts';
+import { KeyDirectory } from './keys/key-directory.ts';
+import { HealthStore } from './pool/health-store.ts';
+import { Pool } from './pool/pool.ts';
+import { PushChannel } from './push-channel.ts';
+import { RouterMetrics } from './router-metrics.ts';
+import { RouterModule } from './router.module.ts';
+import { contentOf } from './snapshot/content.ts';
+import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
+import { SnapshotStore } from './snapshot/snapshot-store.ts';
+import { bootstrap } from './tenants/bootstrap.ts';
+import { CredentialVault } from './vault/credential-vault.ts';
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+
+export interface RouterOptions {
+  environment: Environment & { variables: NodeJS.ProcessEnv };
+  logger: Logger;
+  telemetry: Telemetry;
+}
+
+export interface RunningRouter {
+  opsPort: number;
+  keys: KeyDirectory;
+  /** Stops taking requests, finishes those under way, then lets go of everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts one replica of the router. Resolves when it answers; whether it is ready is for the ops server to say. Throws a ConfigError or a
+ * BadConfigFile when the user has to change something.
+ */
+export async function startRouter({ environment, logger, telemetry }: RouterOptions): Promise<RunningRouter> {
+  if (environment.databaseUrl === null) throw new ConfigError('DATABASE_URL is missing: set it to a Postgres database, as postgres://user:password@host:5432/name.');
+  const configFile = new ConfigFile(environment, logger);
+  const config = await configFile.load();
+
+  const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'router', logger });
+  const database = openPool(environment.databaseUrl, { name: 'router', logger });
+  const db = drizzle(database);
+  const state = { isMigrated: false, isListening: false };
+
+  const push = new PushChannel(redis, logger);
+  const keys = new KeyDirectory(new ClientKeysRepository(db), push, logger);
+  const health = new HealthStore(redis);
+  const pool = new Pool(health, logger);
+  const publisher = new SnapshotPublisher(new SnapshotStore(redis), health, pool, push, logger);
+  const ops = await startOpsServer({
+    host: environment.host,
+    port: environment.opsPort ?? DEFAULT_OPS_PORT.router,
+    telemetry,
+    logger,
+    checks: () => ({ migrations: state.isMigrated, redis: isUp(redis), snapshot: publisher.isPublished, listening: state.isListening }),
+  });
+
+  await migrate(database, { folder: MIGRATIONS, schema: 'router', logger });
+  const { salt } = await bootstrap(db, environment.bootstrapKey);
+  state.isMigrated = true;
+
+  const vault = new CredentialVault(salt);
+  const use = async (next: DejaConfig): Promise<void> => {
+    vault.hold(next);
+    await publisher.adopt(contentOf(next, (credential) => vault.versionOf(credential)));
+  };
+  const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
+  followKeyChanges(subscriber, keys);
+  const metrics = new RouterMetrics(telemetry.meter, publisher);
+
+  const strategy = new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger });
+  const app = await NestFactory.createMicroservice<CustomStrategy>(
+    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
+    { strategy, logger: ['error', 'warn'] },
+  );
+  await use(config);
+  publisher.start();
+  configFile.watch(use);
+  await app.listen();
+  state.isListening = true;
+
+  const close = async (): Promise<void> => {
+    state.isListening = false;
+    await app.close();
+    await configFile.close();
+    await publisher.stop();
+    redis.disconnect();
+    subscriber.disconnect();
+    await database.end();
+    await ops.close();
+  };
+  return { opsPort: ops.port, keys, close };
+}

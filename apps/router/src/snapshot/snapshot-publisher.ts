@@ -1,0 +1,183 @@
+import type { Logger } from '@deja/telemetry';
+import type { Pool } from '../pool/pool.ts';
+import type { HealthStore } from '../pool/health-store.ts';
+import type { PushChannel } from '../push-channel.ts';
+import { digestOf, revokedCredentials, setAside, withHealth, withoutHealth, type SnapshotContent } from './content.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+
+const TICK_MS = 1000;
+const DEBOUNCE_MS = 50;
+const FORGET_EVERY_TICKS = 60;
+/** So long must a configuration be without a living replica before another replica replaces it with its own. */
+const ABANDONED_MS = 5000;
+const ATTEMPTS = 5;
+
+interface Configuration {
+  digest: string;
+  /** Without health. */
+  content: SnapshotContent;
+}
+
+/**
+ * Keeps the published snapshot right: at start, when the configuration changes, when health changes, and when Redis lost it.
+ *
+ * Replicas with different configurations do not fight: the one that loaded its configuration last publishes it once, the others
+ * leave it in place and only bring the health in it up to date. A configuration that no living replica has any more is replaced.
+ */
+export class SnapshotPublisher {
+  #own: Configuration | null = null;
+  /** What is published as far as this replica knows: its own configuration or that of another replica. */
+  #current: Configuration | null = null;
+  #adoptionIsDue = false;
+  /** As it was published last, health included. */
+  #published: SnapshotContent | null = null;
+  #version = 0;
+  #revision = -1;
+  #abandonedSinceMs: number | null = null;
+  #ticks = 0;
+  #work: Promise<unknown> = Promise.resolve();
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #tickTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly store: SnapshotStore,
+    private readonly health: HealthStore,
+    private readonly pool: Pool,
+    private readonly push: PushChannel,
+    private readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>,
+  ) {}
+
+  /** Publishes this configuration, if it is new to this replica, in place of whatever is published: now, or as soon as Redis is there. */
+  async adopt(content: SnapshotContent): Promise<void> {
+    const digest = digestOf(content);
+    // Reading the same again is no news: it must not win against what another replica loaded since.
+    if (digest === this.#own?.digest) return;
+    this.#own = { digest, content };
+    this.#adoptionIsDue = true;
+    await this.#next(() => this.#bringUpToDate());
+  }
+
+  /** Starts looking after the published snapshot, once a second. */
+  start(): void {
+    this.#tickTimer = setInterval(() => void this.#next(() => this.#tick()), TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#tickTimer);
+    clearTimeout(this.#refreshTimer);
+    await this.#work;
+  }
+
+  /** Health has changed: publishes soon, once for all changes of the next moment. */
+  healthChanged(): void {
+    this.#refreshTimer ??= setTimeout(() => {
+      this.#refreshTimer = undefined;
+      void this.#next(() => this.#bringUpToDate());
+    }, DEBOUNCE_MS);
+  }
+
+  get isPublished(): boolean {
+    return this.#published !== null;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Counted at this moment. */
+  get setAside(): { credentials: number; deployments: number } {
+    return this.#published === null ? { credentials: 0, deployments: 0 } : setAside(this.#published, Date.now());
+  }
+
+  /** The published configuration, without health; null before the first publication. */
+  get content(): SnapshotContent | null {
+    return this.#current?.content ?? this.#own?.content ?? null;
+  }
+
+  /** One step after the other: each reads what the one before wrote. */
+  #next(step: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(step).catch((error: unknown) => {
+      // Redis is away (its connection logs that), or replicas were in each other's way: the next tick tries again.
+      this.#revision = -1;
+      this.logger.warn({ err: error }, 'the routing snapshot could not be brought up to date; trying again');
+    });
+    this.#work = done;
+    return done;
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#own === null) return;
+    await this.store.hold(this.#own.digest);
+    const header = await this.store.header();
+    const isCurrent = header !== null && header.config === this.#current?.digest && !this.#adoptionIsDue;
+    if (!isCurrent || (await this.health.revision()) !== this.#revision) await this.#bringUpToDate();
+    await this.#replaceAbandoned();
+    this.#ticks++;
+    if (this.#ticks % FORGET_EVERY_TICKS === 0 && (await this.pool.forgetOld())) await this.#bringUpToDate();
+  }
+
+  async #bringUpToDate(): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const adopting = this.#adoptionIsDue ? this.#own : null;
+      const configuration = adopting ?? this.#current ?? this.#own;
+      if (configuration === null) return;
+      const before = adopting === null ? null : await this.store.load();
+      if (adopting !== null) await this.store.hold(adopting.digest);
+      const health = await this.health.read();
+      const content = withHealth(configuration.content, health);
+      const published = await this.store.publish({
+        mode: adopting === null ? 'refresh' : 'adopt',
+        config: configuration.digest,
+        revision: health.revision,
+        content,
+      });
+      if (published.result === 'stale') continue;
+      if (published.result === 'foreign') {
+        await this.#takeForeign();
+        continue;
+      }
+      this.#note(configuration, content, published.version, health.revision);
+      if (adopting !== null && adopting === this.#own) this.#adoptionIsDue = false;
+      if (before !== null) await this.#revoke(before.snapshot, configuration.content);
+      return;
+    }
+    throw new Error(`the published snapshot changed ${ATTEMPTS} times in a row`);
+  }
+
+  #note(configuration: Configuration, content: SnapshotContent, version: number, revision: number): void {
+    if (version !== this.#version) this.logger.info({ version, models: content.models.length }, 'routing snapshot');
+    this.#current = configuration;
+    this.#version = version;
+    this.#revision = revision;
+    this.#published = content;
+  }
+
+  async #revoke(before: SnapshotContent, after: SnapshotContent): Promise<void> {
+    const ids = revokedCredentials(before, after);
+    if (ids.length > 0) await this.push.send({ kind: 'credential_revoked', ids });
+  }
+
+  async #takeForeign(): Promise<void> {
+    const loaded = await this.store.load();
+    if (loaded === null) return; // lost in this very moment: it is published again
+    this.#current = { digest: loaded.config, content: withoutHealth(loaded.snapshot) };
+    if (loaded.config === this.#own?.digest) return;
+    this.logger.warn(
+      { version: loaded.version },
+      'another replica published a different configuration later; it is in force until the configuration of this replica changes: give all replicas the same',
+    );
+  }
+
+  async #replaceAbandoned(): Promise<void> {
+    if (this.#own === null || this.#current === null || this.#current.digest === this.#own.digest || (await this.store.isHeld(this.#current.digest))) {
+      this.#abandonedSinceMs = null;
+      return;
+    }
+    this.#abandonedSinceMs ??= Date.now();
+    if (Date.now() - this.#abandonedSinceMs < ABANDONED_MS) return;
+    this.logger.warn('no living replica has the published configuration any more: publishing that of this replica');
+    this.#abandonedSinceMs = null;
+    this.#adoptionIsDue = true;
+    await this.#bringUpToDate();
+  }
+}

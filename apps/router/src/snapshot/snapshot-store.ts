@@ -1,0 +1,98 @@
+import { PUSH_CHANNEL, SNAPSHOT_KEY, type RoutingSnapshot } from '@deja/contracts';
+import { defineScript, runScript } from '@deja/redis';
+import type { Redis } from 'ioredis';
+import { digestOf, type SnapshotContent } from './content.ts';
+
+/** What stands at the beginning of a published snapshot, for the replicas of the router; gateways do not look at it. */
+export interface SnapshotHeader {
+  version: number;
+  /** Digest of the configuration it was made of, without health. */
+  config: string;
+  /** Revision of the health it was made of. */
+  revision: number;
+}
+
+export interface Publication {
+  /** `adopt`: this configuration is new and replaces whatever is published. `refresh`: only if the published one is of this configuration. */
+  mode: 'adopt' | 'refresh';
+  config: string;
+  revision: number;
+  content: SnapshotContent;
+}
+
+export type Published =
+  | { result: 'published' | 'same'; version: number }
+  /** The published one knows of later health: read it again. */
+  | { result: 'stale'; version: number }
+  /** The published one is of another configuration. */
+  | { result: 'foreign'; version: number };
+
+const HEADER = /^\{"version":(\d+),"issuedAtMs":\d+,"config":"([\w-]*)","revision":(\d+),/;
+/** Longer than any header. */
+const HEADER_BYTES = 255;
+const HOLDER_S = 10;
+
+const holderKey = (config: string): string => `deja:routing:holder:${config}`;
+
+/**
+ * Writes and pushes a snapshot in one step, so that replicas never overtake one another. The version is the time of Redis in
+ * milliseconds, or the last one plus one: it grows also when Redis lost its memory and gateways kept theirs.
+ * ARGV: mode, config digest, health revision, content digest, the snapshot's members as JSON without braces, push channel.
+ */
+const PUBLISH = defineScript(`
+local stored = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES})
+local version, config, revision, content = string.match(stored, '^{"version":(%d+),"issuedAtMs":%d+,"config":"([%w_-]*)","revision":(%d+),"content":"([%w_-]*)"')
+if version then
+  if config == ARGV[2] then
+    if content == ARGV[4] then return {'same', version} end
+    if tonumber(revision) > tonumber(ARGV[3]) then return {'stale', version} end
+  elseif ARGV[1] == 'refresh' then
+    return {'foreign', version}
+  end
+end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local next = string.format('%.0f', math.max(now, tonumber(version or '0') + 1))
+local snapshot = '{"version":' .. next .. ',"issuedAtMs":' .. string.format('%.0f', now) .. ',"config":"' .. ARGV[2]
+  .. '","revision":' .. ARGV[3] .. ',"content":"' .. ARGV[4] .. '",' .. ARGV[5] .. '}'
+redis.call('SET', KEYS[1], snapshot)
+redis.call('PUBLISH', ARGV[6], '{"kind":"snapshot","snapshot":' .. snapshot .. '}')
+return {'published', next}
+`);
+
+/** The one published snapshot, in Redis. Every method throws when Redis is away. */
+export class SnapshotStore {
+  constructor(private readonly redis: Redis) {}
+
+  async publish(publication: Publication): Promise<Published> {
+    const { models, deployments, settings } = publication.content;
+    const members = JSON.stringify({ models, deployments, settings }).slice(1, -1);
+    const args = [publication.mode, publication.config, publication.revision, digestOf(publication.content), members, PUSH_CHANNEL];
+    const reply = await runScript(this.redis, PUBLISH, [SNAPSHOT_KEY], args);
+    if (!Array.isArray(reply)) throw new Error('the publishing script gave no answer');
+    return { result: reply[0], version: Number(reply[1]) };
+  }
+
+  /** null when nothing is published, or nothing that a router wrote. */
+  async header(): Promise<SnapshotHeader | null> {
+    const match = HEADER.exec(await this.redis.getrange(SNAPSHOT_KEY, 0, HEADER_BYTES));
+    return match === null ? null : { version: Number(match[1]), config: match[2] ?? '', revision: Number(match[3]) };
+  }
+
+  async load(): Promise<(SnapshotHeader & { snapshot: RoutingSnapshot }) | null> {
+    const text = await this.redis.get(SNAPSHOT_KEY);
+    const match = HEADER.exec(text ?? '');
+    if (text === null || match === null) return null;
+    const snapshot: RoutingSnapshot = JSON.parse(text);
+    return { version: snapshot.version, config: match[2] ?? '', revision: Number(match[3]), snapshot };
+  }
+
+  /** Says that a living replica has this configuration. */
+  async hold(config: string): Promise<void> {
+    await this.redis.set(holderKey(config), '1', 'EX', HOLDER_S);
+  }
+
+  async isHeld(config: string): Promise<boolean> {
+    return (await this.redis.exists(holderKey(config))) === 1;
+  }
+}
