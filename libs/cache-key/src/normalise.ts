@@ -5,8 +5,8 @@ const RAISED = /([\p{No}\p{Lm}]+)/u;
 const SINGLE_QUOTES = /[\u2018\u2019\u02BC]/g;
 const DOUBLE_QUOTES = /[\u201C\u201D]/g;
 const END_PUNCTUATION = new Set(['.', ',', ';', ':', '?', '…', '。', ' ']);
-/** `5!`, `(a+b)!` and `n!` are factorials, not exclamations. */
-const FACTORIAL = /(?:\p{N}|\)|(?<!\p{L})\p{L})!+$/u;
+/** Before a `!`: a number, a bracket or a single letter, as in `5!`, `(a+b)!` and `n!`. These are factorials. */
+const FACTORIAL = /(?:\p{N}|\)|(?<!\p{L})\p{L})$/u;
 
 /**
  * The text without what a writer varies by accident: Unicode form (NFKC), case, white space, invisible characters,
@@ -22,10 +22,11 @@ export function normaliseText(text: string): string {
 function withoutEndPunctuation(text: string): string {
   let end = text.length;
   for (;;) {
-    const last = text[end - 1];
-    if (last === undefined) return '';
-    if (END_PUNCTUATION.has(last)) end--;
-    else if (last === '!' && !FACTORIAL.test(text.slice(Math.max(0, end - 64), end))) end--;
-    else return text.slice(0, end);
+    const exclamations = end;
+    while (text[end - 1] === '!') end--;
+    if (end < exclamations && FACTORIAL.test(text.slice(Math.max(0, end - 4), end))) return text.slice(0, exclamations);
+    const others = end;
+    while (END_PUNCTUATION.has(text[end - 1] ?? '')) end--;
+    if (end === others && end === exclamations) return text.slice(0, end);
   }
 }
