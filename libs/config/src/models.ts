@@ -66,6 +66,6 @@ function unknownName(what: string, name: string, known: string[]): string {
   if (what === 'provider' && known.length === 1 && known[0] === 'simulated') {
     return `there is no provider ${JSON.stringify(name)}: describe it under providers, or set OPENAI_API_KEY for a provider named openai`;
   }
-  const hint = didYouMean(name, known) || `: write one of ${known.map((n) => JSON.stringify(n)).join(', ')}`;
+  const hint = didYouMean(name, known) || `: write one of ${[...new Set(known)].map((n) => JSON.stringify(n)).join(', ')}`;
   return `there is no ${what} ${JSON.stringify(name)}${hint}`;
 }

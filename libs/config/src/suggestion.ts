@@ -1,6 +1,6 @@
 /** The candidate most likely meant by a mistyped word, or null when none is near. */
 export function suggestion(word: string, candidates: readonly string[]): string | null {
-  const allowed = Math.max(1, Math.floor(word.length / 3));
+  const allowed = Math.floor(word.length / 3);
   let best: { candidate: string; distance: number } | null = null;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());

@@ -1,0 +1,216 @@
+import { inspect } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseConfig, type ParsedConfig } from './parse-config.ts';
+
+const NOTHING = { openaiApiKeys: [], openaiBaseUrl: null, variables: {} };
+const ENVIRONMENT = { ...NOTHING, variables: { OPENAI_API_KEY: 'sk-a, sk-b', ONE: 'sk-one' } };
+
+type Good = Extract<ParsedConfig, { ok: true }>;
+
+function good(text: string | null, environment: Parameters<typeof parseConfig>[1] = ENVIRONMENT, readFile?: (path: string) => string): Good {
+  const result = parseConfig(text, environment, readFile);
+  if (!result.ok) throw new Error(JSON.stringify(result.errors));
+  return result;
+}
+
+function errors(text: string, readFile?: (path: string) => string): Extract<ParsedConfig, { ok: false }>['errors'] {
+  const result = parseConfig(text, ENVIRONMENT, readFile);
+  if (result.ok) throw new Error('accepted');
+  return result.errors;
+}
+
+const PROVIDER = 'providers:\n  local: { kind: openai, base_url: "http://localhost:1/v1" }\n';
+
+describe('deja.yaml', () => {
+  test('becomes a complete configuration, with the defaults that were decided', () => {
+    const { config, warnings } = good(`
+providers:
+  openai:
+    kind: openai
+    credentials:
+      - { name: a, value: "\${env:OPENAI_API_KEY}", weight: 2, limits: { requests_per_minute: 500 } }
+      - { name: b, value: "\${file:/run/b}" }
+models:
+  - name: small
+    deployments:
+      - { provider: openai, model: gpt-4o-mini, weight: 3 }
+    fallbacks: [big]
+  - { name: big, strategy: priority, deployments: [{ provider: openai, model: gpt-4o, priority: 2 }] }
+prices:
+  gpt-4o-mini: { input_usd_per_million: 0.15, cached_input_usd_per_million: 0.075, output_usd_per_million: 0.60 }
+  openai/gpt-4o: { input_usd_per_million: 2.5, output_usd_per_million: 10 }
+`, ENVIRONMENT, () => 'sk-file\n');
+    expect(warnings).toEqual([]);
+    expect(config.providers).toMatchObject([{ name: 'openai', kind: 'openai', baseUrl: 'https://api.openai.com/v1', apiVersion: null }]);
+    expect(config.providers[0]!.credentials.map((c) => [c.id, c.value.reveal(), c.weight, c.limits])).toEqual([
+      ['openai/a-1', 'sk-a', 2, { requests_per_minute: 500 }],
+      ['openai/a-2', 'sk-b', 2, { requests_per_minute: 500 }],
+      ['openai/b', 'sk-file', 1, {}],
+    ]);
+    expect(config.models).toEqual([
+      { name: 'small', strategy: 'weighted', deployments: [{ provider: 'openai', upstreamModel: 'gpt-4o-mini', weight: 3, priority: 1 }], fallbacks: ['big'] },
+      { name: 'big', strategy: 'priority', deployments: [{ provider: 'openai', upstreamModel: 'gpt-4o', weight: 1, priority: 2 }], fallbacks: [] },
+    ]);
+    expect(config.settings).toEqual({
+      timeouts: { connect_ms: 2000, first_byte_ms: 30_000, idle_ms: 30_000, total_ms: 600_000, unary_ms: 30_000 },
+      retries: { max_attempts: 4, backoff_ms: [100, 2000] },
+      limits: { global: {}, per_key: {}, per_user: {}, degraded: 'local_share' },
+      validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384 },
+      content_safety: { deny: [] },
+      cache: { scope: 'tenant', exact: { enabled: true, ttl_s: 300 }, semantic: { enabled: true, ttl_s: 3600 } },
+      prices: {
+        'gpt-4o-mini': { input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null },
+        'openai/gpt-4o': { input: 2_500_000_000, cachedInput: 2_500_000_000, cacheWrite: 2_500_000_000, output: 10_000_000_000, longContext: null },
+      },
+    });
+  });
+
+  test('absent or empty: OPENAI_API_KEY makes a pool that serves every name', () => {
+    for (const text of [null, '', '# nothing\n', 'limits:\n']) {
+      const { config } = good(text, { ...NOTHING, openaiApiKeys: ['sk-a', 'sk-b'], openaiBaseUrl: 'http://llm:8080/v1/' });
+      expect(config.providers).toMatchObject([{ name: 'openai', kind: 'openai', baseUrl: 'http://llm:8080/v1', credentials: [{ id: 'openai/main-1' }, { id: 'openai/main-2' }] }]);
+      expect(config.models).toMatchObject([{ name: '*', deployments: [{ provider: 'openai', upstreamModel: '*' }] }]);
+    }
+    expect(good(null, { ...NOTHING, openaiApiKeys: ['sk-a'] }).config.providers[0]).toMatchObject({ baseUrl: 'https://api.openai.com/v1', credentials: [{ id: 'openai/main' }] });
+  });
+
+  test('absent, and no key either: the model "simulated" of the built-in provider', () => {
+    expect(good(null, NOTHING).config).toMatchObject({
+      providers: [{ name: 'simulated', kind: 'simulated', credentials: [] }],
+      models: [{ name: 'simulated', deployments: [{ provider: 'simulated', upstreamModel: 'simulated' }] }],
+    });
+  });
+
+  test('is refused with every problem at once, each with its place and what to write instead', () => {
+    const found = errors(`providers:
+  openai:
+    kind: opnai
+    credentials:
+      - { name: a, value: "\${env:NOPE}", wieght: 3 }
+modles: []
+timeouts: { connect_ms: 1.5, idle_ms: fast, unary_ms: 0 }
+cache: { exact: { enabled: maybe } }
+`);
+    expect(found).toEqual([
+      { path: 'providers.openai.kind', line: 3, column: 5, message: 'must be one of openai, azure-openai, anthropic, gemini, simulated (did you mean "openai"?)' },
+      { path: 'providers.openai.credentials[0].value', line: 5, column: 20, message: 'the environment variable NOPE is not set: set it, or take ${env:NOPE} out' },
+      { path: 'providers.openai.credentials[0].wieght', line: 5, column: 42, message: 'unknown key "wieght" (did you mean "weight"?)' },
+      { path: 'modles', line: 6, column: 1, message: 'unknown key "modles" (did you mean "models"?)' },
+      { path: 'timeouts.connect_ms', line: 7, column: 13, message: 'must be a whole number, but it is a number with a fraction' },
+      { path: 'timeouts.idle_ms', line: 7, column: 30, message: 'must be a number, but it is text' },
+      { path: 'timeouts.unary_ms', line: 7, column: 45, message: 'must be at least 1' },
+      { path: 'cache.exact.enabled', line: 8, column: 19, message: 'must be true or false, but it is text' },
+    ]);
+  });
+
+  test('names references that lead nowhere', () => {
+    expect(errors(`${PROVIDER}models:
+  - name: a
+    deployments: [{ provider: locl, model: x }, { provider: local, model: x }, { provider: local, model: x }]
+    fallbacks: [b, c, a]
+    fallbacks_on: { context_window: [d] }
+  - { name: b, candidates: [a, e] }
+  - { name: a, deployments: [{ provider: local, model: x }] }
+`).map(({ path, line, message }) => [path, line, message])).toEqual([
+      ['models[0].deployments[0].provider', 5, 'there is no provider "locl" (did you mean "local"?)'],
+      ['models[0].deployments[2]', 5, 'local/x stands twice in this model: give it once, with the sum of the weights'],
+      ['models[0].fallbacks[1]', 6, 'there is no model "c": write one of "a", "b"'],
+      ['models[0].fallbacks[2]', 6, '"a" is the model itself: name another one'],
+      ['models[0].fallbacks_on.context_window[0]', 7, 'there is no model "d": write one of "a", "b"'],
+      ['models[1].candidates[1]', 8, 'there is no model "e": write one of "a", "b"'],
+      ['models[2].name', 9, 'the model "a" stands twice: give each name once, with all its deployments'],
+    ]);
+  });
+
+  test('with a model "*", any name can be fallen back to', () => {
+    const { config } = good(`${PROVIDER}models: [{ name: a, deployments: [{ provider: local, model: a }], fallbacks: [anything] }, { name: "*", deployments: [{ provider: local, model: "*" }] }]`);
+    expect(config.models[0]?.fallbacks).toEqual(['anything']);
+  });
+
+  test.each([
+    ['a: [1', 'not valid YAML'],
+    ['cache: {}\ncache: {}', 'this key stands twice'],
+    ['cache:\n\tscope: key', 'a tab cannot indent YAML'],
+    ['- a', 'must be a map of keys and values, but it is a list'],
+    ['just text', 'must be a map of keys and values, but it is text'],
+    ['cache: *nowhere', 'nowhere'],
+    ['providers: { "a/b": { kind: simulated } }', 'write a name of letters'],
+    ['providers: { a: { kind: anthropic } }', 'kind anthropic is not available in this version: write openai'],
+    ['providers: { a: { kind: openai } }', 'credentials are missing: write credentials:'],
+    ['providers: { a: { kind: openai, base_url: "https://u:p@h/v1" } }', 'must not hold a user or a password'],
+    ['providers: { a: { kind: openai, base_url: "https://h/v1?key=1" } }', 'must end before any ?'],
+    ['providers: { a: { kind: openai, base_url: "ftp://h" } }', 'must start with https:// or http://'],
+    ['providers: { a: { kind: openai, base_url: "h" } }', 'must be a URL'],
+    ['providers: { a: { kind: simulated }, b: { kind: simulated } }', 'models are missing: with several providers'],
+    ['models: [{ name: a }]', 'deployments are missing'],
+    ['models: [{ name: a, deployments: [] }]', 'must not be empty: name at least one deployment'],
+    ['models: [{ name: a, deployments: [{ provider: openai, model: x }] }]', 'describe it under providers, or set OPENAI_API_KEY'],
+    ['models: [{ name: 7, deployments: [{ provider: simulated, model: x }] }]', 'must be text, but it is a number: write it in quotes'],
+    ['retries: { backoff_ms: [5] }', 'must have at least 2 items'],
+    ['retries: { backoff_ms: [9, 3] }', 'write [3, 9]'],
+    ['content_safety: { deny: ["(?<=a)b"] }', 'not an RE2 pattern'],
+    ['limits: { per_key: { requests_per_minute: 0 } }', 'must be at least 1'],
+    ['providers: { a: { kind: openai, credentials: [{ name: x, value: "${ENV:Y}" }] } }', 'write the value itself, ${env:NAME} or ${file:/path}'],
+    ['providers: { a: { kind: openai, credentials: [{ name: x, value: "," }] } }', 'holds no value between its commas'],
+    ['providers: { a: { kind: openai, credentials: [{ name: x, value: k }, { name: x, value: l }] } }', 'is used twice in this provider'],
+  ])('%s is refused: %s', (text, message) => {
+    expect(errors(text).map((error) => error.message).join('\n')).toContain(message);
+  });
+
+  test('a file that a credential names and that cannot be read, or is empty, is an error that names it', () => {
+    const text = 'providers: { a: { kind: openai, credentials: [{ name: x, value: "${file:/run/x}" }] } }';
+    const missing = (): string => { throw Object.assign(new Error('gone'), { code: 'ENOENT' }); };
+    expect(errors(text, missing)[0]?.message).toBe('the file /run/x cannot be read (ENOENT): create it, or correct ${file:/run/x}');
+    expect(errors(text, () => '\n')[0]?.message).toBe('the file /run/x is empty: write the value into it');
+    expect(good(text, ENVIRONMENT, () => 'k').files).toEqual(['/run/x']);
+  });
+
+  test('says what is understood but does nothing yet', () => {
+    const { warnings, config } = good(`${PROVIDER}models:
+  - name: a
+    strategy: cheapest
+    deployments: [{ provider: local, model: a }]
+    fallbacks: [auto]
+    hedge: { after: p95, max_share: 0.05 }
+  - { name: auto, candidates: [a], prefer: cost }
+limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
+content_safety: { pii: redact, moderation: { model: omni-moderation-latest } }
+cache: { semantic: { embedder: "openai:text-embedding-3-small" } }
+capture: full
+alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
+`);
+    expect(warnings.toSorted()).toEqual([
+      'alerts (line 14) has no effect in this version',
+      'cache.semantic.embedder (line 12) openai:text-embedding-3-small has no effect in this version: built-in is used',
+      'capture (line 13) has no effect in this version',
+      'content_safety.moderation (line 11) has no effect in this version',
+      'content_safety.pii (line 11) has no effect in this version',
+      'limits.per_key.requests_per_day (line 10) has no effect in this version',
+      'models[0].fallbacks[0] (line 7) has no effect in this version: "auto" is not served',
+      'models[0].hedge (line 8) has no effect in this version',
+      'models[0].strategy (line 5) cheapest has no effect in this version: weighted is used',
+      'models[1] (line 9) has no effect in this version: a model without deployments is not served',
+      'models[1].candidates (line 9) has no effect in this version',
+      'models[1].prefer (line 9) has no effect in this version',
+    ]);
+    expect(config.models.map((model) => [model.name, model.fallbacks])).toEqual([['a', []]]);
+  });
+
+  test('never prints the value of a credential: not in the configuration, not in an error', () => {
+    const text = 'providers: { a: { kind: openai, credentials: [{ name: x, value: "planted 1" }] }, b: { kind: openai, credentials: [{ name: y, value: "planted2" }] } }';
+    expect(JSON.stringify(errors(text))).not.toContain('planted');
+    const { config } = good('providers: { a: { kind: openai, credentials: [{ name: x, value: planted3 }] } }');
+    expect(JSON.stringify(config) + inspect(config, { depth: 9 }) + String(config.providers[0]?.credentials[0]?.value)).not.toContain('planted');
+  });
+
+  test('whatever the text, there is an answer: a configuration, or problems with their places', () => {
+    const word = fc.constantFrom('providers', 'models', 'limits', 'cache', 'name', 'kind', 'openai', ':', '-', ' ', '\n', '  ', '{', '}', '[', ']', '"', '${env:X}', '&a', '*a', '#', '1', '<<', '!!map', '?');
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.array(word).map((words) => words.join(''))), (text) => {
+      const result = parseConfig(text, NOTHING, () => '');
+      const problems = result.ok ? [] : result.errors;
+      expect(result.ok || problems.length > 0).toBe(true);
+      for (const problem of problems) expect(Math.min(problem.line, problem.column, problem.message.length)).toBeGreaterThan(0);
+    }), { numRuns: 500 });
+  });
+});
