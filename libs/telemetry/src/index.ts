@@ -1,1 +1,4 @@
-export {};
+export * from './gen-ai.ts';
+export * from './logger.ts';
+export * from './ops-server.ts';
+export * from './telemetry.ts';
