@@ -1,1 +1,3 @@
-export {};
+export * from './migrate.ts';
+export * from './pool.ts';
+export * from './trouble.ts';
