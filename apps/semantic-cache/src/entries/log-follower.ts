@@ -1,0 +1,101 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OutageLogger } from '@deja/redis';
+import type { Redis } from 'ioredis';
+import type { IndexEntry } from '../index/entry.ts';
+import { entryOf, EPOCH_KEY, LOG_KEY } from './entry-log.ts';
+
+export interface FollowerOptions {
+  /** A connection of its own (role `blocking`): it spends its life waiting in XREAD. */
+  redis: Redis;
+  onEntries: (entries: IndexEntry[]) => void;
+  /** What was read so far is void: Redis was emptied. */
+  onReset: () => void;
+  logger: Pick<OutageLogger, 'warn'>;
+}
+
+const BATCH = 500;
+/** Also how long an emptied Redis goes unnoticed at most. */
+const BLOCK_MS = 400;
+const RETRY_MS = 200;
+const FROM_THE_START = '0-0';
+
+/** Reads the entry log from its start and then for ever, and notices when the log has begun anew. */
+export class LogFollower {
+  private readonly options: FollowerOptions;
+  private readonly stopping = new AbortController();
+  private readonly firstReplay = Promise.withResolvers<void>();
+  private lastId = FROM_THE_START;
+  /** undefined before the first read; null while there is no log. */
+  private epoch: string | null | undefined;
+  private atEnd = false;
+  private isReplayed = false;
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+  }
+
+  /** Whether the whole log has been read once. */
+  get replayed(): boolean {
+    return this.isReplayed;
+  }
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  /** Resolves when the whole log has been read once; waits for Redis as long as it takes. */
+  whenReplayed(): Promise<void> {
+    return this.firstReplay.promise;
+  }
+
+  /** Ends the loop and its connection. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.options.redis.disconnect();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        await this.readOnce();
+      } catch (error) {
+        // The connection's own outages are logged where it is opened; the loop has only to outlive them.
+        if (!signal.aborted) this.options.logger.warn({ err: error }, 'reading the entry log failed, trying again');
+        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends by itself
+      }
+    }
+  }
+
+  private async readOnce(): Promise<void> {
+    const { redis } = this.options;
+    const from = ['STREAMS', LOG_KEY, this.lastId] as const;
+    const reply = await (this.atEnd ? redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, ...from) : redis.xread('COUNT', BATCH, ...from));
+    // Asked after the records: records of a new log are never taken for those of the old one.
+    const epoch = await redis.get(EPOCH_KEY);
+    if (this.epoch !== undefined && epoch !== this.epoch) {
+      this.epoch = epoch;
+      this.lastId = FROM_THE_START;
+      this.atEnd = false;
+      this.options.onReset();
+      return;
+    }
+    this.epoch = epoch;
+    const records = reply?.[0]?.[1] ?? [];
+    this.atEnd = records.length === 0 || this.atEnd;
+    this.take(records);
+    if (this.atEnd && !this.isReplayed) {
+      this.isReplayed = true;
+      this.firstReplay.resolve();
+    }
+  }
+
+  private take(records: [id: string, fields: string[]][]): void {
+    const entries = records.map(([, fields]) => entryOf(fields)).filter((entry) => entry !== null);
+    if (entries.length < records.length) this.options.logger.warn({ skipped: records.length - entries.length }, 'the entry log holds records of another version');
+    this.lastId = records.at(-1)?.[0] ?? this.lastId;
+    if (entries.length > 0) this.options.onEntries(entries);
+  }
+}
