@@ -41,7 +41,7 @@ prices:
   gpt-4o-mini: { input_usd_per_million: 0.15, cached_input_usd_per_million: 0.075, output_usd_per_million: 0.60 }
   openai/gpt-4o: { input_usd_per_million: 2.5, output_usd_per_million: 10 }
 `, ENVIRONMENT, () => 'sk-file\n');
-    expect(warnings).toEqual([]);
+    expect(warnings).toEqual(['providers.openai.credentials[0].limits (line 6) has no effect in this version']);
     expect(config.providers).toMatchObject([{ name: 'openai', kind: 'openai', baseUrl: 'https://api.openai.com/v1', apiVersion: null }]);
     expect(config.providers[0]!.credentials.map((c) => [c.id, c.value.reveal(), c.weight, c.limits])).toEqual([
       ['openai/a-1', 'sk-a', 2, { requests_per_minute: 500 }],
@@ -176,12 +176,13 @@ cache: { exact: { enabled: maybe } }
   - { name: auto, candidates: [a], prefer: cost }
 limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
 content_safety: { pii: redact, moderation: { model: omni-moderation-latest } }
-cache: { semantic: { embedder: "openai:text-embedding-3-small" } }
+cache: { scope: global, semantic: { embedder: "openai:text-embedding-3-small" } }
 capture: full
 alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
 `);
     expect(warnings.toSorted()).toEqual([
       'alerts (line 14) has no effect in this version',
+      'cache.scope (line 12) global has no effect in this version: tenant is used',
       'cache.semantic.embedder (line 12) openai:text-embedding-3-small has no effect in this version: built-in is used',
       'capture (line 13) has no effect in this version',
       'content_safety.moderation (line 11) has no effect in this version',

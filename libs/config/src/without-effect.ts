@@ -7,15 +7,9 @@ const NOT_YET: readonly string[] = [
   'models.*.prefer',
   'models.*.hedge',
   'models.*.fallbacks_on',
-  'limits.global.requests_per_day',
-  'limits.global.tokens_per_day',
-  'limits.per_key.requests_per_day',
-  'limits.per_key.tokens_per_day',
-  'limits.per_user.requests_per_day',
-  'limits.per_user.tokens_per_day',
+  ...['global', 'per_key', 'per_user'].flatMap((scope) => ['requests_per_day', 'tokens_per_day', 'concurrency'].map((limit) => `limits.${scope}.${limit}`)),
   'providers.*.api_version',
-  'providers.*.credentials.*.limits.requests_per_day',
-  'providers.*.credentials.*.limits.tokens_per_day',
+  'providers.*.credentials.*.limits',
   'content_safety.secrets',
   'content_safety.pii',
   'content_safety.moderation',
@@ -50,6 +44,9 @@ export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
     if (provider.kind !== 'simulated') continue;
     if (provider.base_url !== undefined) notices.push({ path: ['providers', name, 'base_url'], message: 'has no effect: a simulated provider calls nobody' });
     if (provider.credentials.length > 0) notices.push({ path: ['providers', name, 'credentials'], message: 'has no effect: a simulated provider needs none' });
+  }
+  if (file.cache.scope === 'global') {
+    notices.push({ path: ['cache', 'scope'], message: 'global has no effect in this version: tenant is used' });
   }
   if (file.cache.semantic.embedder !== 'built-in') {
     notices.push({ path: ['cache', 'semantic', 'embedder'], message: `${file.cache.semantic.embedder} has no effect in this version: built-in is used` });
