@@ -2,11 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { CustomStrategy } from '@nestjs/microservices';
 import { ConfigError, DEFAULT_OPS_PORT, type DejaConfig, type Environment } from '@deja/config';
-import { migrate, openPool } from '@deja/postgres';
-import { isUp, openRedis } from '@deja/redis';
+import { migrate, openPool, type Pool as DatabasePool } from '@deja/postgres';
+import { isUp, openRedis, whenReady } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Redis } from 'ioredis';
 import { ConfigFile } from './config-file.ts';
 import { ClientKeysRepository } from './keys/client-keys.repository.ts';
 import { followKeyChanges } from './keys/follow-key-changes.ts';
@@ -22,6 +23,7 @@ import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { bootstrap } from './tenants/bootstrap.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
 
+const REDIS_MOMENT_MS = 5000;
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 
 export interface RouterOptions {
@@ -47,15 +49,10 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const config = await configFile.load();
 
   const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'router', logger });
+  const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
   const database = openPool(environment.databaseUrl, { name: 'router', logger });
-  const db = drizzle(database);
+  const { publisher, pool, keys } = partsOn(redis, database, logger);
   const state = { isMigrated: false, isListening: false };
-
-  const push = new PushChannel(redis, logger);
-  const keys = new KeyDirectory(new ClientKeysRepository(db), push, logger);
-  const health = new HealthStore(redis);
-  const pool = new Pool(health, logger);
-  const publisher = new SnapshotPublisher(new SnapshotStore(redis), health, pool, push, logger);
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT.router,
@@ -65,7 +62,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   });
 
   await migrate(database, { folder: MIGRATIONS, schema: 'router', logger });
-  const { salt } = await bootstrap(db, environment.bootstrapKey);
+  const { salt } = await bootstrap(drizzle(database), environment.bootstrapKey);
   state.isMigrated = true;
 
   const vault = new CredentialVault(salt);
@@ -73,18 +70,18 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     vault.hold(next);
     await publisher.adopt(contentOf(next, (credential) => vault.versionOf(credential)));
   };
-  const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
   followKeyChanges(subscriber, keys);
-  const metrics = new RouterMetrics(telemetry.meter, publisher);
-
-  const strategy = new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger });
-  const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
-    { strategy, logger: ['error', 'warn'] },
-  );
+  // Without Redis the publisher tries again each second; a Redis that is there in a moment is worth the moment.
+  await whenReady(redis, REDIS_MOMENT_MS).catch(() => undefined);
   await use(config);
   publisher.start();
   configFile.watch(use);
+
+  const metrics = new RouterMetrics(telemetry.meter, publisher);
+  const app = await NestFactory.createMicroservice<CustomStrategy>(
+    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
+    { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: ['error', 'warn'] },
+  );
   await app.listen();
   state.isListening = true;
 
@@ -99,4 +96,15 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     await ops.close();
   };
   return { opsPort: ops.port, keys, close };
+}
+
+function partsOn(redis: Redis, database: DatabasePool, logger: Logger): { publisher: SnapshotPublisher; pool: Pool; keys: KeyDirectory } {
+  const push = new PushChannel(redis, logger);
+  const health = new HealthStore(redis);
+  const pool = new Pool(health, logger);
+  return {
+    pool,
+    publisher: new SnapshotPublisher(new SnapshotStore(redis), health, pool, push, logger),
+    keys: new KeyDirectory(new ClientKeysRepository(drizzle(database)), push, logger),
+  };
 }
