@@ -1,0 +1,153 @@
+import { semanticPresenceKey } from '@deja/contracts';
+import { isUp, openRedis, whenReady } from '@deja/redis';
+import type { Redis } from 'ioredis';
+import { startRedis, until, type TestRedis } from './redis.ts';
+import type { IndexEntry } from '../src/index/entry.ts';
+import { EntryLog, EPOCH_KEY, LOG_KEY } from '../src/entries/entry-log.ts';
+import { LogFollower } from '../src/entries/log-follower.ts';
+
+const silent = { info: () => undefined, warn: () => undefined };
+const NOW_MS = Date.now();
+const entry = (id: string, more: Partial<IndexEntry> = {}): IndexEntry =>
+  ({ tenant: 'acme', scope: 'tenant', fingerprint: 'f'.repeat(64), text: `text of ${id}`, entry: id, expiresAtMs: NOW_MS + 3_600_000, ...more });
+
+let server: TestRedis;
+let redis: Redis;
+let log: EntryLog;
+const followers: LogFollower[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = openRedis(server.url, { role: 'commands', name: 'test', logger: silent });
+  await whenReady(redis, 5000);
+  log = new EntryLog(redis, { maxEntries: 1000 });
+});
+beforeEach(async () => {
+  await redis.flushall();
+});
+afterEach(async () => {
+  for (const follower of followers.splice(0)) await follower.stop();
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+function follow(): { seen: Set<string>; resets: () => number; follower: LogFollower } {
+  const seen = new Set<string>();
+  let resets = 0;
+  const follower = new LogFollower({
+    redis: openRedis(server.url, { role: 'blocking', name: 'test', logger: silent }),
+    onEntries: (entries) => entries.forEach((one) => seen.add(one.entry)),
+    onReset: () => {
+      resets++;
+      seen.clear();
+    },
+    logger: silent,
+  });
+  followers.push(follower);
+  follower.start();
+  return { seen, resets: () => resets, follower };
+}
+
+test('a follower sees what was written before it came, and what is written after', async () => {
+  for (let i = 0; i < 1200; i++) await log.append(entry(`before-${i}`), NOW_MS);
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  expect(seen.size).toBeGreaterThanOrEqual(1000); // trimmed approximately
+  expect(seen).toContain('before-1199');
+  await log.append(entry('after'), NOW_MS);
+  await until(() => seen.has('after'));
+});
+
+test('a follower of an empty log is ready at once', async () => {
+  const { follower, seen } = follow();
+  await follower.whenReplayed();
+  expect(follower.replayed).toBe(true);
+  expect(seen.size).toBe(0);
+});
+
+test('when Redis was emptied, followers forget, and then learn the new log only', async () => {
+  await log.append(entry('old'), NOW_MS);
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  expect(seen).toContain('old');
+  await redis.flushall();
+  await until(() => !seen.has('old'));
+  await log.append(entry('new'), NOW_MS);
+  await until(() => seen.has('new'));
+  expect(seen).not.toContain('old');
+});
+
+test('a log that was emptied and written again at once is still noticed', async () => {
+  await log.append(entry('old'), NOW_MS);
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  await redis.flushall();
+  await log.append(entry('new-1'), NOW_MS);
+  await log.append(entry('new-2'), NOW_MS);
+  await until(() => seen.has('new-2') && !seen.has('old'));
+  expect([...seen].sort()).toEqual(['new-1', 'new-2']);
+});
+
+test('records of another version are passed over', async () => {
+  await redis.set(EPOCH_KEY, 'e');
+  await redis.xadd(LOG_KEY, '*', 'e', 'not json');
+  await redis.xadd(LOG_KEY, '*', 'e', '{"v":9}');
+  await redis.xadd(LOG_KEY, '*', 'other', '');
+  await log.append(entry('good'), NOW_MS);
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  expect([...seen]).toEqual(['good']);
+});
+
+test('a follower outlives the death of its connection', async () => {
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await log.append(entry('late'), NOW_MS);
+  await until(() => seen.has('late'));
+});
+
+test('a partition is announced until its last entry is over', async () => {
+  const key = semanticPresenceKey('acme', 'tenant', 'f'.repeat(64));
+  await log.append(entry('long', { expiresAtMs: NOW_MS + 60_000 }), NOW_MS);
+  await log.append(entry('brief', { expiresAtMs: NOW_MS + 1000 }), NOW_MS);
+  expect(await redis.pttl(key)).toBeGreaterThan(30_000);
+  await log.append(entry('longest', { expiresAtMs: NOW_MS + 600_000 }), NOW_MS);
+  expect(await redis.pttl(key)).toBeGreaterThan(300_000);
+  expect(await redis.exists(semanticPresenceKey('acme', 'tenant', 'another-fingerprint'))).toBe(0);
+});
+
+test('the expired head of the log is dropped, the rest stays', async () => {
+  for (let i = 0; i < 600; i++) await log.append(entry(`brief-${i}`, { expiresAtMs: NOW_MS + 10 }), NOW_MS);
+  await log.append(entry('live'), NOW_MS);
+  await log.append(entry('brief', { expiresAtMs: NOW_MS + 10 }), NOW_MS);
+  await log.trimExpired(NOW_MS + 5);
+  expect(await redis.xlen(LOG_KEY)).toBe(602);
+  await log.trimExpired(NOW_MS + 20);
+  expect(await redis.xlen(LOG_KEY)).toBe(2);
+  await log.trimExpired(NOW_MS + 7_200_000);
+  expect(await redis.xlen(LOG_KEY)).toBe(0);
+  await log.trimExpired(NOW_MS + 7_200_000);
+});
+
+test('dropping expired records is not taken for an emptied Redis', async () => {
+  await log.append(entry('brief', { expiresAtMs: NOW_MS + 10 }), NOW_MS);
+  const { seen, resets, follower } = follow();
+  await follower.whenReplayed();
+  await log.trimExpired(NOW_MS + 20);
+  await log.append(entry('next'), NOW_MS);
+  await until(() => seen.has('next'));
+  expect(resets()).toBe(0);
+});
+
+test('a Redis that is down is an error for who appends', async () => {
+  const second = await startRedis();
+  const down = openRedis(second.url, { role: 'commands', name: 'test', logger: silent });
+  await whenReady(down, 5000);
+  await second.stop();
+  await until(() => !isUp(down));
+  await expect(new EntryLog(down, { maxEntries: 10 }).append(entry('e'), NOW_MS)).rejects.toThrow();
+  down.disconnect();
+});
