@@ -1,1 +1,3 @@
-export {};
+export * from './cost.ts';
+export * from './price-of.ts';
+export { PRICE_TABLE_VERSION } from './price-table.ts';

@@ -1,0 +1,34 @@
+import type { Price, Usage } from '@deja/contracts';
+
+/** Rates are per million tokens. */
+const TOKENS = 1_000_000n;
+
+/**
+ * What `usage` costs at `price`, integer nano-USD, null when the price is unknown. Exact, and rounded once, at the end,
+ * half up. Tokens read from and written to a provider's cache are part of the prompt and have their own rates; reasoning
+ * is part of the completion. A long prompt moves the whole request to the long-context rates, as providers bill it.
+ */
+export function costNanoUsd(usage: Usage, price: Price | null): bigint | null {
+  if (price === null) return null; // an unknown price is not a free one
+  const prompt = tokens(usage.promptTokens);
+  const cached = least(tokens(usage.cachedTokens), prompt);
+  const written = least(tokens(usage.cacheWriteTokens), prompt - cached);
+  const plain = prompt - cached - written;
+  const output = tokens(usage.completionTokens);
+
+  const long = price.longContext;
+  if (long === null || usage.promptTokens <= long.abovePromptTokens) {
+    const total = plain * rate(price.input) + cached * rate(price.cachedInput) + written * rate(price.cacheWrite) + output * rate(price.output);
+    return rounded(total, TOKENS);
+  }
+  const total = plain * rate(long.input) + cached * rate(long.cachedInput) + output * rate(long.output);
+  // No list names a long-context rate for cache writes; Anthropic's documented multipliers stack, so the ratio to input stays.
+  const [share, of] = price.input > 0 ? [rate(price.cacheWrite) * rate(long.input), rate(price.input)] : [rate(price.cacheWrite), 1n];
+  return rounded(total * of + written * share, TOKENS * of);
+}
+
+/** A count that is no whole number of tokens is a defect upstream; money must not depend on it. */
+const tokens = (count: number): bigint => BigInt(Math.max(0, Math.round(count)) || 0);
+const rate = (nanoUsdPerMillion: number): bigint => BigInt(Math.round(nanoUsdPerMillion));
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const rounded = (numerator: bigint, denominator: bigint): bigint => (2n * numerator + denominator) / (2n * denominator);
