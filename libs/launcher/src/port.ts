@@ -1,0 +1,39 @@
+import { createServer } from 'node:net';
+
+const LAST_PORT = 65_535;
+
+/** A port nobody listens on at this moment. Another process may take it before it is used. */
+export function freePort(host = '127.0.0.1'): Promise<number> {
+  return listenOnce(0, host);
+}
+
+/** Whether this port can be listened on now. Errors other than a busy port, like an unknown host, reject. */
+export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  try {
+    await listenOnce(port, host);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'EADDRINUSE' || code === 'EACCES') return false;
+    throw error;
+  }
+}
+
+/** The first free port from `port` upwards that is not in `taken`. */
+export async function nextFreePort(port: number, host: string, taken: ReadonlySet<number>): Promise<number> {
+  for (let candidate = port; candidate <= LAST_PORT; candidate += 1) {
+    if (!taken.has(candidate) && (await isFree(candidate, host))) return candidate;
+  }
+  return freePort(host);
+}
+
+function listenOnce(port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host, exclusive: true }, () => {
+      const address = server.address();
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : port));
+    });
+  });
+}
