@@ -144,7 +144,7 @@ test('dropping expired records is not taken for an emptied Redis', async () => {
 
 test('a Redis that is down is an error for who appends', async () => {
   const second = await startRedis();
-  const down = openRedis(second.url, { role: 'commands', name: 'test', logger: silent });
+  const down = openRedis(second.url, { role: 'commands', name: 'test', logger: silent, commandTimeoutMs: 200 });
   await whenReady(down, 5000);
   await second.stop();
   await until(() => !isUp(down));

@@ -14,7 +14,7 @@ const CODE = new RegExp(
     '[a-z_]\\w*\\([^)]*\\)',
     '(?:[=!<>]=|=>|->|&&|\\|\\||::|\\+=|-=|<<|>>|(?<!\\S)[<>=|](?!\\S))',
     '[{}]|;\\s*(?:\\n|$)|\\[\\s*["\'\\d]',
-    '\\b(?:select\\s.+\\sfrom|insert\\s+into|update\\s+\\w+\\s+set|delete\\s+from|create\\s+table)\\b',
+    '\\b(?:select\\s.{1,200}?\\sfrom|insert\\s+into|update\\s+\\w+\\s+set|delete\\s+from|create\\s+table)\\b',
     '\\b[a-z][a-z+.-]*://|\\bwww\\.|[\\w.+-]+@[\\w-]+\\.\\w',
     '(?<!\\S)(?:~|\\.{1,2})?/[\\w.-]+|\\b[a-z]:\\\\|\\w/\\w+[/.]\\w',
     '(?<!\\S)--?[a-z][\\w-]*|\\$\\w',
