@@ -135,7 +135,7 @@ export class ConfigFile {
 }
 
 function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  return typeof error === 'object' && error !== null && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
 function problemLine(path: string, { path: key, line, column, message }: ConfigErrors[number]): string {

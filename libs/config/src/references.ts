@@ -57,5 +57,5 @@ export function resolveReferences(data: unknown, sources: ReferenceSources): Res
 export const poolOf = listOf;
 
 function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unreadable';
 }

@@ -8,8 +8,8 @@ import type { SnapshotStore } from './snapshot-store.ts';
 const TICK_MS = 1000;
 const DEBOUNCE_MS = 50;
 const FORGET_EVERY_TICKS = 60;
-/** So long must a configuration be without a living replica before another replica replaces it with its own. */
-const ABANDONED_MS = 5000;
+/** A replica that was silent for so many ticks is gone; what it published may be replaced. */
+const ABANDONED_TICKS = 5;
 const ATTEMPTS = 5;
 
 interface Configuration {
@@ -33,7 +33,7 @@ export class SnapshotPublisher {
   #published: SnapshotContent | null = null;
   #version = 0;
   #revision = -1;
-  #abandonedSinceMs: number | null = null;
+  #abandonedTicks = 0;
   #ticks = 0;
   #work: Promise<unknown> = Promise.resolve();
   #refreshTimer: NodeJS.Timeout | undefined;
@@ -44,7 +44,8 @@ export class SnapshotPublisher {
     private readonly health: HealthStore,
     private readonly pool: Pool,
     private readonly push: PushChannel,
-    private readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>,
+    private readonly logger: Pick<Logger, 'info' | 'warn'>,
+    private readonly tickMs: number = TICK_MS,
   ) {}
 
   /** Publishes this configuration, if it is new to this replica, in place of whatever is published: now, or as soon as Redis is there. */
@@ -57,9 +58,9 @@ export class SnapshotPublisher {
     await this.#next(() => this.#bringUpToDate());
   }
 
-  /** Starts looking after the published snapshot, once a second. */
+  /** Starts looking after the published snapshot, once a tick. */
   start(): void {
-    this.#tickTimer = setInterval(() => void this.#next(() => this.#tick()), TICK_MS);
+    this.#tickTimer = setInterval(() => void this.#next(() => this.#tick()), this.tickMs);
   }
 
   async stop(): Promise<void> {
@@ -107,7 +108,7 @@ export class SnapshotPublisher {
 
   async #tick(): Promise<void> {
     if (this.#own === null) return;
-    await this.store.hold(this.#own.digest);
+    await this.store.hold(this.#own.digest, ABANDONED_TICKS * this.tickMs);
     const header = await this.store.header();
     const isCurrent = header !== null && header.config === this.#current?.digest && !this.#adoptionIsDue;
     if (!isCurrent || (await this.health.revision()) !== this.#revision) await this.#bringUpToDate();
@@ -122,7 +123,7 @@ export class SnapshotPublisher {
       const configuration = adopting ?? this.#current ?? this.#own;
       if (configuration === null) return;
       const before = adopting === null ? null : await this.store.load();
-      if (adopting !== null) await this.store.hold(adopting.digest);
+      if (adopting !== null) await this.store.hold(adopting.digest, ABANDONED_TICKS * this.tickMs);
       const health = await this.health.read();
       const content = withHealth(configuration.content, health);
       const published = await this.store.publish({
@@ -170,13 +171,14 @@ export class SnapshotPublisher {
 
   async #replaceAbandoned(): Promise<void> {
     if (this.#own === null || this.#current === null || this.#current.digest === this.#own.digest || (await this.store.isHeld(this.#current.digest))) {
-      this.#abandonedSinceMs = null;
+      this.#abandonedTicks = 0;
       return;
     }
-    this.#abandonedSinceMs ??= Date.now();
-    if (Date.now() - this.#abandonedSinceMs < ABANDONED_MS) return;
+    this.#abandonedTicks++;
+    // After Redis lost its memory, living replicas need a moment to say so again.
+    if (this.#abandonedTicks < ABANDONED_TICKS) return;
     this.logger.warn('no living replica has the published configuration any more: publishing that of this replica');
-    this.#abandonedSinceMs = null;
+    this.#abandonedTicks = 0;
     this.#adoptionIsDue = true;
     await this.#bringUpToDate();
   }

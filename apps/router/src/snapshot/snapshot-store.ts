@@ -30,7 +30,6 @@ export type Published =
 const HEADER = /^\{"version":(\d+),"issuedAtMs":\d+,"config":"([\w-]*)","revision":(\d+),/;
 /** Longer than any header. */
 const HEADER_BYTES = 255;
-const HOLDER_S = 10;
 
 const holderKey = (config: string): string => `deja:routing:holder:${config}`;
 
@@ -87,9 +86,9 @@ export class SnapshotStore {
     return { version: snapshot.version, config: match[2] ?? '', revision: Number(match[3]), snapshot };
   }
 
-  /** Says that a living replica has this configuration. */
-  async hold(config: string): Promise<void> {
-    await this.redis.set(holderKey(config), '1', 'EX', HOLDER_S);
+  /** Says that a living replica has this configuration, for so long. */
+  async hold(config: string, forMs: number): Promise<void> {
+    await this.redis.set(holderKey(config), '1', 'PX', forMs);
   }
 
   async isHeld(config: string): Promise<boolean> {
