@@ -3,9 +3,6 @@ import { delimiter, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { LauncherError } from './launcher-error.ts';
 
-/** Path of a server program that speaks Redis' protocol and takes its flags. */
-export type RedisProgram = string;
-
 const PROGRAMS = ['redis-server', 'valkey-server'];
 /** Where package managers put programs that a non-interactive shell's PATH may lack. */
 const MORE_PLACES = ['/usr/local/bin', '/usr/bin', '/opt/homebrew/bin', '/usr/sbin'];
@@ -17,11 +14,11 @@ export interface FindRedisOptions {
 }
 
 /**
- * A redis-server or valkey-server: on the PATH, else installed by the platform's package manager without asking anything (apt-get as root or with
+ * Path of a redis-server or valkey-server, which take the same flags: one on the PATH, else installed by the platform's package manager without asking anything (apt-get as root or with
  * `sudo -n`, or brew). A service that the installation may start is left alone: deja starts a Redis of its own.
  * Throws a LauncherError with the one command to type when there is no way.
  */
-export async function findRedisServer(options: FindRedisOptions = {}): Promise<RedisProgram> {
+export async function findRedisServer(options: FindRedisOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
   const found = await onPath(PROGRAMS, env, MORE_PLACES);
   if (found !== null) return found;

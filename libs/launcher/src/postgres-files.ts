@@ -131,8 +131,7 @@ async function reachableData(dir: string, data: string, account: Account): Promi
   if (existing !== null && existing !== (await realpath(dir).then((path) => join(path, 'data')))) return existing; // linked by an earlier start
   if (await canEnter(dir, account)) return data;
   const place = await realpath(dir);
-  // What is temporary stays among the temporary things.
-  const parent = place.startsWith((await realpath(tmpdir())) + sep) ? join(tmpdir(), 'deja-postgres') : REACHABLE;
+  const parent = await parentFor(place);
   const elsewhere = join(parent, createHash('sha256').update(place).digest('hex').slice(0, 16), 'data');
   await mkdir(dirname(elsewhere), { recursive: true, mode: 0o755 }).catch((error: unknown) => {
     throw asLauncherError(error, parent);
@@ -150,4 +149,14 @@ async function reachableData(dir: string, data: string, account: Account): Promi
   await rm(data, { force: true });
   await symlink(elsewhere, data);
   return elsewhere;
+}
+
+/** What is temporary stays among the temporary things, as long as nobody else put a directory of that name there. */
+async function parentFor(place: string): Promise<string> {
+  const temporary = await realpath(tmpdir());
+  if (!place.startsWith(temporary + sep)) return REACHABLE;
+  const parent = join(temporary, 'deja-postgres');
+  await mkdir(parent, { mode: 0o755 }).catch(() => {}); // usually there already; what it is shows next
+  const found = await lstat(parent).catch(() => null);
+  return found?.isDirectory() === true && found.uid === 0 ? parent : REACHABLE;
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { findRedisServer, type RedisProgram } from './find-redis.ts';
+import { findRedisServer } from './find-redis.ts';
+import { redisInDocker } from './redis-in-docker.ts';
 import { asLauncherError, LauncherError } from './launcher-error.ts';
 import { poll } from './poll.ts';
 import { freePort } from './port.ts';
@@ -15,8 +16,10 @@ export interface RedisOptions {
   appendonly?: boolean;
   /** Around the process: lines, starts, deaths. */
   watch?: Pick<ProcessSpec, 'onLine' | 'onStart' | 'onDeath' | 'onStopped'>;
-  /** A program already found; else findRedisServer looks. */
+  /** A program already found; else findRedisServer looks, and docker is the last resort. */
   program?: string;
+  /** What is being done when Redis has to be installed first. */
+  onProgress?: (line: string) => void;
 }
 
 /** A Redis of ours, started again when it dies, always on the same port. */
@@ -32,21 +35,21 @@ export interface ManagedRedis {
 }
 
 const STOP_GRACE_MS = 10_000;
-const READY_MS = 30_000;
+/** Long enough to read a large append-only file, or to pull an image. */
+const READY_MS = 180_000;
 
 /** Starts a Redis on 127.0.0.1 and waits until it answers. Rejects with a LauncherError that quotes what Redis said when it does not. */
 export async function startRedis(options: RedisOptions): Promise<ManagedRedis> {
-  const program: RedisProgram = options.program === undefined ? await findRedisServer() : options.program;
   await mkdir(options.dir, { recursive: true }).catch((error: unknown) => {
     throw asLauncherError(error, options.dir);
   });
   const port = options.port ?? (await freePort());
+  const command = await commandFor(options, port);
   const said: string[] = [];
   let ready = false;
   const server = new SupervisedProcess({
     name: 'redis',
-    command: program,
-    args: flags(options.dir, port, options.appendonly ?? false),
+    ...command,
     ...options.watch,
     onLine: (line, stream) => {
       said.push(line);
@@ -81,10 +84,18 @@ export async function startRedis(options: RedisOptions): Promise<ManagedRedis> {
   };
 }
 
-function flags(dir: string, port: number, appendonly: boolean): string[] {
-  const durability = appendonly ? ['--appendonly', 'yes', '--appendfsync', 'everysec'] : ['--appendonly', 'no'];
-  // An empty save rule would be dropped by some versions when spelled as an empty argument after another flag: it goes last.
-  return ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--daemonize', 'no', '--maxmemory-policy', 'noeviction', ...durability, '--save', ''];
+async function commandFor(options: RedisOptions, port: number): Promise<{ command: string; args: string[] }> {
+  const durability = options.appendonly === true ? ['--appendonly', 'yes', '--appendfsync', 'everysec'] : ['--appendonly', 'no'];
+  const flags = ['--daemonize', 'no', '--maxmemory-policy', 'noeviction', ...durability, '--save', ''];
+  try {
+    const program = options.program ?? (await findRedisServer(options.onProgress === undefined ? {} : { onProgress: options.onProgress }));
+    return { command: program, args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', options.dir, ...flags] };
+  } catch (error) {
+    const docker = await redisInDocker({ dir: options.dir, port, flags });
+    if (docker === null) throw error;
+    options.onProgress?.('Redis is not installed here: it runs in docker');
+    return docker;
+  }
 }
 
 function startFailure(dir: string, said: string[]): string {

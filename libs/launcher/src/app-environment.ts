@@ -1,0 +1,74 @@
+import { LauncherError } from './launcher-error.ts';
+import { freePort, isFree, nextFreePort } from './port.ts';
+import { APPS, type AppName, type Scale } from './scale.ts';
+import type { Secrets } from './secrets.ts';
+
+/** Where one replica of an app listens. */
+export interface Seat {
+  app: AppName;
+  /** 1 for the first replica. */
+  n: number;
+  /** The client API, gateways only. */
+  port: number | null;
+  opsPort: number;
+}
+
+export interface SeatWishes {
+  host: string;
+  /** Of the first gateway; the next ones follow. 0: any free ports. */
+  port: number;
+  /** Of the first gateway; the other apps follow, and each further replica is 10 further. 0: any free ports. */
+  opsPort: number;
+}
+
+const OPS_STEP = 10;
+
+/** A place for every replica. A busy ops port gives way to the next free one; a busy client port is a LauncherError, because clients were told that one. */
+export async function assignSeats(scale: Scale, wishes: SeatWishes): Promise<Seat[]> {
+  const taken = new Set<number>();
+  const claim = async (wish: number): Promise<number> => {
+    const port = await nextFreePort(wish === 0 ? await freePort(wishes.host) : wish, wishes.host, taken);
+    taken.add(port);
+    return port;
+  };
+  const clientPorts: number[] = [];
+  for (let n = 1; n <= scale.gateway; n += 1) {
+    const wish = wishes.port === 0 ? 0 : wishes.port + n - 1;
+    if (wish !== 0 && !(await isFree(wish, wishes.host))) throw new LauncherError(busySentence(wish, n));
+    clientPorts.push(await claim(wish));
+  }
+  const seats: Seat[] = [];
+  for (const [index, app] of APPS.entries()) {
+    for (let n = 1; n <= scale[app]; n += 1) {
+      const opsPort = await claim(wishes.opsPort === 0 ? 0 : wishes.opsPort + index + OPS_STEP * (n - 1));
+      seats.push({ app, n, port: app === 'gateway' ? (clientPorts[n - 1] ?? null) : null, opsPort });
+    }
+  }
+  return seats;
+}
+
+function busySentence(port: number, n: number): string {
+  const which = n === 1 ? '' : ` (for gateway ${n})`;
+  return `Port ${port}${which} is in use by another program: stop that one, or choose another port with PORT=${port + 100} npm start.`;
+}
+
+/** What every app of this cluster is told; `seat` adds what is its own. */
+export function appEnvironment(
+  seat: Seat,
+  cluster: { env: NodeJS.ProcessEnv; host: string; dataDir: string; redisUrl: string; databaseUrl: string | null; secrets: Secrets },
+): NodeJS.ProcessEnv {
+  const { secrets } = cluster;
+  return {
+    ...cluster.env,
+    HOST: cluster.host,
+    ...(seat.port === null ? {} : { PORT: String(seat.port) }),
+    OPS_PORT: String(seat.opsPort),
+    DEJA_INSTANCE: `${seat.app}-${seat.n}`,
+    DEJA_DATA_DIR: cluster.dataDir,
+    REDIS_URL: cluster.redisUrl,
+    ...(cluster.databaseUrl === null ? {} : { DATABASE_URL: cluster.databaseUrl }),
+    DEJA_ADMIN_KEY: secrets.adminKey,
+    DEJA_BOOTSTRAP_KEY: secrets.bootstrapKey,
+    ...secrets.masterKey,
+  };
+}
