@@ -1,10 +1,12 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { readEnvironment, type DejaConfig } from '@deja/config';
 import { createLogger } from '@deja/telemetry';
 import { BadConfigFile, ConfigFile } from './config-file.ts';
+
+jest.setTimeout(30_000);
 
 let dir: string;
 let file: ConfigFile;

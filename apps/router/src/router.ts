@@ -12,6 +12,7 @@ import { ConfigFile } from './config-file.ts';
 import { ClientKeysRepository } from './keys/client-keys.repository.ts';
 import { followKeyChanges } from './keys/follow-key-changes.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
+import { nestLogger } from './nest-logger.ts';
 import { HealthStore } from './pool/health-store.ts';
 import { Pool } from './pool/pool.ts';
 import { PushChannel } from './push-channel.ts';
@@ -80,7 +81,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const metrics = new RouterMetrics(telemetry.meter, publisher);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
     RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
-    { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: ['error', 'warn'] },
+    { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   await app.listen();
   state.isListening = true;

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startPostgres } from '@deja/launcher';
 import { createLogger, type Logger } from '@deja/telemetry';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -58,25 +59,46 @@ export class RedisServer {
   }
 }
 
-/** A database of its own in the Postgres that DEJA_TEST_POSTGRES_URL names, else in one of its own. */
-export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+let ownPostgres: { url: string; close: () => Promise<void> } | null = null;
+
+/** The Postgres that DEJA_TEST_POSTGRES_URL names, else one for this file of tests. */
+async function postgresUrl(): Promise<string> {
   const given = process.env['DEJA_TEST_POSTGRES_URL'];
-  const dir = given === undefined ? await mkdtemp(join(tmpdir(), 'router-postgres-')) : null;
-  const own = dir === null ? null : await (await import('@deja/launcher')).startPostgres({ dir });
-  const server = given ?? own!.url;
+  if (given !== undefined && given !== '') return given;
+  if (ownPostgres === null) {
+    const dir = await mkdtemp(join(tmpdir(), 'deja-router-postgres-'));
+    const server = await startPostgres({ dir, durable: false });
+    ownPostgres = {
+      url: server.url,
+      close: async () => {
+        await server.stop();
+        await rm(dir, { recursive: true, force: true });
+      },
+    };
+  }
+  return ownPostgres.url;
+}
+
+/** For the end of a file of tests. */
+export async function stopPostgres(): Promise<void> {
+  await ownPostgres?.close();
+  ownPostgres = null;
+}
+
+/** An empty database. */
+export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  const server = await postgresUrl();
   const name = `router_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
-  const admin = new pg.Client({ connectionString: server });
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
+  const run = async (sql: string): Promise<void> => {
+    const admin = new pg.Client({ connectionString: server });
+    await admin.connect();
+    await admin.query(sql);
+    await admin.end();
+  };
+  await run(`CREATE DATABASE ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  const drop = async (): Promise<void> => {
-    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    await admin.end();
-    await own?.stop();
-    if (dir !== null) await rm(dir, { recursive: true, force: true });
-  };
-  return { url: url.href, drop };
+  return { url: url.href, drop: () => run(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
 /** A TCP path to a server that can be cut, or made to swallow everything, and mended. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { newId, PUSH_CHANNEL, type Push } from '@deja/contracts';
 import { migrate, openPool, type Pool } from '@deja/postgres';
 import { openRedis, whenReady } from '@deja/redis';
@@ -12,10 +12,13 @@ import { KeyDirectory } from '../src/keys/key-directory.ts';
 import { PushChannel } from '../src/push-channel.ts';
 import { clientKeys, tenants } from '../src/schema/tables.ts';
 import { bootstrap } from '../src/tenants/bootstrap.ts';
-import { createDatabase, eventually, Path, recorder, RedisServer } from './infrastructure.ts';
+import { createDatabase, eventually, Path, recorder, RedisServer, stopPostgres } from './infrastructure.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
+
+// A first start of Postgres, and databases that do not answer, take their time.
+jest.setTimeout(60_000);
 
 const { logger } = recorder();
 let redisServer: RedisServer;
@@ -44,6 +47,7 @@ afterAll(async () => {
   path.close();
   await pool.end();
   await database.drop();
+  await stopPostgres();
   redis.disconnect();
   await redisServer.kill();
 });

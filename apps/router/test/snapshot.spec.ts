@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { parseConfig } from '@deja/config';
 import { PUSH_CHANNEL, SNAPSHOT_KEY, type AttemptOutcome, type Push, type RoutingSnapshot } from '@deja/contracts';
 import { openRedis, whenReady } from '@deja/redis';
@@ -10,6 +10,8 @@ import { contentOf, type SnapshotContent } from '../src/snapshot/content.ts';
 import { SnapshotPublisher } from '../src/snapshot/snapshot-publisher.ts';
 import { SnapshotStore } from '../src/snapshot/snapshot-store.ts';
 import { eventually, recorder, RedisServer } from './infrastructure.ts';
+
+jest.setTimeout(30_000);
 
 const TICK_MS = 40;
 

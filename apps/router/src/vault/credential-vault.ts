@@ -6,21 +6,31 @@ import { CompactEncrypt, importJWK } from 'jose';
 type Lease = RouterRpc['credential']['reply']['leases'][number];
 
 const VERSION_CHARS = 16;
+/** Gateways hear of a new configuration a moment after this replica; requests that were planned before are not to fail for that. */
+const HANDOVER_MS = 1000;
 const CURVES = new Set(['P-256', 'P-384', 'P-521', 'X25519']);
+
+type Held = Map<string, { version: string; value: Secret }>;
 
 /** Provider credentials in memory: the only place where their values are, besides the file and the environment they came from. */
 export class CredentialVault {
   readonly #salt: Buffer;
-  #values = new Map<string, { version: string; value: Secret }>();
+  readonly #now: () => number;
+  #current: Held = new Map();
+  #previous: Held = new Map();
+  #previousUntilMs = 0;
 
-  constructor(salt: Buffer) {
+  constructor(salt: Buffer, now: () => number = Date.now) {
     this.#salt = salt;
+    this.#now = now;
   }
 
-  /** Holds exactly the credentials of this configuration from now on. */
+  /** Holds exactly the credentials of this configuration from now on; those before for one more moment. */
   hold(config: DejaConfig): void {
     const credentials = config.providers.flatMap((provider) => provider.credentials);
-    this.#values = new Map(credentials.map((credential) => [credential.id, { version: this.versionOf(credential), value: credential.value }]));
+    this.#previous = this.#current;
+    this.#previousUntilMs = this.#now() + HANDOVER_MS;
+    this.#current = new Map(credentials.map((credential) => [credential.id, { version: this.versionOf(credential), value: credential.value }]));
   }
 
   /** Changes with the value, says nothing about it, and is the same in every replica of the cluster. */
@@ -29,7 +39,7 @@ export class CredentialVault {
   }
 
   holds(wanted: { id: string; version: string }): boolean {
-    return this.#values.get(wanted.id)?.version === wanted.version;
+    return this.#valueOf(wanted) !== null;
   }
 
   /**
@@ -42,8 +52,8 @@ export class CredentialVault {
       throw new DejaError('invalid_value', 'The public key is not a JWK that credentials can be sealed to.', { param: 'publicKey', cause });
     });
     const held = wanted.flatMap(({ id, version }) => {
-      const entry = this.#values.get(id);
-      return entry?.version === version ? [{ id, version, value: entry.value }] : [];
+      const value = this.#valueOf({ id, version });
+      return value === null ? [] : [{ id, version, value }];
     });
     return Promise.all(held.map(async ({ id, version, value }) => ({
       id,
@@ -52,5 +62,12 @@ export class CredentialVault {
         .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', kid: `${id}@${version}` })
         .encrypt(key),
     })));
+  }
+
+  #valueOf({ id, version }: { id: string; version: string }): Secret | null {
+    const current = this.#current.get(id);
+    if (current?.version === version) return current.value;
+    const previous = this.#now() < this.#previousUntilMs ? this.#previous.get(id) : undefined;
+    return previous?.version === version ? previous.value : null;
   }
 }
