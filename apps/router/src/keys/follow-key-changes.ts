@@ -6,8 +6,10 @@ import type { KeyDirectory } from './key-directory.ts';
 export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'forget' | 'forgetAll'>): void {
   subscriber.on('message', (channel: string, text: string) => {
     if (channel !== PUSH_CHANNEL) return;
-    const push: Push = JSON.parse(text);
-    if (push.kind === 'key_changed') keys.forget(push.keySha256);
+    const push = parsed(text);
+    // What cannot be read may have been about a key.
+    if (push === null) keys.forgetAll();
+    else if (push.kind === 'key_changed') keys.forget(push.keySha256);
   });
   const join = (): void => {
     keys.forgetAll();
@@ -17,4 +19,12 @@ export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'fo
   };
   subscriber.on('ready', join);
   if (subscriber.status === 'ready') join();
+}
+
+function parsed(text: string): Push | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // the caller knows what to do
+  }
 }

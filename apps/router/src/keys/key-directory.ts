@@ -14,11 +14,12 @@ const REMEMBERED_KEYS = 10_000;
 /** Who a client key is. Postgres is asked each time, because gateways keep the answer; memory serves only while Postgres is away. */
 export class KeyDirectory {
   readonly #remembered = new Map<string, { key: StoredKey; atMs: number }>();
+  #isAway = false;
 
   constructor(
     private readonly keys: ClientKeysRepository,
     private readonly push: PushChannel,
-    private readonly logger: Pick<Logger, 'warn'>,
+    private readonly logger: Pick<Logger, 'info' | 'warn'>,
     private readonly now: () => number = Date.now,
   ) {}
 
@@ -62,11 +63,14 @@ export class KeyDirectory {
     try {
       const key = await within(QUERY_MS, this.keys.find(keySha256));
       this.#remember(keySha256, key);
+      if (this.#isAway) this.logger.info('client keys can be looked up again');
+      this.#isAway = false;
       return key;
     } catch (cause) {
+      if (!this.#isAway) this.logger.warn({ err: cause }, 'client keys cannot be looked up; those seen lately are answered from memory');
+      this.#isAway = true;
       const remembered = this.#remembered.get(keySha256);
       if (remembered !== undefined && this.now() - remembered.atMs < OUTAGE_MS) return remembered.key;
-      this.logger.warn({ err: cause }, 'a client key could not be looked up');
       throw new DejaError('overloaded', 'The key cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause });
     }
   }

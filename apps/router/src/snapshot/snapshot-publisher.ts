@@ -34,6 +34,7 @@ export class SnapshotPublisher {
   #version = 0;
   #revision = -1;
   #abandonedTicks = 0;
+  #isFailing = false;
   #ticks = 0;
   #work: Promise<unknown> = Promise.resolve();
   #refreshTimer: NodeJS.Timeout | undefined;
@@ -60,7 +61,14 @@ export class SnapshotPublisher {
 
   /** Starts looking after the published snapshot, once a tick. */
   start(): void {
-    this.#tickTimer = setInterval(() => void this.#next(() => this.#tick()), this.tickMs);
+    let isTicking = false;
+    this.#tickTimer = setInterval(() => {
+      if (isTicking) return; // a Redis that answers slowly is not to be asked more often than it answers
+      isTicking = true;
+      void this.#next(() => this.#tick()).finally(() => {
+        isTicking = false;
+      });
+    }, this.tickMs);
   }
 
   async stop(): Promise<void> {
@@ -97,11 +105,16 @@ export class SnapshotPublisher {
 
   /** One step after the other: each reads what the one before wrote. */
   #next(step: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(step).catch((error: unknown) => {
-      // Redis is away (its connection logs that), or replicas were in each other's way: the next tick tries again.
+    const succeeded = (): void => {
+      this.#isFailing = false;
+    };
+    const failed = (error: unknown): void => {
+      // Redis is away, or replicas were in each other's way. The next tick tries again; one line an outage is enough.
       this.#revision = -1;
-      this.logger.warn({ err: error }, 'the routing snapshot could not be brought up to date; trying again');
-    });
+      if (!this.#isFailing) this.logger.warn({ err: error }, 'the routing snapshot could not be brought up to date; trying again');
+      this.#isFailing = true;
+    };
+    const done = this.#work.then(step).then(succeeded, failed);
     this.#work = done;
     return done;
   }
