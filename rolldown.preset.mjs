@@ -1,9 +1,21 @@
 import { defineConfig } from 'rolldown';
-// optional peers of Nest/BullMQ which are loaded lazily: leave them out of the bundle
-const optional = ['@grpc/grpc-js','@grpc/proto-loader','@nats-io/transport-node','amqplib','amqp-connection-manager','kafkajs','mqtt','cache-manager','@nestjs/websockets','@nestjs/platform-express','class-validator','class-transformer','@fastify/static','@fastify/view','@fastify/multipart','pg','redis','@valkey/valkey-glide'];
+
+// Peers that Nest, BullMQ, drizzle and pg load only when somebody asks for them; nobody does.
+const absent = [
+  '@grpc/grpc-js', '@grpc/proto-loader', '@nats-io/transport-node', 'amqplib', 'amqp-connection-manager', 'kafkajs', 'mqtt', 'cache-manager',
+  '@nestjs/websockets', '@nestjs/platform-express', 'class-validator', 'class-transformer', '@fastify/static', '@fastify/view', '@fastify/multipart',
+  'pg-native', 'redis', '@valkey/valkey-glide',
+];
+// Loaded at a terminal only, and started by pino in a worker thread by name.
+const onDemand = ['pino-pretty'];
+const external = [...absent, ...onDemand];
+
+/** One app, one file: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules. */
 export default defineConfig({
-  input: 'src/main.ts', platform: 'node', tsconfig: './tsconfig.json',
-  external: (id) => optional.some((o) => id === o || id.startsWith(`${o}/`)),
-  resolve: { conditionNames: ['@deja/source', 'node', 'import', 'default'] },
+  input: 'src/main.ts',
+  platform: 'node',
+  tsconfig: './tsconfig.json',
+  external: (id) => external.some((name) => id === name || id.startsWith(`${name}/`)),
+  resolve: { conditionNames: ['@deja/source', 'node', 'default'] },
   output: { file: 'out/main.mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: false, keepNames: true },
 });
