@@ -1,0 +1,111 @@
+import { idTimeMs, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { z } from 'zod';
+
+/** The last moment that ISO 8601 writes with four digits of year. */
+const LAST_MS = Date.UTC(9999, 11, 31);
+const MAX_TOKENS = 2 ** 31 - 1;
+/** A million dollars a token; more is a mistake of units. */
+const MAX_RATE = 1e15;
+const MAX_TEXT = 4096;
+const DAY_MS = 86_400_000;
+
+const count = z.number().int().min(0).max(MAX_TOKENS);
+const rate = z.number().min(0).max(MAX_RATE);
+const moment = z.number().int().min(0).max(LAST_MS);
+/** Some of it is the client's: however long it is, the operation belongs in the ledger. */
+const text = z.string().transform((value) => value.slice(0, MAX_TEXT));
+const status = z.number().int().min(0).max(999);
+
+const usage = z.object({ promptTokens: count, cachedTokens: count, cacheWriteTokens: count, completionTokens: count, reasoningTokens: count });
+const usageSource = z.enum(['upstream', 'estimated', 'cache', 'none']);
+
+const price = z.object({
+  version: text,
+  input: rate,
+  cachedInput: rate,
+  cacheWrite: rate,
+  output: rate,
+  longContext: z.object({ abovePromptTokens: count, input: rate, cachedInput: rate, output: rate }).nullable(),
+});
+
+const attempt = z.object({
+  id: z.uuid().toLowerCase(),
+  n: z.number().int().min(1).max(32_767),
+  provider: text,
+  deployment: text,
+  credential: text.nullable(),
+  model: text,
+  status: status.nullable(),
+  outcome: z.enum(['ok', 'error', 'cancelled']),
+  errorCode: text.nullable(),
+  hedge: z.boolean(),
+  shadow: z.boolean(),
+  usage: usage.nullable(),
+  usageSource,
+  price: price.nullable(),
+  startedAtMs: moment,
+  firstByteMs: z.number().nullable(),
+  durationMs: z.number(),
+});
+
+/** What an opening and a settled record have in common. */
+const request = {
+  id: z.uuidv7().toLowerCase(),
+  tenant: z.string().min(1).max(512),
+  key: text.nullable(),
+  user: text.nullable(),
+  tags: z.record(text, text),
+  endpoint: text,
+  requestedModel: text,
+  stream: z.boolean(),
+  receivedAtMs: moment,
+  traceId: text.nullable(),
+};
+
+const settled = z.object({
+  kind: z.literal('settled'),
+  ...request,
+  model: text.nullable(),
+  provider: text.nullable(),
+  deployment: text.nullable(),
+  credential: text.nullable(),
+  status,
+  // An operation that was settled is no orphan, whatever its record says.
+  outcome: z.enum(['ok', 'error', 'cancelled', 'blocked']),
+  errorCode: text.nullable(),
+  cache: z.enum(['HIT-EXACT', 'HIT-SEMANTIC', 'MISS', 'BYPASS']).nullable(),
+  cacheReason: text.nullable(),
+  cacheEntry: text.nullable(),
+  cacheSimilarity: z.number().nullable(),
+  usage: usage.nullable(),
+  usageSource,
+  savedPrice: price.nullable(),
+  firstByteMs: z.number().nullable(),
+  durationMs: z.number(),
+  traceparent: text.nullable(),
+  attempts: z.array(attempt).max(1000),
+}) satisfies z.ZodType<OperationRecord>;
+
+const open = z.object({ kind: z.literal('open'), ...request, estimatedPromptTokens: count }) satisfies z.ZodType<OpenOperation>;
+
+const event = z.discriminatedUnion('kind', [settled, open]);
+
+/** Reads one event at the edge. The reason names the field, and never repeats a value. */
+export function readEvent(raw: unknown, nowMs: number): { event: OperationRecord | OpenOperation } | { rejected: string } {
+  const parsed = event.safeParse(raw);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { rejected: `${issue?.path.join('.') || 'event'}: ${issue?.message ?? 'not a usage event'}` };
+  }
+  // Ids name their partition: a clock that is far off must not make partitions in another century.
+  const atMs = idTimeMs(parsed.data.id);
+  if (atMs > nowMs + DAY_MS) return { rejected: 'id: its time lies more than a day in the future' };
+  if (atMs < nowMs - 400 * DAY_MS) return { rejected: 'id: its time lies more than 400 days in the past' };
+  return { event: parsed.data };
+}
+
+/** Events of one job. What is no batch at all counts as one event that nobody can read. */
+export function eventsOf(data: unknown): unknown[] {
+  const batch = z.object({ v: z.literal(1), events: z.array(z.unknown()) }).safeParse(data);
+  return batch.success ? batch.data.events : [data];
+}

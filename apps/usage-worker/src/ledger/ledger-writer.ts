@@ -1,0 +1,168 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isPassing } from '@deja/postgres';
+import type { Logger, Telemetry } from '@deja/telemetry';
+import type { UsageMetrics } from '../metrics.ts';
+import { spansOfBatch } from './batch-span.ts';
+import type { Inserted, Ledger, LedgerBatch, RejectedEvent } from './ledger.ts';
+import type { LedgerRows } from './rows.ts';
+
+/** One event on its way into the ledger: its rows, or why it has none. */
+export type LedgerEvent =
+  | { rows: LedgerRows; raw: unknown; /** W3C traceparent of the operation. */ traceparent: string | null }
+  | { rejected: RejectedEvent };
+
+/** The writer was stopped before this could be recorded: give it back to where it came from. */
+export class NotRecorded extends Error {
+  constructor() {
+    super('the usage-worker stops before these events could be recorded');
+    this.name = 'NotRecorded';
+  }
+}
+
+interface Waiting {
+  events: LedgerEvent[];
+  resolve: () => void;
+  reject: (reason: NotRecorded) => void;
+}
+
+const BATCH_EVENTS = 500;
+const BATCH_MS = 20;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+/** Data exception, integrity violation, program limit: the row's fault, not the database's state. */
+const ROW_FAULTS = new Set(['22', '23', '54']);
+
+/**
+ * Gathers events for a moment and records them together; one batch is under way at a time. While Postgres cannot take
+ * them it holds them and tries again: whoever handed them over simply waits.
+ */
+export class LedgerWriter {
+  private waiting: Waiting[] = [];
+  private waitingEvents = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<void> | null = null;
+  private readonly stopped = new AbortController();
+  /** False from a failed insert until one succeeds. */
+  healthy = true;
+
+  constructor(
+    private readonly ledger: Pick<Ledger, 'insert'>,
+    private readonly metrics: UsageMetrics,
+    private readonly telemetry: Pick<Telemetry, 'tracer'>,
+    private readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>,
+  ) {}
+
+  /** Resolves when the events are committed. Rejects only with NotRecorded, when the writer was stopped before that. */
+  record(events: LedgerEvent[]): Promise<void> {
+    if (this.stopped.signal.aborted) return Promise.reject(new NotRecorded());
+    if (events.length === 0) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.waiting.push({ events, resolve, reject });
+    this.waitingEvents += events.length;
+    if (this.waitingEvents >= BATCH_EVENTS) this.start();
+    else this.timer ??= setTimeout(() => this.start(), BATCH_MS);
+    return promise;
+  }
+
+  /** Gives up what cannot be recorded now: everyone who waits gets NotRecorded. Idempotent. */
+  async stop(): Promise<void> {
+    this.stopped.abort();
+    for (const { reject } of this.waiting.splice(0)) reject(new NotRecorded());
+    await this.running;
+  }
+
+  private start(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+      if (this.waiting.length > 0) this.start(); // came between the last look and now
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const taken = this.take();
+      const recorded = await this.recordAll(taken.flatMap(({ events }) => events));
+      for (const { resolve, reject } of taken) {
+        if (recorded) resolve();
+        else reject(new NotRecorded());
+      }
+    }
+  }
+
+  /** Whole submissions, until there are enough. */
+  private take(): Waiting[] {
+    let events = 0;
+    let taken = 0;
+    for (const next of this.waiting) {
+      if (taken > 0 && events + next.events.length > BATCH_EVENTS) break;
+      events += next.events.length;
+      taken += 1;
+    }
+    this.waitingEvents -= events;
+    return this.waiting.splice(0, taken);
+  }
+
+  /** Tries until it works; false when it was stopped before. */
+  private async recordAll(events: LedgerEvent[]): Promise<boolean> {
+    for (let pauseMs = FIRST_PAUSE_MS; !this.stopped.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        await this.insert(events);
+        if (!this.healthy) this.logger.info({}, 'the ledger takes events again');
+        this.healthy = true;
+        return true;
+      } catch (error) {
+        if (this.healthy) this.complain(error, events.length);
+        this.healthy = false;
+        await delay(pauseMs, undefined, { signal: this.stopped.signal }).catch(() => undefined); // stopped: the loop ends
+      }
+    }
+    return false;
+  }
+
+  private complain(error: unknown, events: number): void {
+    if (isPassing(error)) this.logger.warn({ err: error, events }, 'Postgres does not take events; they are held and tried again');
+    else this.logger.error({ err: error, events }, 'the ledger cannot be written; events are held and tried again');
+  }
+
+  /** One transaction; where one row spoils it, each event by itself, so that the rest goes on. */
+  private async insert(events: LedgerEvent[]): Promise<void> {
+    try {
+      await this.insertTogether(events);
+    } catch (error) {
+      if (!isRowFault(error)) throw error;
+      if (events.length > 1) {
+        for (const event of events) await this.insert([event]);
+        return;
+      }
+      const [event] = events;
+      // Not even setting it aside worked: nothing is lost as long as it is tried again.
+      if (!event || 'rejected' in event) throw error;
+      await this.insertTogether([{ rejected: { reason: `Postgres refuses it: ${(error as Error).message}`, raw: event.raw } }]);
+    }
+  }
+
+  private async insertTogether(events: LedgerEvent[]): Promise<void> {
+    const batch: LedgerBatch = { rows: [], rejected: [] };
+    for (const event of events) {
+      if ('rows' in event) batch.rows.push(event.rows);
+      else batch.rejected.push(event.rejected);
+    }
+    const spans = spansOfBatch(this.telemetry.tracer, events);
+    const startedMs = performance.now();
+    let inserted: Inserted | null = null;
+    try {
+      inserted = await this.ledger.insert(batch);
+    } finally {
+      spans.end(inserted);
+    }
+    this.metrics.recorded(inserted, batch.rejected.length, performance.now() - startedMs);
+    for (const { reason } of batch.rejected) this.logger.warn({ reason }, 'a usage event was set aside in usage.rejected_events');
+  }
+}
+
+function isRowFault(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && code.length === 5 && ROW_FAULTS.has(code.slice(0, 2));
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import type { Pool, PoolClient } from '@deja/postgres';
+import { getTableColumns } from 'drizzle-orm';
+import { attempts, operations, type AttemptRow, type OperationRow } from '../schema/tables.ts';
+import { rowsJson } from './json.ts';
+import { dayOf, Partitions } from './partitions.ts';
+import type { LedgerRows } from './rows.ts';
+
+/** An event that cannot become rows, as it came. */
+export interface RejectedEvent {
+  reason: string;
+  raw: unknown;
+}
+
+export interface LedgerBatch {
+  rows: LedgerRows[];
+  rejected: RejectedEvent[];
+}
+
+/** What an insert changed. Duplicates changed nothing. */
+export interface Inserted {
+  settled: number;
+  orphaned: number;
+  duplicates: number;
+}
+
+/** "No partition of relation found for row" and a check that failed have this code. */
+const CHECK_VIOLATION = '23514';
+
+const quoted = (names: string[]): string => names.map((name) => `"${name}"`).join(', ');
+const operationColumns = Object.keys(getTableColumns(operations)).filter((name) => name !== 'recorded_at');
+const attemptColumns = Object.keys(getTableColumns(attempts));
+
+/** A settled record replaces an orphaned row, and nothing replaces a settled one. */
+const INSERT_OPERATIONS = `
+  insert into usage.operations as known (${quoted(operationColumns)})
+  select ${quoted(operationColumns)} from json_populate_recordset(null::usage.operations, $1::json)
+  on conflict (id) do update
+  set ${operationColumns.filter((name) => name !== 'id').map((name) => `"${name}" = excluded."${name}"`).join(', ')}, recorded_at = now()
+  where known.outcome = 'orphaned' and excluded.outcome <> 'orphaned'
+  returning id, outcome`;
+const INSERT_ATTEMPTS = `
+  insert into usage.attempts (${quoted(attemptColumns)})
+  select ${quoted(attemptColumns)} from json_populate_recordset(null::usage.attempts, $1::json)
+  on conflict do nothing`;
+const INSERT_REJECTED = `
+  insert into usage.rejected_events (digest, reason, raw)
+  select digest, reason, raw from json_populate_recordset(null::usage.rejected_events, $1::json)
+  on conflict do nothing`;
+
+/** The usage rows in Postgres, the only truth about money. */
+export class Ledger {
+  readonly partitions: Partitions;
+
+  constructor(private readonly pool: Pool) {
+    this.partitions = new Partitions(pool);
+  }
+
+  /**
+   * Records a batch, all of it or nothing. Recording the same again changes nothing, in whatever order and company it
+   * comes. Rejects with Postgres's error.
+   */
+  async insert(batch: LedgerBatch): Promise<Inserted> {
+    const rows = oneForEachOperation(batch.rows);
+    try {
+      await this.partitions.ensure(rows.map(({ operation }) => dayOf(operation.id)));
+      return await this.insertOnce(rows, batch);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== CHECK_VIOLATION) throw error;
+      this.partitions.forget();
+      await this.partitions.ensure(rows.map(({ operation }) => dayOf(operation.id)));
+      return await this.insertOnce(rows, batch);
+    }
+  }
+
+  private async insertOnce(rows: LedgerRows[], batch: LedgerBatch): Promise<Inserted> {
+    return this.inTransaction(async (client) => {
+      const changed = rows.length === 0 ? [] : await insertRows(client, rows);
+      if (batch.rejected.length > 0) await client.query(INSERT_REJECTED, [rowsJson(batch.rejected.map(rejectedRow))]);
+      const orphaned = changed.filter(({ outcome }) => outcome === 'orphaned').length;
+      return { settled: changed.length - orphaned, orphaned, duplicates: batch.rows.length - changed.length };
+    });
+  }
+
+  private async inTransaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // A connection that cannot even roll back is not given to anyone else.
+      await client.query('rollback').catch((failed: Error) => (broken = failed));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+}
+
+/** Statements have names, so that each connection plans them once. */
+async function insertRows(client: PoolClient, rows: LedgerRows[]): Promise<{ id: string; outcome: string }[]> {
+  const values = [rowsJson(rows.map(({ operation }): OperationRow => operation))];
+  const { rows: changed } = await client.query<{ id: string; outcome: string }>({ name: 'insert-operations', text: INSERT_OPERATIONS, values });
+  const ids = new Set(changed.map(({ id }) => id));
+  // Only with its operation: what belongs to a duplicate is there already.
+  const calls = rows.filter(({ operation }) => ids.has(operation.id)).flatMap((row): AttemptRow[] => row.attempts);
+  if (calls.length > 0) await client.query({ name: 'insert-attempts', text: INSERT_ATTEMPTS, values: [rowsJson(calls)] });
+  return changed;
+}
+
+/** A statement may touch a row once. Sorted, so that two workers with the same operations never wait for each other in a circle. */
+function oneForEachOperation(all: LedgerRows[]): LedgerRows[] {
+  const byId = new Map<string, LedgerRows>();
+  for (const rows of all) {
+    const known = byId.get(rows.operation.id);
+    if (!known || (known.operation.outcome === 'orphaned' && rows.operation.outcome !== 'orphaned')) byId.set(rows.operation.id, rows);
+  }
+  return [...byId.values()].toSorted((a, b) => (a.operation.id < b.operation.id ? -1 : 1));
+}
+
+function rejectedRow({ reason, raw }: RejectedEvent): { digest: string; reason: string; raw: string } {
+  const text = typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? 'undefined');
+  return { digest: createHash('sha256').update(text).digest('hex'), reason, raw: text };
+}

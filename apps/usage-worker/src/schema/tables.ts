@@ -1,0 +1,90 @@
+import type { AttemptRecord, CacheOutcome, Outcome, UsageSource } from '@deja/contracts';
+import { bigint, boolean, doublePrecision, integer, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+
+/**
+ * The tables this app owns; docs/ledger.md says what each figure means. The SQL that makes them, with their partitions, is
+ * in `migrations/`. Properties are spelled as the columns are, because rows travel to Postgres as JSON.
+ */
+const usage = pgSchema('usage');
+
+/** null where no usage is known. */
+const tokens = {
+  prompt_tokens: integer(),
+  cached_tokens: integer(),
+  cache_write_tokens: integer(),
+  completion_tokens: integer(),
+  reasoning_tokens: integer(),
+};
+
+/** One client request. Money is integer nano-USD, null when it is unknown. */
+export const operations = usage.table('operations', {
+  id: uuid().primaryKey(),
+  tenant: text().notNull(),
+  key: text(),
+  user: text(),
+  tags: jsonb().$type<Record<string, string>>().notNull(),
+  endpoint: text().notNull(),
+  requested_model: text().notNull(),
+  model: text(),
+  provider: text(),
+  deployment: text(),
+  credential: text(),
+  status: smallint(),
+  outcome: text().$type<Outcome>().notNull(),
+  error_code: text(),
+  cache: text().$type<CacheOutcome>(),
+  cache_reason: text(),
+  cache_entry: text(),
+  cache_similarity: doublePrecision(),
+  stream: boolean().notNull(),
+  ...tokens,
+  usage_source: text().$type<UsageSource>().notNull(),
+  price_version: text(),
+  cost_nano_usd: bigint({ mode: 'bigint' }),
+  saved_nano_usd: bigint({ mode: 'bigint' }),
+  received_at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
+  first_byte_ms: doublePrecision(),
+  duration_ms: doublePrecision(),
+  trace_id: text(),
+  recorded_at: timestamp({ withTimezone: true, mode: 'string' }).notNull().defaultNow(),
+});
+
+/** One upstream call. */
+export const attempts = usage.table(
+  'attempts',
+  {
+    operation_id: uuid().notNull(),
+    id: uuid().notNull(),
+    n: smallint().notNull(),
+    provider: text().notNull(),
+    deployment: text().notNull(),
+    credential: text(),
+    model: text().notNull(),
+    status: smallint(),
+    outcome: text().$type<AttemptRecord['outcome']>().notNull(),
+    error_code: text(),
+    hedge: boolean().notNull(),
+    shadow: boolean().notNull(),
+    ...tokens,
+    usage_source: text().$type<UsageSource>().notNull(),
+    price_version: text(),
+    cost_nano_usd: bigint({ mode: 'bigint' }),
+    started_at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
+    first_byte_ms: doublePrecision(),
+    duration_ms: doublePrecision().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.operation_id, table.id] })],
+);
+
+/** Events that were no usage events, set aside as they came. */
+export const rejectedEvents = usage.table('rejected_events', {
+  /** SHA-256 of `raw`: the same event is set aside once. */
+  digest: text().primaryKey(),
+  reason: text().notNull(),
+  raw: text().notNull(),
+  rejected_at: timestamp({ withTimezone: true, mode: 'string' }).notNull().defaultNow(),
+});
+
+type Complete<Row> = { [Column in keyof Row]-?: Exclude<Row[Column], undefined> };
+export type OperationRow = Complete<Omit<typeof operations.$inferInsert, 'recorded_at'>>;
+export type AttemptRow = Complete<typeof attempts.$inferInsert>;

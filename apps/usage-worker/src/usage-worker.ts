@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { migrate } from '@deja/postgres';
+import { isUp } from '@deja/redis';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { every } from './every.ts';
+import { QueueConsumer } from './intake/queue-consumer.ts';
+import { LedgerWriter } from './ledger/ledger-writer.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { UsageMetrics } from './metrics.ts';
+import { OrphanSweep } from './orphans/orphan-sweep.ts';
+import { Runtime } from './runtime.ts';
+
+export const SWEEP_REDIS = Symbol('redis of the sweep');
+
+/** The same place from src/ and from out/main.mjs. */
+const MIGRATIONS = new URL('../migrations', import.meta.url);
+const MIGRATE_DEADLINE_MS = 10 * 60_000;
+const LONGEST_SWEEP_INTERVAL_MS = 10_000;
+const PARTITIONS_INTERVAL_MS = 60 * 60_000;
+const LOOK_INTERVAL_MS = 5_000;
+/** How long a stop waits for Postgres before it gives jobs back to the queue. */
+const GRACE_MS = 10_000;
+/** How long a stop takes at most when Redis is away as well. */
+const STOP_MS = 13_000;
+
+/** A dead gateway is noticed well within half its lease, so that its rows are there one and a half leases after its death. */
+export const sweepIntervalMs = (leaseS: number): number => Math.min(LONGEST_SWEEP_INTERVAL_MS, Math.max(200, (leaseS * 1000) / 6));
+
+/** The app's life: what starts after what, what readiness means, and in which order everything stops. */
+@Injectable()
+export class UsageWorker {
+  private readonly stopping = new AbortController();
+  private readonly loops: Promise<void>[] = [];
+  private postgresUp = false;
+  private accepting = false;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly pool: pg.Pool,
+    @Inject(SWEEP_REDIS) private readonly redis: Redis,
+    private readonly ledger: Ledger,
+    private readonly writer: LedgerWriter,
+    private readonly consumer: QueueConsumer,
+    private readonly sweep: OrphanSweep,
+    private readonly metrics: UsageMetrics,
+  ) {}
+
+  /** Resolves when jobs are taken. Waits for a Postgres that is still starting; rejects with one sentence when the schema cannot be made. */
+  async start(): Promise<void> {
+    const { logger, leaseS } = this.runtime;
+    await migrate(this.pool, { folder: MIGRATIONS, schema: 'usage', logger, deadlineMs: MIGRATE_DEADLINE_MS });
+    await this.ledger.partitions.ensureAhead(Date.now());
+    if (this.stopping.signal.aborted) return;
+    this.postgresUp = true;
+    this.consumer.start();
+    this.accepting = true;
+    const warn = (message: string) => (error: unknown) => {
+      if (!this.stopping.signal.aborted) logger.warn({ err: error }, message);
+    };
+    this.repeat(LOOK_INTERVAL_MS, () => this.look(), warn('the state of Postgres and the queue could not be read'));
+    this.repeat(sweepIntervalMs(leaseS), () => this.sweep.sweep(), warn('the sweep for dead gateways did not finish; the next one goes on'));
+    this.repeat(PARTITIONS_INTERVAL_MS, () => this.ledger.partitions.ensureAhead(Date.now()), warn('partitions for the next days could not be made yet'));
+  }
+
+  /** Readiness, by name. */
+  checks(): Record<string, boolean> {
+    return { postgres: this.postgresUp && this.writer.healthy, redis: isUp(this.redis), accepting: this.accepting };
+  }
+
+  /** Takes no more jobs, records what it has, gives back what it cannot record in time, and lets go of everything. */
+  async stop(): Promise<void> {
+    this.accepting = false;
+    this.stopping.abort();
+    const done = this.consumer.close(STOP_MS);
+    const graceOver = new AbortController();
+    // Unreferenced: the wait ends with the jobs, not the other way round.
+    void delay(GRACE_MS, undefined, { signal: graceOver.signal, ref: false }).then(() => this.writer.stop(), () => undefined);
+    await done;
+    graceOver.abort();
+    await this.writer.stop();
+    await Promise.all(this.loops);
+    this.redis.disconnect();
+    await this.pool.end();
+  }
+
+  private repeat(intervalMs: number, work: () => Promise<void>, failed: (error: unknown) => void): void {
+    this.loops.push(every(intervalMs, this.stopping.signal, work, failed));
+  }
+
+  private async look(): Promise<void> {
+    this.postgresUp = await this.pool.query('select 1').then(() => true, () => false);
+    this.metrics.queue = (await this.consumer.state(Date.now())) ?? this.metrics.queue;
+  }
+}
