@@ -1,0 +1,182 @@
+import { readEnvironment } from '@deja/config';
+import { cacheEntryKey, newId, semanticPresenceKey, type SemanticCacheRpc } from '@deja/contracts';
+import { createLogger, startTelemetry } from '@deja/telemetry';
+import { StreamsClient } from '@deja/transport';
+import { Redis } from 'ioredis';
+import { EPOCH_KEY, LOG_KEY } from '../src/entries/entry-log.ts';
+import { startReplica, type Replica } from '../src/replica.ts';
+import { startRedis, until, type TestRedis } from './redis.ts';
+
+const MODEL = new URL('../../../models/static-256/', import.meta.url);
+const FINGERPRINT = 'f'.repeat(64);
+const logger = createLogger({ service: 'test', instance: 'test', level: 'silent' });
+const telemetry = startTelemetry({ service: 'test', instance: 'test' });
+
+type LookupRequest = SemanticCacheRpc['lookup']['request'];
+type LookupReply = SemanticCacheRpc['lookup']['reply'];
+
+let server: TestRedis;
+let redis: Redis;
+let client: StreamsClient;
+const replicas: Replica[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  client = new StreamsClient({ service: 'semantic-cache', redisUrl: server.url, logger });
+});
+beforeEach(async () => {
+  await redis.flushall();
+});
+afterEach(async () => {
+  await Promise.all(replicas.splice(0).map((replica) => replica.close()));
+});
+afterAll(async () => {
+  await client.close();
+  redis.disconnect();
+  await server.stop();
+  await telemetry.shutdown();
+});
+
+async function replica(): Promise<Replica> {
+  const environment = { ...readEnvironment({ REDIS_URL: server.url }), opsPort: 0 };
+  const started = await startReplica({ environment, model: MODEL, logger, telemetry });
+  replicas.push(started);
+  return started;
+}
+
+const partition = { tenant: 'acme', scope: 'tenant', fingerprint: FINGERPRINT };
+const lookup = (text: string, more: Partial<LookupRequest> = {}): Promise<LookupReply> => client.call('lookup', { ...partition, text, ...more }, { deadlineMs: 2000 });
+async function store(text: string, more: object = {}): Promise<string> {
+  const entry = newId();
+  await client.notify('store', { ...partition, text, entry, expiresAtMs: Date.now() + 60_000, ...more });
+  return entry;
+}
+const isHit = async (text: string, entry: string): Promise<boolean> => {
+  const reply = await lookup(text);
+  return reply.outcome === 'hit' && reply.entry === entry;
+};
+
+/** Asks so often that both of two replicas have answered, with as good as certainty. */
+async function askedOften(text: string, more: Partial<LookupRequest> = {}): Promise<LookupReply[]> {
+  return await Promise.all(Array.from({ length: 40 }, () => lookup(text, more)));
+}
+
+test('what one replica stored, all replicas find', async () => {
+  await Promise.all([replica(), replica()]);
+  const entry = await store('What is the capital of France?');
+  await until(async () => (await askedOften('what is the capital of  FRANCE')).every((reply) => reply.outcome === 'hit' && reply.entry === entry));
+  expect(await lookup('What’s the capital of France?')).toEqual({ outcome: 'miss', reason: 'not_verified' });
+  expect(await lookup('What is the capital of France?')).toEqual({ outcome: 'hit', entry, similarity: 1, explanation: 'same text' });
+  expect(await redis.exists(semanticPresenceKey('acme', 'tenant', FINGERPRINT))).toBe(1);
+});
+
+test('no tenant, scope or fingerprint finds the entry of another', async () => {
+  await replica();
+  const entry = await store('How do I turn on dark mode?');
+  await until(() => isHit('How do I turn on dark mode?', entry));
+  for (const other of [{ tenant: 'other' }, { scope: 'key:1' }, { fingerprint: 'e'.repeat(64) }]) {
+    expect(await lookup('How do I turn on dark mode?', other)).toEqual({ outcome: 'miss', reason: 'no_candidate' });
+  }
+});
+
+test('the opposite question is not answered', async () => {
+  await replica();
+  const entry = await store('How do I turn on dark mode?');
+  await until(() => isHit('How do I turn on dark mode?', entry));
+  expect(await lookup('How do I turn off dark mode?')).toEqual({ outcome: 'miss', reason: 'not_verified' });
+});
+
+test('a restarted replica knows all entries before it answers', async () => {
+  const first = await replica();
+  const entry = await store('Who wrote One Hundred Years of Solitude?');
+  await until(() => isHit('Who wrote One Hundred Years of Solitude?', entry));
+  replicas.splice(0);
+  await first.close();
+  await replica();
+  expect(await lookup('who wrote one hundred years of solitude')).toMatchObject({ outcome: 'hit', entry });
+});
+
+test('after Redis was emptied, nothing old is found, and new entries are', async () => {
+  await Promise.all([replica(), replica()]);
+  const old = await store('What is the boiling point of ethanol?');
+  await until(() => isHit('What is the boiling point of ethanol?', old));
+  await redis.flushall();
+  await until(async () => (await askedOften('What is the boiling point of ethanol?')).every((reply) => reply.outcome === 'miss'));
+  const fresh = await store('What is the boiling point of ethanol?');
+  await until(async () => (await askedOften('What is the boiling point of ethanol?')).every((reply) => reply.outcome === 'hit' && reply.entry === fresh));
+  expect(fresh).not.toBe(old);
+});
+
+test('an entry is not found after its time', async () => {
+  await replica();
+  const brief = await store('Name three rivers in Germany', { expiresAtMs: Date.now() + 400 });
+  await until(() => isHit('Name three rivers in Germany', brief));
+  await until(async () => (await lookup('Name three rivers in Germany')).outcome === 'miss');
+  await store('Name three rivers in Spain', { expiresAtMs: Date.now() - 1 });
+  const sentinel = await store('Name three rivers in Italy');
+  await until(() => isHit('Name three rivers in Italy', sentinel));
+  expect((await lookup('Name three rivers in Spain')).outcome).toBe('miss');
+});
+
+test('an event delivered twice makes one entry', async () => {
+  await replica();
+  const entry = newId();
+  const event = { ...partition, text: 'What is photosynthesis about?', entry, expiresAtMs: Date.now() + 60_000 };
+  await client.notify('store', event);
+  await client.notify('store', event);
+  await until(async () => (await redis.xlen(LOG_KEY)) === 2);
+  await until(() => isHit('What is photosynthesis about?', entry));
+  const { opsPort } = replicas[0]!;
+  expect(await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text()).toMatch(/deja_semantic_cache_entries(?:\{[^}]*\})? 1\b/);
+});
+
+test('a malformed message is refused by name and without its content', async () => {
+  await replica();
+  await expect(lookup('secret words', { tenant: '' })).rejects.toMatchObject({ name: 'DejaError', code: 'invalid_value', param: 'tenant' });
+  await expect(lookup('x'.repeat(5000))).rejects.toMatchObject({ code: 'invalid_value', param: 'text' });
+  await expect(lookup('secret words', { fingerprint: 'short' })).rejects.toThrow(/^(?!.*secret)/);
+});
+
+test('text beyond the embedder is a miss with its reason, and is not stored', async () => {
+  await replica();
+  expect(await lookup('Как сбросить пароль')).toEqual({ outcome: 'miss', reason: 'script' });
+  await store('Как сбросить пароль');
+  const sentinel = await store('What is a sentinel for?');
+  await until(() => isHit('What is a sentinel for?', sentinel));
+  expect(await redis.xlen(LOG_KEY)).toBe(1);
+});
+
+test('Redis holds nothing of an entry but the log and the presence of its partition', async () => {
+  await replica();
+  const entry = await store('How tall is Mount Kilimanjaro?');
+  await until(() => isHit('How tall is Mount Kilimanjaro?', entry));
+  const keys = (await redis.keys('deja:cache:*')).sort();
+  expect(keys).toEqual([LOG_KEY, EPOCH_KEY, semanticPresenceKey('acme', 'tenant', FINGERPRINT)].sort());
+  expect(keys).not.toContain(cacheEntryKey('acme', entry));
+});
+
+test('a replica that has read the log says that it is ready, and counts what it did', async () => {
+  const { opsPort } = await replica();
+  const entry = await store('How tall is Mount Everest?');
+  await until(() => isHit('How tall is Mount Everest?', entry));
+  const ready = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([200, { ready: true, checks: { model: true, log_replayed: true, redis: true, accepting: true } }]);
+  const metrics = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
+  expect(metrics).toMatch(/deja_semantic_cache_lookups_total\{[^}]*outcome="hit"/);
+  expect(metrics).toContain('deja_semantic_cache_entries');
+  expect(metrics).not.toContain('Everest');
+});
+
+test('a replica without Redis lives and is not ready, and its start can be given up', async () => {
+  const gone = await startRedis();
+  await gone.stop();
+  const stopping = new AbortController();
+  const environment = { ...readEnvironment({ REDIS_URL: gone.url }), opsPort: 0 };
+  const starting = startReplica({ environment, model: MODEL, logger, telemetry }, stopping.signal);
+  stopping.abort();
+  const late = await starting;
+  expect((await fetch(`http://127.0.0.1:${late.opsPort}/healthz`)).status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${late.opsPort}/readyz`)).status).toBe(503);
+  await late.close();
+});
