@@ -5,7 +5,7 @@ import { ConfigError, DEFAULT_OPS_PORT, type DejaConfig, type Environment } from
 import { migrate, openPool, type Pool as DatabasePool } from '@deja/postgres';
 import { isUp, openRedis, whenReady } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
-import { StreamsServer } from '@deja/transport';
+import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Redis } from 'ioredis';
 import { ConfigFile } from './config-file.ts';
@@ -83,6 +83,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
+  app.useGlobalFilters(new RpcErrorFilter(logger));
   await app.listen();
   state.isListening = true;
 
