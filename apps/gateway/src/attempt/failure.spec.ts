@@ -1,0 +1,51 @@
+import { describe, expect, test } from '@jest/globals';
+import { AttemptFailure, failureOfStatus, finalError, retryAfterMs } from './failure.ts';
+
+const body = (code: string): string => JSON.stringify({ error: { message: 'says the provider', type: 't', param: null, code } });
+
+describe('failures of a provider', () => {
+  test.each([
+    [400, '', 'caller'],
+    [401, '', 'auth'],
+    [403, '', 'auth'],
+    [402, '', 'quota'],
+    [404, '', 'model'],
+    [408, '', 'timeout'],
+    [413, '', 'caller'],
+    [422, '', 'caller'],
+    [429, '', 'rate'],
+    [429, body('insufficient_quota'), 'quota'],
+    [500, 'not json', 'overloaded'],
+    [503, '', 'overloaded'],
+    [302, '', 'overloaded'],
+  ])('status %d %s is %s', (status, text, kind) => {
+    expect(failureOfStatus(status, {}, text).kind).toBe(kind);
+  });
+
+  test('a mistake of the caller is told in the provider’s words; a rejected credential never is', () => {
+    expect(finalError([failureOfStatus(400, {}, body('context_length_exceeded'))])).toMatchObject({ code: 'context_length_exceeded', message: 'says the provider' });
+    const auth = finalError([failureOfStatus(401, {}, JSON.stringify({ error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } }))]);
+    expect(auth).toMatchObject({ code: 'upstream_error', status: 502 });
+    expect(auth.message).not.toContain('sk-secret');
+  });
+
+  test('rate-limited everywhere is 429 with the shortest wait', () => {
+    const rate = (ms: number): AttemptFailure => new AttemptFailure('rate', { status: 429, retryAfterMs: ms });
+    expect(finalError([rate(9000), rate(4000)])).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 4000 });
+    expect(finalError([rate(9000), new AttemptFailure('network')])).toMatchObject({ code: 'upstream_error' });
+  });
+
+  test('a model that nobody knows is 404, a timeout 504', () => {
+    expect(finalError([new AttemptFailure('model', { status: 404 })])).toMatchObject({ status: 404 });
+    expect(finalError([new AttemptFailure('network'), new AttemptFailure('timeout')])).toMatchObject({ status: 504 });
+  });
+
+  test('retry-after is read in all its forms', () => {
+    expect(retryAfterMs({ 'retry-after-ms': '1500', 'retry-after': '9' })).toBe(1500);
+    expect(retryAfterMs({ 'retry-after': '2.5' })).toBe(2500);
+    expect(retryAfterMs({ 'retry-after': 'Wed, 25 Nov 2026 00:00:10 GMT' }, Date.parse('2026-11-25T00:00:00Z'))).toBe(10_000);
+    expect(retryAfterMs({ 'retry-after': 'soon' })).toBeNull();
+    expect(retryAfterMs({ 'retry-after': '99999999' })).toBe(3_600_000);
+    expect(retryAfterMs({})).toBeNull();
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { SSE_DONE, SseParser } from '../dialects/sse.ts';
+import { streamOf } from '../reply/replay.ts';
+import { asCompletion, isStorable, type ChatCompletion } from './completion.ts';
+import { CompletionAssembler } from './completion-stream.ts';
+
+function assemble(chunks: unknown[]): CompletionAssembler {
+  const assembler = new CompletionAssembler();
+  for (const chunk of chunks) assembler.add(chunk);
+  return assembler;
+}
+
+function replay(completion: ChatCompletion, includeUsage: boolean): unknown[] {
+  const events = new SseParser().push(Buffer.from([...streamOf(completion, includeUsage)].join('')));
+  expect(events.at(-1)?.data).toBe(SSE_DONE);
+  return events.slice(0, -1).map((event) => JSON.parse(event.data) as unknown);
+}
+
+const call = fc.record({ id: fc.string({ minLength: 1 }), type: fc.constant('function'), function: fc.record({ name: fc.string({ minLength: 1 }), arguments: fc.string() }) });
+const completions = fc.record({
+  id: fc.string({ minLength: 1 }),
+  object: fc.constant('chat.completion'),
+  created: fc.nat(),
+  model: fc.string({ minLength: 1 }),
+  choices: fc
+    .array(fc.record({ content: fc.oneof(fc.constant(null), fc.string({ unit: 'binary', maxLength: 2000 })), calls: fc.option(fc.array(call, { minLength: 1, maxLength: 3 }), { nil: undefined }), finish: fc.constantFrom('stop', 'length', 'tool_calls') }), { minLength: 1, maxLength: 3 })
+    .map((choices) =>
+      choices.map(({ content, calls, finish }, index) => ({ index, message: { role: 'assistant', content, ...(calls && { tool_calls: calls }) }, finish_reason: finish })),
+    ),
+  usage: fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat(), total_tokens: fc.nat() }),
+});
+
+describe('whole and streamed answers', () => {
+  test('an answer replayed as a stream and put together again is the same answer', () => {
+    fc.assert(
+      fc.property(completions, (completion) => {
+        expect(assemble(replay(completion as ChatCompletion, true)).completion()).toEqual(completion);
+      }),
+    );
+  });
+
+  test('usage is in the stream only for those who asked', () => {
+    const completion = { choices: [{ index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: 'stop' }], usage: { prompt_tokens: 1 } } as ChatCompletion;
+    expect(JSON.stringify(replay(completion, false))).not.toContain('usage');
+    expect(replay(completion, true).at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 1 } });
+  });
+
+  test('arguments of parallel tool calls are put together by their index', () => {
+    const delta = (index: number, fields: object): unknown => ({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] });
+    const { choices } = assemble([
+      delta(0, { id: 'a', type: 'function', function: { name: 'f', arguments: '' } }),
+      delta(1, { id: 'b', type: 'function', function: { name: 'g', arguments: '{"y"' } }),
+      delta(0, { function: { arguments: '{"x":' } }),
+      delta(1, { function: { arguments: ':2}' } }),
+      delta(0, { function: { arguments: '1}' } }),
+    ]).completion();
+    expect(choices[0]?.message['tool_calls']).toEqual([
+      { id: 'a', type: 'function', function: { name: 'f', arguments: '{"x":1}' } },
+      { id: 'b', type: 'function', function: { name: 'g', arguments: '{"y":2}' } },
+    ]);
+  });
+
+  test.each([[{ error: { message: 'x' } }], [null], ['text'], [{ id: 'no choices' }]])('%j in a stream is an error, not an answer', (chunk) => {
+    expect(new CompletionAssembler().add(chunk)).toBe('error');
+  });
+
+  test('a key that would reach the prototype is dropped', () => {
+    assemble([JSON.parse('{"choices":[{"index":0,"delta":{"__proto__":{"polluted":true}}}]}')]);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('what may be kept', () => {
+  const choice = (finish: string | null, message: object = { content: 'x' }): ChatCompletion => ({ choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason: finish }] });
+
+  test.each([
+    [choice('stop'), true],
+    [choice('length'), true],
+    [choice('content_filter'), false],
+    [choice(null), false],
+    [choice('stop', { content: null, refusal: 'no' }), false],
+  ])('%j: %s', (completion, storable) => {
+    expect(isStorable(completion)).toBe(storable);
+  });
+
+  test.each([null, [], {}, { choices: [] }, { choices: [{}] }, { choices: 'x' }])('%j is no completion', (value) => {
+    expect(asCompletion(value)).toBeNull();
+  });
+});

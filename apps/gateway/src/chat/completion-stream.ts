@@ -1,0 +1,108 @@
+import type { Usage } from '@deja/contracts';
+import { usageOf, type ChatCompletion, type CompletionChoice, type CompletionUsage } from './completion.ts';
+
+interface Chunk {
+  choices?: { index?: number; delta?: Record<string, unknown>; finish_reason?: string | null; [field: string]: unknown }[];
+  usage?: CompletionUsage | null;
+  error?: unknown;
+  [field: string]: unknown;
+}
+
+/** What one chunk means for the one who relays it. */
+export type ChunkKind = 'content' | 'preamble' | 'usage' | 'error';
+
+/** Puts the chunks of a streamed chat completion together again, so that a stream can be counted, kept and replayed. */
+export class CompletionAssembler {
+  private head: Record<string, unknown> = {};
+  private readonly choices = new Map<number, CompletionChoice>();
+  private lastUsage: CompletionUsage | null = null;
+  /** Characters of text produced so far, for the estimate when the stream breaks off. */
+  producedChars = 0;
+
+  /** Takes one chunk (already parsed JSON) and says what it is; `error` for anything that is no chunk. */
+  add(parsed: unknown): ChunkKind {
+    if (typeof parsed !== 'object' || parsed === null) return 'error';
+    const chunk = parsed as Chunk;
+    if (chunk.error !== undefined && chunk.error !== null) return 'error';
+    if (!Array.isArray(chunk.choices)) return 'error';
+    const { choices, usage, ...head } = chunk;
+    for (const [name, value] of Object.entries(head)) if (value !== null && value !== '') this.head[name] = value;
+    if (usage) this.lastUsage = usage;
+    if (choices.length === 0) return usage ? 'usage' : 'preamble';
+    let content = false;
+    for (const choice of choices) content = this.addChoice(choice) || content;
+    return content ? 'content' : 'preamble';
+  }
+
+  get usage(): Usage | null {
+    return usageOf(this.lastUsage);
+  }
+
+  /** Whether every choice seen has said why it ended. */
+  get finished(): boolean {
+    return this.choices.size > 0 && [...this.choices.values()].every((choice) => choice.finish_reason !== null);
+  }
+
+  /** The whole reply that the provider would have given without `stream`. */
+  completion(): ChatCompletion {
+    const choices = [...this.choices.values()].sort((a, b) => a.index - b.index).map((choice) => ({ ...choice, message: wholeMessage(choice.message) }));
+    return { ...this.head, object: 'chat.completion', choices, ...(this.lastUsage && { usage: this.lastUsage }) };
+  }
+
+  private addChoice(chunk: NonNullable<Chunk['choices']>[number]): boolean {
+    const { index = 0, delta, finish_reason: finish, ...rest } = chunk;
+    let choice = this.choices.get(index);
+    if (!choice) {
+      choice = { index, message: { role: 'assistant', content: null }, finish_reason: null };
+      this.choices.set(index, choice);
+    }
+    mergeDelta(choice, rest);
+    if (finish) choice.finish_reason = finish;
+    if (!delta) return Boolean(finish);
+    mergeDelta(choice.message, delta);
+    const text = Object.values(delta).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+    const produced = text - (typeof delta['role'] === 'string' ? delta['role'].length : 0);
+    const calls = Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0;
+    this.producedChars += produced + (calls ? JSON.stringify(delta['tool_calls']).length : 0);
+    return produced > 0 || calls || Boolean(finish);
+  }
+}
+
+/** Strings grow, indexed lists are merged by `index`, everything else is replaced: how every OpenAI-like delta is meant. */
+function mergeDelta(target: Record<string, unknown>, delta: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(delta)) {
+    if (value === null || value === undefined || name === '__proto__') continue;
+    const known = target[name];
+    if (typeof value === 'string' && typeof known === 'string' && !FIXED.has(name)) target[name] = known + value;
+    else if (Array.isArray(value)) target[name] = mergeList(Array.isArray(known) ? known : [], value);
+    else if (typeof value === 'object') {
+      const object = typeof known === 'object' && known !== null ? (known as Record<string, unknown>) : {};
+      mergeDelta(object, value as Record<string, unknown>);
+      target[name] = object;
+    } else target[name] = value;
+  }
+}
+
+/** Names whose value is said once or repeated, never continued. */
+const FIXED = new Set(['role', 'type', 'id', 'finish_reason', 'index']);
+
+function mergeList(known: unknown[], added: unknown[]): unknown[] {
+  for (const item of added) {
+    const index = indexOf(item);
+    const same = index === undefined ? undefined : known.find((other) => indexOf(other) === index);
+    if (same === undefined) known.push(structuredClone(item));
+    else mergeDelta(same as Record<string, unknown>, item as Record<string, unknown>);
+  }
+  return known;
+}
+
+function indexOf(item: unknown): unknown {
+  return typeof item === 'object' && item !== null ? (item as { index?: unknown }).index : undefined;
+}
+
+/** Tool calls carry an index only while they are streamed. */
+function wholeMessage(message: Record<string, unknown>): Record<string, unknown> {
+  const calls = message['tool_calls'];
+  if (!Array.isArray(calls)) return message;
+  return { ...message, tool_calls: calls.map(({ index: _index, ...call }: Record<string, unknown>) => call) };
+}

@@ -1,0 +1,61 @@
+import type { Usage } from '@deja/contracts';
+
+/** The parts of a chat completion deja reads; the rest passes through. */
+export interface ChatCompletion {
+  id?: string;
+  object?: string;
+  created?: number;
+  model?: string;
+  choices: CompletionChoice[];
+  usage?: CompletionUsage | null;
+  [field: string]: unknown;
+}
+
+export interface CompletionChoice {
+  index: number;
+  message: Record<string, unknown>;
+  finish_reason: string | null;
+  [field: string]: unknown;
+}
+
+export interface CompletionUsage {
+  prompt_tokens?: number;
+  completion_tokens?: number;
+  total_tokens?: number;
+  prompt_tokens_details?: { cached_tokens?: number | null } | null;
+  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
+}
+
+const tokens = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);
+
+/** OpenAI's `usage` object as deja counts it; null when there is none worth believing. */
+export function usageOf(usage: CompletionUsage | null | undefined): Usage | null {
+  if (!usage || typeof usage.prompt_tokens !== 'number') return null;
+  return {
+    promptTokens: tokens(usage.prompt_tokens),
+    cachedTokens: Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), tokens(usage.prompt_tokens)),
+    cacheWriteTokens: 0,
+    completionTokens: tokens(usage.completion_tokens),
+    reasoningTokens: tokens(usage.completion_tokens_details?.reasoning_tokens),
+  };
+}
+
+/** A whole reply that looks like one: an object with at least one choice. */
+export function asCompletion(value: unknown): ChatCompletion | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { choices } = value as { choices?: unknown };
+  if (!Array.isArray(choices) || choices.length === 0) return null;
+  const sound = choices.every((choice: unknown) => typeof choice === 'object' && choice !== null && typeof (choice as CompletionChoice).message === 'object');
+  return sound ? (value as ChatCompletion) : null;
+}
+
+/** Whether an answer may be kept for the next one who asks: complete, not filtered, not refused. */
+export function isStorable(completion: ChatCompletion): boolean {
+  return completion.choices.every((choice) => {
+    const finish = choice.finish_reason;
+    return finish !== null && finish !== undefined && finish !== 'content_filter' && !choice.message['refusal'];
+  });
+}
+
+/** Whether every choice ended by itself: an answer cut by length is good for the same question only. */
+export const isComplete = (completion: ChatCompletion): boolean => completion.choices.every((choice) => choice.finish_reason === 'stop');

@@ -1,0 +1,137 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { context, trace, TraceFlags, type Context, type Span } from '@opentelemetry/api';
+import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
+import type { CacheEntry } from '../cache/entry.ts';
+import type { Reservation } from '../limits/reserve.ts';
+import type { OperationFacts } from '../settle/settlement.ts';
+
+/** Steps of the pipeline as `server-timing` names them. */
+export type Stage = 'auth' | 'guard' | 'plan' | 'reserve' | 'cache' | 'upstream';
+
+/** One client request on its way: what the steps have found out so far. Settlement reads it on every exit. */
+export class Operation {
+  readonly id = newId();
+  readonly receivedAtMs = Date.now();
+  readonly signal: AbortSignal;
+  private readonly controller = new AbortController();
+  private readonly startedMs = performance.now();
+  private readonly timings: string[] = [];
+
+  principal: Principal | null = null;
+  user: string | null = null;
+  tags: Record<string, string> = {};
+  requestedModel = '';
+  stream = false;
+  estimatedPromptTokens = 0;
+
+  reservation: Reservation | null = null;
+  cache: OperationFacts['cache'] = null;
+  cacheReason: string | null = null;
+  hit: (CacheEntry & { similarity: number | null }) | null = null;
+  servedModel: string | null = null;
+  readonly attempts: AttemptRecord[] = [];
+
+  status = 0;
+  outcome: OperationFacts['outcome'] = 'ok';
+  errorCode: string | null = null;
+  firstByteMs: number | null = null;
+
+  constructor(
+    readonly endpoint: string,
+    readonly headers: IncomingHttpHeaders,
+    readonly span: Span,
+  ) {
+    this.signal = this.controller.signal;
+  }
+
+  /** Trace context with this operation's span, for what happens on its behalf. */
+  get traceContext(): Context {
+    return trace.setSpan(context.active(), this.span);
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.startedMs;
+  }
+
+  /** The client is gone: whatever runs for it stops. */
+  abandon(): void {
+    this.controller.abort();
+  }
+
+  get abandoned(): boolean {
+    return this.signal.aborted;
+  }
+
+  async timed<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
+    const fromMs = performance.now();
+    try {
+      return await step();
+    } finally {
+      this.timings.push(`${stage};dur=${(performance.now() - fromMs).toFixed(2)}`);
+    }
+  }
+
+  get serverTiming(): string {
+    return this.timings.join(', ');
+  }
+
+  firstByteSent(): void {
+    this.firstByteMs ??= Math.round(this.elapsedMs);
+  }
+
+  /** What an orphaned row would say of it. Only for an operation whose client is known. */
+  opening(): OpenOperation {
+    if (this.principal === null) throw new Error('an operation without a principal has no opening');
+    return {
+      kind: 'open',
+      id: this.id,
+      tenant: this.principal.tenant,
+      key: this.principal.key,
+      user: this.user,
+      tags: this.tags,
+      endpoint: this.endpoint,
+      requestedModel: this.requestedModel,
+      stream: this.stream,
+      receivedAtMs: this.receivedAtMs,
+      estimatedPromptTokens: this.estimatedPromptTokens,
+      traceId: this.span.spanContext().traceId,
+    };
+  }
+
+  facts(): OperationFacts {
+    const { traceId, spanId, traceFlags } = this.span.spanContext();
+    const meta = this.hit?.meta;
+    return {
+      open: this.opening(),
+      traceparent: `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`,
+      status: this.status,
+      outcome: this.outcome,
+      errorCode: this.errorCode,
+      cache: this.cache,
+      cacheReason: this.cacheReason,
+      hit: meta
+        ? { entry: meta.id, similarity: this.hit?.similarity ?? null, model: meta.model, provider: meta.provider, deployment: meta.deployment, usage: meta.usage, price: meta.price }
+        : null,
+      servedModel: this.servedModel,
+      attempts: this.attempts,
+      firstByteMs: this.firstByteMs,
+      durationMs: Math.round(this.elapsedMs),
+    };
+  }
+}
+
+const MAX_TAGS = 16;
+const MAX_TAG_CHARS = 128;
+
+/** `x-deja-tags: team=a,feature=b`; throws a 400 when it is not that. */
+export function tagsOf(header: string | string[] | undefined): Record<string, string> {
+  if (header === undefined) return {};
+  const pairs = (Array.isArray(header) ? header.join(',') : header).split(',').map((pair) => pair.trim()).filter((pair) => pair !== '');
+  const tags = pairs.map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 1 || pair.length > MAX_TAG_CHARS) throw new DejaError('invalid_value', `Invalid value for header 'x-deja-tags': expected k=v,k=v with at most ${MAX_TAG_CHARS} characters each.`, { param: 'x-deja-tags' });
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
+  });
+  if (tags.length > MAX_TAGS) throw new DejaError('invalid_value', `Invalid value for header 'x-deja-tags': at most ${MAX_TAGS} tags.`, { param: 'x-deja-tags' });
+  return Object.fromEntries(tags);
+}

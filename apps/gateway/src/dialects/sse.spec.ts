@@ -1,0 +1,39 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { SseParser, sseEvent } from './sse.ts';
+
+function parseAll(bytes: Buffer, cuts: number[]): { event: string | null; data: string }[] {
+  const parser = new SseParser();
+  const points = [...new Set([0, ...cuts.map((c) => c % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b);
+  return points.slice(1).flatMap((end, i) => parser.push(bytes.subarray(points[i], end)));
+}
+
+describe('server-sent events', () => {
+  test('any cut of the bytes, any line ending, gives the same events', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ lines: fc.array(fc.string({ unit: 'binary' }).map((s) => s.replace(/[\r\n]/g, '·')), { minLength: 1, maxLength: 3 }), name: fc.constantFrom(null, 'error') }), { maxLength: 6 }),
+        fc.constantFrom('\n', '\r\n', '\r'),
+        fc.array(fc.nat(), { maxLength: 30 }),
+        (events, eol, cuts) => {
+          const text = events.map((e) => `: comment${eol}${e.name ? `event: ${e.name}${eol}` : ''}${e.lines.map((l) => `data: ${l}${eol}`).join('')}${eol}`).join('');
+          expect(parseAll(Buffer.from(text), cuts)).toEqual(events.map((e) => ({ event: e.name, data: Buffer.from(e.lines.join('\n')).toString() })));
+        },
+      ),
+    );
+  });
+
+  test('an event that was cut off is not an event', () => {
+    expect(new SseParser().push(Buffer.from('data: {"a":1}\n'))).toEqual([]);
+  });
+
+  test('text with line breaks cannot forge an event', () => {
+    const forged = 'x\n\ndata: [DONE]\r\rdata: y';
+    expect(new SseParser().push(Buffer.from(sseEvent(forged)))).toEqual([{ event: null, data: forged.replace(/\r/g, '\n') }]);
+  });
+
+  test('a peer that never ends a line is stopped', () => {
+    const parser = new SseParser(1000);
+    expect(() => parser.push(Buffer.alloc(2000, 'a'))).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,72 @@
+const LF = 10;
+const CR = 13;
+
+/** One server-sent event. `data` lines are joined by `\n`; comments are dropped. */
+export interface SseEvent {
+  event: string | null;
+  data: string;
+}
+
+/**
+ * Reads server-sent events (WHATWG HTML, section 9.2.6) from bytes cut anywhere: inside a line, between CR and LF, inside
+ * a UTF-8 character. Throws a RangeError when one line grows past `maxLineBytes`: a peer that never ends a line must not
+ * fill the memory.
+ */
+export class SseParser {
+  private rest: Buffer = Buffer.alloc(0);
+  private data: string[] = [];
+  private event: string | null = null;
+  private afterCr = false;
+  private atStart = true;
+
+  constructor(private readonly maxLineBytes = 8 * 1024 * 1024) {}
+
+  /** Events completed by these bytes. */
+  push(chunk: Uint8Array): SseEvent[] {
+    const events: SseEvent[] = [];
+    const bytes = this.rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.rest, chunk]);
+    let lineStart = 0;
+    for (let i = this.rest.length; i < bytes.length; i++) {
+      const byte = bytes[i];
+      if (byte !== LF && byte !== CR) {
+        this.afterCr = false;
+        continue;
+      }
+      if (byte === LF && this.afterCr && i === lineStart) {
+        this.afterCr = false;
+        lineStart = i + 1;
+        continue;
+      }
+      this.afterCr = byte === CR;
+      this.line(bytes.toString('utf8', lineStart, i), events);
+      lineStart = i + 1;
+    }
+    this.rest = bytes.subarray(lineStart);
+    if (this.rest.length > this.maxLineBytes) throw new RangeError('a line of the event stream is too long');
+    return events;
+  }
+
+  private line(raw: string, events: SseEvent[]): void {
+    const line = this.atStart && raw.startsWith('\u{feff}') ? raw.slice(1) : raw;
+    this.atStart = false;
+    if (line === '') {
+      if (this.data.length > 0) events.push({ event: this.event, data: this.data.length === 1 ? (this.data[0] ?? '') : this.data.join('\n') });
+      this.data = [];
+      this.event = null;
+      return;
+    }
+    const colon = line.indexOf(':');
+    if (colon === 0) return;
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1);
+    if (field === 'data') this.data.push(value);
+    else if (field === 'event') this.event = value;
+  }
+}
+
+/** One event on the wire. A line break inside `data` becomes several data lines, so text can never forge an event. */
+export function sseEvent(data: string): string {
+  return data.includes('\n') || data.includes('\r') ? `data: ${data.split(/\r\n|\r|\n/).join('\ndata: ')}\n\n` : `data: ${data}\n\n`;
+}
+
+export const SSE_DONE = '[DONE]';

@@ -1,0 +1,157 @@
+import { DejaError, gatewayOpsKey, type OpenOperation, type Settings } from '@deja/contracts';
+import { isUp, runScript, type Script } from '@deja/redis';
+import type { Redis } from 'ioredis';
+import { ADJUST, RESERVE } from './scripts.ts';
+import { LocalWindow, type Ceiling, type CeilingState } from './window.ts';
+
+export interface ReserveRequest {
+  open: OpenOperation;
+  /** Ceilings by Redis shard. */
+  ceilings: Ceiling[][];
+  /** Estimated prompt plus what the answer may take. */
+  tokens: number;
+  exactKey: string | null;
+  presenceKey: string | null;
+}
+
+/** A charge that was made, to be corrected at settlement. */
+export interface Reservation {
+  shards: { counters: string[]; second: number }[];
+  tokens: number;
+  states: CeilingState[];
+}
+
+export interface Reserved {
+  reservation: Reservation;
+  /** The exact-cache entry, if there is one. */
+  exact: Buffer | null;
+  semanticPresent: boolean;
+  /** Redis could not be asked: limits were decided by this process alone, and the cache was not read. */
+  degraded: boolean;
+}
+
+const NOTHING_RESERVED: Reservation = { shards: [], tokens: 0, states: [] };
+
+type PipelineReply = [error: Error | null, reply: unknown];
+
+/** The one Redis round trip before an answer: limits, the operation's opening, the exact cache, and whether a semantic look-up is worth it. */
+export class Reserver {
+  private readonly local = new Map<string, LocalWindow>();
+
+  constructor(
+    private readonly redis: Redis,
+    /** Where cached answers are; the same connection unless they have a Redis of their own. */
+    private readonly cache: Redis,
+    private readonly instance: string,
+    /** Live gateway replicas, for the local share of a limit. */
+    private readonly replicas: () => number,
+  ) {}
+
+  /** Throws `rate_limit_exceeded`, or `overloaded` where limits must not be decided without Redis. */
+  async reserve(request: ReserveRequest, degraded: Settings['limits']['degraded']): Promise<Reserved> {
+    if (!isUp(this.redis)) return this.reserveLocally(request, degraded);
+    const pipeline = this.redis.pipeline().hset(gatewayOpsKey(this.instance), request.open.id, JSON.stringify(request.open));
+    for (const shard of request.ceilings) {
+      pipeline.evalsha(RESERVE.sha1, shard.length, ...shard.map((c) => c.counter), ...reserveArguments(shard, request.tokens));
+    }
+    const afterLimits = 1 + request.ceilings.length;
+    if (request.presenceKey !== null) pipeline.exists(request.presenceKey);
+    const together = this.cache === this.redis;
+    if (request.exactKey !== null && together) pipeline.getBuffer(request.exactKey);
+    const apart = together || request.exactKey === null ? null : this.readApart(request.exactKey);
+    let replies: PipelineReply[];
+    try {
+      replies = (await pipeline.exec()) ?? [];
+      const failed = replies[0]?.[0];
+      if (failed) throw failed;
+    } catch {
+      return this.reserveLocally(request, degraded); // the connection logs its own outages
+    }
+    if (this.local.size > 0) this.local.clear();
+    const reservation = await this.decide(request, replies.slice(1, afterLimits));
+    const presence = request.presenceKey === null ? undefined : replies[afterLimits];
+    const exact = request.exactKey === null || !together ? undefined : replies[afterLimits + (presence === undefined ? 0 : 1)];
+    return {
+      reservation,
+      exact: apart === null ? bufferOf(exact) : await apart,
+      semanticPresent: presence?.[0] === null && presence[1] === 1,
+      degraded: false,
+    };
+  }
+
+  private async readApart(key: string): Promise<Buffer | null> {
+    return isUp(this.cache) ? await this.cache.getBuffer(key).catch(() => null) : null; // an outage of the cache is a miss
+  }
+
+  /** Replaces the estimate by what was used; `requests` is -1 to give the request itself back. Losing this to an outage leaves the estimate to expire. */
+  async settle(reservation: Reservation, change: { tokens: number; requests?: number }): Promise<void> {
+    if (change.tokens === 0 && !change.requests) return;
+    await Promise.all(reservation.shards.map((shard) => runScript(this.redis, ADJUST, shard.counters, [shard.second, change.requests ?? 0, change.tokens])));
+  }
+
+  /** Reads the verdicts of all shards; when one refuses, the others give their charge back. */
+  private async decide(request: ReserveRequest, replies: PipelineReply[]): Promise<Reservation> {
+    const reservation: Reservation = { shards: [], tokens: request.tokens, states: [] };
+    let refusal: { ceiling: Ceiling; kind: 'requests' | 'tokens'; waitMs: number; states: CeilingState[] } | null = null;
+    for (const [i, shard] of request.ceilings.entries()) {
+      const reply = await this.verdict(shard, request.tokens, replies[i]);
+      const admitted = reply[0] === 1;
+      const used = reply.slice(admitted ? 2 : 4).map(Number);
+      const states = shard.map((ceiling, k) => ({ ceiling, usedRequests: used[2 * k] ?? 0, usedTokens: used[2 * k + 1] ?? 0 }));
+      const ceiling = shard[Number(reply[1]) - 1];
+      if (admitted) {
+        reservation.shards.push({ counters: shard.map((c) => c.counter), second: Number(reply[1]) });
+        reservation.states.push(...states);
+      } else if (ceiling) refusal = { ceiling, kind: reply[2] === 'tokens' ? 'tokens' : 'requests', waitMs: Number(reply[3]), states };
+    }
+    if (refusal === null) return reservation;
+    await this.settle(reservation, { tokens: -request.tokens, requests: -1 });
+    throw new LimitRefusal(refusal.ceiling, refusal.kind, refusal.waitMs, [...reservation.states, ...refusal.states]);
+  }
+
+  private async verdict(shard: Ceiling[], tokens: number, reply: PipelineReply | undefined): Promise<unknown[]> {
+    if (reply?.[0] === null) return reply[1] as unknown[];
+    // The script was not known to this Redis (it restarted): once more, with its source.
+    return (await runScript(this.redis, RESERVE as Script, shard.map((c) => c.counter), reserveArguments(shard, tokens))) as unknown[];
+  }
+
+  private reserveLocally(request: ReserveRequest, degraded: Settings['limits']['degraded']): Reserved {
+    const ceilings = request.ceilings.flat();
+    if (degraded === 'closed' && ceilings.length > 0) {
+      throw new DejaError('overloaded', 'Limits cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000 });
+    }
+    if (degraded === 'local_share') {
+      const share = 1 / Math.max(1, this.replicas());
+      for (const ceiling of ceilings) {
+        const window = this.local.get(ceiling.counter) ?? new LocalWindow();
+        this.local.set(ceiling.counter, window);
+        if (!window.admit(ceiling, { requests: 1, tokens: request.tokens }, Date.now(), share)) throw new LimitRefusal(ceiling, 'requests', 1000, []);
+      }
+    }
+    return { reservation: NOTHING_RESERVED, exact: null, semanticPresent: false, degraded: true };
+  }
+}
+
+const bufferOf = (reply: PipelineReply | undefined): Buffer | null => (reply?.[0] === null && Buffer.isBuffer(reply[1]) ? reply[1] : null);
+
+function reserveArguments(shard: Ceiling[], tokens: number): number[] {
+  return [tokens, ...shard.flatMap((c) => [c.requestsPerMinute ?? -1, c.tokensPerMinute ?? -1])];
+}
+
+/** 429 `rate_limit_exceeded`, with the state of the ceilings for its headers. */
+export class LimitRefusal extends DejaError {
+  readonly states: CeilingState[];
+
+  constructor(ceiling: Ceiling, kind: 'requests' | 'tokens', waitMs: number, states: CeilingState[]) {
+    const limit = kind === 'requests' ? ceiling.requestsPerMinute : ceiling.tokensPerMinute;
+    const never = waitMs < 0;
+    super(
+      'rate_limit_exceeded',
+      never
+        ? `This request alone needs more than the limit of ${limit} ${kind} per minute of this ${ceiling.scope}.`
+        : `The limit of ${limit} ${kind} per minute (${ceiling.scope}) is used up.`,
+      { type: kind, retry: !never, ...(never ? {} : { retryAfterMs: waitMs }) },
+    );
+    this.states = states;
+  }
+}

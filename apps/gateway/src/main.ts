@@ -1,0 +1,63 @@
+import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
+import { GATEWAY_LEASE_S } from '@deja/contracts';
+import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
+import type { FastifyRequest } from 'fastify';
+import { GatewayModule } from './gateway.module.ts';
+import { Runtime } from './runtime.ts';
+import { GatewayServices } from './services.ts';
+
+/** Ceiling of the HTTP layer; deja.yaml may set a lower one. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const SERVICE = 'gateway';
+
+async function start(): Promise<void> {
+  const environment = readEnvironment(process.env);
+  const instance = process.env['DEJA_INSTANCE'] ?? SERVICE;
+  const logger = createLogger({ service: SERVICE, instance, level: environment.logLevel });
+  const telemetry = startTelemetry({ service: SERVICE, instance });
+  const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
+  const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
+
+  const adapter = new FastifyAdapter({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } });
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
+  const http = adapter.getInstance();
+  // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done: (error: null, body: Buffer) => void) => done(null, body));
+  let draining = false;
+  http.addHook('onRequest', (_request, reply, done) => {
+    if (draining) reply.raw.setHeader('connection', 'close');
+    done();
+  });
+
+  const services = app.get(GatewayServices);
+  const ops = await startOpsServer({
+    host: environment.host,
+    port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
+    telemetry,
+    checks: () => ({ ...services.checks(), accepting: !draining }),
+    logger,
+  });
+  await app.listen(environment.port, environment.host);
+  logger.info({ port: environment.port, ops_port: ops.port }, 'gateway listening');
+
+  const stop = async (): Promise<void> => {
+    if (draining) return;
+    draining = true; // readiness goes off first, running requests and streams finish
+    logger.info('draining');
+    await app.close();
+    await ops.close();
+    await telemetry.shutdown();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
+}
+
+start().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof ConfigError ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  process.exit(1);
+});

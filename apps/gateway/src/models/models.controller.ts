@@ -1,0 +1,47 @@
+import { Controller, Get, Param, Req } from '@nestjs/common';
+import { DejaError, type Principal, type PublicModel } from '@deja/contracts';
+import type { FastifyRequest } from 'fastify';
+import { KeyRing } from '../keys/key-ring.ts';
+import { RoutingTable } from '../plan/routing-table.ts';
+
+interface ModelObject {
+  id: string;
+  object: 'model';
+  created: number;
+  owned_by: string;
+}
+
+const ANY_MODEL = '*';
+
+/** `GET /v1/models`: the public names this key may use. */
+@Controller('v1/models')
+export class ModelsController {
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly routing: RoutingTable,
+  ) {}
+
+  @Get()
+  async list(@Req() request: FastifyRequest): Promise<{ object: 'list'; data: ModelObject[] }> {
+    const principal = await this.keys.authenticate(request.raw.headers);
+    const { models, issuedAtMs } = this.routing.snapshot();
+    return { object: 'list', data: models.filter((model) => model.name !== ANY_MODEL && mayUse(principal, model.name)).map((model) => modelObject(model, model.name, issuedAtMs)) };
+  }
+
+  /** Model names may hold slashes. */
+  @Get('*')
+  async one(@Req() request: FastifyRequest, @Param('*') name: string): Promise<ModelObject> {
+    const principal = await this.keys.authenticate(request.raw.headers);
+    const { models, issuedAtMs } = this.routing.snapshot();
+    const model = name === ANY_MODEL ? undefined : (models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL));
+    if (!model || !mayUse(principal, name)) throw new DejaError('model_not_found', `The model '${name}' does not exist.`, { param: 'model' });
+    return modelObject(model, name, issuedAtMs);
+  }
+}
+
+const mayUse = (principal: Principal, name: string): boolean => principal.models === null || principal.models.includes(name);
+
+function modelObject(model: PublicModel, id: string, issuedAtMs: number): ModelObject {
+  const provider = model.deployments[0]?.id.split('/')[0] ?? 'deja';
+  return { id, object: 'model', created: Math.floor(issuedAtMs / 1000), owned_by: provider };
+}

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { costNanoUsd } from '@deja/pricing';
+import { DejaError, errorBody, usdText } from '@deja/contracts';
+import type { Operation } from '../chat/operation.ts';
+import { rateLimitHeaders } from '../limits/ceilings.ts';
+import { LimitRefusal } from '../limits/reserve.ts';
+import { sseEvent } from '../dialects/sse.ts';
+
+/** Headers every answer of the pipeline carries (docs/api.md). */
+export function replyHeaders(operation: Operation): Record<string, string> {
+  const { cache, cacheReason, hit, servedModel, reservation } = operation;
+  const served = hit?.meta ?? operation.attempts.at(-1);
+  return {
+    'x-request-id': operation.id,
+    ...(cache && { 'x-cache': cache }),
+    ...(cacheReason && { 'x-cache-reason': cacheReason }),
+    ...(hit && { 'x-cache-entry': hit.meta.id, age: String(Math.max(0, Math.floor((Date.now() - hit.meta.createdAtMs) / 1000))) }),
+    ...(hit?.similarity != null && { 'x-cache-similarity': hit.similarity.toFixed(4) }),
+    ...(servedModel && { 'x-deja-model': servedModel }),
+    ...(served && { 'x-deja-provider': served.provider, 'x-deja-deployment': served.deployment }),
+    'x-deja-attempts': String(operation.attempts.length),
+    ...(operation.serverTiming && { 'server-timing': operation.serverTiming }),
+    ...(reservation && rateLimitHeaders(reservation.states)),
+  };
+}
+
+/** Sends a whole reply. */
+export function sendWhole(response: ServerResponse, operation: Operation, body: Buffer): void {
+  const cost = operation.hit ? 0n : totalCost(operation);
+  operation.status = 200;
+  operation.firstByteSent();
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...replyHeaders(operation),
+    ...(cost !== null && { 'x-deja-cost-usd': usdText(cost) }),
+  });
+  response.end(body);
+}
+
+/** Sends the head of a stream. From here on, an error can only be an event. */
+export function beginStream(response: ServerResponse, operation: Operation): void {
+  operation.status = 200;
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+    ...replyHeaders(operation),
+  });
+}
+
+/** Writes a piece and waits while the client is slower than the provider. Returns at once when the client is gone. */
+export async function sendPiece(response: ServerResponse, operation: Operation, text: string): Promise<void> {
+  operation.firstByteSent();
+  if (response.write(text) || operation.abandoned) return;
+  // Either event may come: the client read on, or left.
+  const waiting = new AbortController();
+  try {
+    await Promise.race([once(response, 'drain', { signal: waiting.signal }), once(response, 'close', { signal: waiting.signal })]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/** Sends an error in OpenAI's shape: as a reply, or as the last event of a stream that has begun. */
+export function sendError(response: ServerResponse, operation: Operation, error: DejaError): void {
+  const body = JSON.stringify(errorBody(error));
+  if (response.headersSent) {
+    response.end(sseEvent(body));
+    return;
+  }
+  operation.status = error.status;
+  response.writeHead(error.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...replyHeaders(operation),
+    ...retryHeaders(error),
+    ...(error instanceof LimitRefusal && rateLimitHeaders(error.states)),
+  });
+  response.end(body);
+}
+
+/** When to come back, in the three ways that OpenAI's SDKs read. */
+export function retryHeaders(error: DejaError): Record<string, string> {
+  if (error.status !== 429 && error.status !== 503) return {};
+  return {
+    'x-should-retry': String(error.retry),
+    ...(error.retryAfterMs !== null && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
+  };
+}
+
+/** What all attempts cost together; null as soon as one of them has no known price. */
+function totalCost(operation: Operation): bigint | null {
+  let total = 0n;
+  for (const { usage, price } of operation.attempts) {
+    if (usage === null) continue;
+    const cost = costNanoUsd(usage, price);
+    if (cost === null) return null;
+    total += cost;
+  }
+  return total;
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
+import { isUp, openRedis } from '@deja/redis';
+import { StreamsClient } from '@deja/transport';
+import { Queue } from 'bullmq';
+import { Attempts } from './attempt/attempts.ts';
+import { CredentialLeases } from './attempt/credential-leases.ts';
+import { OutcomeReporter } from './attempt/outcome-reporter.ts';
+import { Upstream } from './attempt/upstream.ts';
+import { AnswerStore } from './cache/answer-store.ts';
+import { SemanticLookup } from './cache/semantic-lookup.ts';
+import { ChatPipeline } from './chat/chat.pipeline.ts';
+import { KeyRing } from './keys/key-ring.ts';
+import { Reserver } from './limits/reserve.ts';
+import { RoutingTable } from './plan/routing-table.ts';
+import { Runtime } from './runtime.ts';
+import { GatewayMetrics } from './settle/metrics.ts';
+import { Outbox } from './settle/outbox.ts';
+import { Settler } from './settle/settler.ts';
+import { Spool } from './settle/spool.ts';
+
+const RESOLVE_DEADLINE_MS = 2000;
+const CREDENTIAL_DEADLINE_MS = 2000;
+const SEMANTIC_DEADLINE_MS = 200;
+const REDIS_DEADLINE_MS = 250;
+
+/** The gateway's parts, put together once. Connections open in the background: readiness tells when they stand. */
+@Injectable()
+export class GatewayServices implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly keys: KeyRing;
+  readonly routing: RoutingTable;
+  readonly chat: ChatPipeline;
+  private readonly commands;
+  private readonly cache;
+  private readonly subscriber;
+  private readonly queueRedis;
+  private readonly queue: Queue<UsageBatch>;
+  private readonly router: StreamsClient;
+  private readonly semantic: StreamsClient;
+  private readonly upstream = new Upstream();
+  private readonly outbox: Outbox;
+  private readonly reporter: OutcomeReporter;
+
+  constructor(private readonly runtime: Runtime) {
+    const { environment, logger, instance, telemetry, leaseS } = runtime;
+    const { redisUrl, cacheRedisUrl } = environment;
+    this.commands = openRedis(redisUrl, { role: 'commands', name: 'gateway', logger, commandTimeoutMs: REDIS_DEADLINE_MS });
+    this.cache = cacheRedisUrl === redisUrl ? this.commands : openRedis(cacheRedisUrl, { role: 'commands', name: 'gateway-cache', logger, commandTimeoutMs: REDIS_DEADLINE_MS });
+    this.subscriber = openRedis(redisUrl, { role: 'subscriber', name: 'gateway-push', logger });
+    this.queueRedis = openRedis(redisUrl, { role: 'commands', name: 'gateway-queue', logger, commandTimeoutMs: 5000 });
+    this.queue = new Queue(USAGE_QUEUE, { connection: this.queueRedis, prefix: USAGE_QUEUE_PREFIX, skipVersionCheck: true, skipWaitingForReady: true });
+    this.queue.on('error', () => undefined); // the connection logs its own outages, once each
+    this.router = new StreamsClient({ service: 'router', redisUrl, logger });
+    this.semantic = new StreamsClient({ service: 'semantic-cache', redisUrl, logger });
+
+    this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }));
+    this.routing = new RoutingTable(this.subscriber, this.commands, logger);
+    const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);
+    this.follow(leases);
+
+    this.reporter = new OutcomeReporter((outcomes) => this.router.notify('attempt_outcomes', { gateway: instance, outcomes }));
+    const spool = new Spool(join(environment.dataDir, 'spool'), instance);
+    this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
+    const reserver = new Reserver(this.commands, this.cache, instance, () => this.outbox.replicas);
+    this.chat = new ChatPipeline(
+      this.keys,
+      this.routing,
+      reserver,
+      new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal })),
+      new Attempts(this.upstream, leases, this.reporter, telemetry.tracer),
+      new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger),
+      new Settler(reserver, this.outbox, new GatewayMetrics(telemetry.meter), logger),
+    );
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.routing.start();
+    await this.outbox.start();
+  }
+
+  /** After the last reply: everything settled goes out before the connections close. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.reporter.flush();
+    await this.outbox.close();
+    await this.upstream.close();
+    await Promise.all([this.queue.close(), this.router.close(), this.semantic.close()]);
+    for (const redis of new Set([this.commands, this.cache, this.subscriber, this.queueRedis])) redis.disconnect();
+  }
+
+  /** Readiness, by name. */
+  checks(): Record<string, boolean> {
+    return { redis: isUp(this.commands), routing: this.routing.ready };
+  }
+
+  private follow(leases: CredentialLeases): void {
+    this.routing.onReconnect(() => this.keys.forget());
+    this.routing.onPush((push) => {
+      if (push.kind === 'snapshot') leases.prefetch(push.snapshot);
+      else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
+      else leases.revoke(push.ids);
+    });
+  }
+
+  private async enqueue(batch: UsageBatch): Promise<void> {
+    if (!isUp(this.queueRedis)) throw new Error('redis is away');
+    await this.queue.add('settled', batch, { removeOnComplete: true, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 1000 } });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { Operation } from '../chat/operation.ts';
+
+const SECONDS = { unit: 's', advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120] } };
+
+/** Figures of the request path. Labels are bounded: no key, user, tenant or model as the client spelled it. */
+export class GatewayMetrics {
+  private readonly requests: Counter;
+  private readonly duration: Histogram;
+  private readonly firstByte: Histogram;
+  private readonly attempts: Counter;
+  private readonly tokens: Counter;
+
+  constructor(meter: Meter) {
+    this.requests = meter.createCounter('deja.gateway.requests', { description: 'Client requests by outcome, status and cache' });
+    this.duration = meter.createHistogram('deja.gateway.request.duration', { description: 'From receiving a request to its settlement', ...SECONDS });
+    this.firstByte = meter.createHistogram('deja.gateway.first_byte.duration', { description: 'From receiving a request to the first byte of its answer', ...SECONDS });
+    this.attempts = meter.createCounter('deja.gateway.attempts', { description: 'Upstream calls by deployment and outcome' });
+    this.tokens = meter.createCounter('deja.gateway.tokens', { description: 'Tokens bought upstream, by direction' });
+  }
+
+  count(operation: Operation): void {
+    const labels = { endpoint: operation.endpoint, outcome: operation.outcome, cache: operation.cache ?? 'none' };
+    this.requests.add(1, { ...labels, status: operation.status, error: operation.errorCode ?? 'none' });
+    this.duration.record(operation.elapsedMs / 1000, labels);
+    if (operation.firstByteMs !== null) this.firstByte.record(operation.firstByteMs / 1000, labels);
+    for (const attempt of operation.attempts) {
+      this.attempts.add(1, { deployment: attempt.deployment, outcome: attempt.outcome, error: attempt.errorCode ?? 'none' });
+      if (attempt.usage === null) continue;
+      this.tokens.add(attempt.usage.promptTokens, { direction: 'input', deployment: attempt.deployment });
+      this.tokens.add(attempt.usage.completionTokens, { direction: 'output', deployment: attempt.deployment });
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import type { AttemptRecord, CacheOutcome, OpenOperation, OperationRecord, Outcome, Price, Usage, UsageSource } from '@deja/contracts';
+
+/** Everything known of an operation when it ends. */
+export interface OperationFacts {
+  open: OpenOperation;
+  traceparent: string | null;
+  status: number;
+  outcome: Outcome;
+  errorCode: string | null;
+  cache: CacheOutcome | null;
+  cacheReason: string | null;
+  hit: { entry: string; similarity: number | null; model: string; provider: string; deployment: string; usage: Usage | null; price: Price | null } | null;
+  /** The public model that served, and the attempts in order; the last one served unless all failed. */
+  servedModel: string | null;
+  attempts: AttemptRecord[];
+  firstByteMs: number | null;
+  durationMs: number;
+}
+
+/** The usage event of an operation. Pure. An answer from the cache has the original's numbers, and nothing was bought. */
+export function settledRecord(facts: OperationFacts): OperationRecord {
+  const { open, hit } = facts;
+  const served = facts.servedModel === null ? null : (facts.attempts.findLast((a) => a.usage !== null || a.outcome !== 'error') ?? null);
+  const { usage, source } = hit ? { usage: hit.usage, source: 'cache' as const } : usageOf(facts.attempts);
+  return {
+    kind: 'settled',
+    id: open.id,
+    tenant: open.tenant,
+    key: open.key,
+    user: open.user,
+    tags: open.tags,
+    endpoint: open.endpoint,
+    requestedModel: open.requestedModel,
+    model: hit?.model ?? facts.servedModel,
+    provider: hit?.provider ?? served?.provider ?? null,
+    deployment: hit?.deployment ?? served?.deployment ?? null,
+    credential: hit ? null : (served?.credential ?? null),
+    status: facts.status,
+    outcome: facts.outcome,
+    errorCode: facts.errorCode,
+    cache: facts.cache,
+    cacheReason: facts.cacheReason,
+    cacheEntry: hit?.entry ?? null,
+    cacheSimilarity: hit?.similarity ?? null,
+    stream: open.stream,
+    usage,
+    usageSource: source,
+    savedPrice: hit?.price ?? null,
+    receivedAtMs: open.receivedAtMs,
+    firstByteMs: facts.firstByteMs,
+    durationMs: facts.durationMs,
+    traceId: open.traceId,
+    traceparent: facts.traceparent,
+    attempts: facts.attempts,
+  };
+}
+
+/** What all attempts of an operation used together; estimated as soon as one of them is. */
+function usageOf(attempts: AttemptRecord[]): { usage: Usage | null; source: UsageSource } {
+  const counted = attempts.filter((a) => a.usage !== null && !a.shadow);
+  if (counted.length === 0) return { usage: null, source: 'none' };
+  const sum = counted.reduce<Usage>(
+    (total, { usage }) => ({
+      promptTokens: total.promptTokens + (usage?.promptTokens ?? 0),
+      cachedTokens: total.cachedTokens + (usage?.cachedTokens ?? 0),
+      cacheWriteTokens: total.cacheWriteTokens + (usage?.cacheWriteTokens ?? 0),
+      completionTokens: total.completionTokens + (usage?.completionTokens ?? 0),
+      reasoningTokens: total.reasoningTokens + (usage?.reasoningTokens ?? 0),
+    }),
+    { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 },
+  );
+  return { usage: sum, source: counted.some((a) => a.usageSource === 'estimated') ? 'estimated' : 'upstream' };
+}
+
+/** Tokens to be charged against limits in place of the reservation: none for an answer from the cache or for no answer. */
+export function chargedTokens(record: OperationRecord): number {
+  return record.usage === null || record.usageSource === 'cache' ? 0 : record.usage.promptTokens + record.usage.completionTokens;
+}

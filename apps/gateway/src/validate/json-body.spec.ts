@@ -1,0 +1,45 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseJsonBody, withMembers } from './json-body.ts';
+
+const parse = (text: string): ReturnType<typeof parseJsonBody> => parseJsonBody(Buffer.from(text));
+
+describe('the request body', () => {
+  test('what is not replaced stays byte for byte, with every digit', () => {
+    const body = parse('{ "model" : "a", "seed": 9007199254740993123, "x":{"model":"inner"}, "t": 1.0 }');
+    expect(withMembers(body, { model: '"b"' })).toBe('{ "model" :"b", "seed": 9007199254740993123, "x":{"model":"inner"}, "t": 1.0 }');
+  });
+
+  test('a repeated name reaches the provider once, with the value that was validated', () => {
+    const body = parse('{"model":"cheap","a":1,"model":"dear","a":2}');
+    expect(body.value['model']).toBe('dear');
+    expect(withMembers(body, { model: '"x"' })).toBe('{"model":"x","a":2}');
+  });
+
+  test.each(['', '[]', '"x"', 'null', '{', '{"a":1,}', '{"a":1}x', '\u{feff}{}'])('%j is refused as invalid_json', (text) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'invalid_json' }));
+  });
+
+  test('bytes that are not UTF-8 are refused', () => {
+    expect(() => parseJsonBody(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toThrow(expect.objectContaining({ code: 'invalid_json' }));
+  });
+
+  test('a body nested absurdly deep is refused, not a stack overflow', () => {
+    expect(() => parse(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)).toThrow(expect.objectContaining({ code: 'invalid_value' }));
+  });
+
+  test('the complaint about broken JSON never quotes the body', () => {
+    expect(() => parse('{"password": hunter2}')).toThrow(expect.not.objectContaining({ message: expect.stringContaining('hunter2') }));
+  });
+
+  test('replacing members equals replacing them in the parsed value, for any object and any layout', () => {
+    const layouts = [undefined, 1, '\t'];
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3 }), fc.constantFrom(...layouts), (value, replacement, layout) => {
+        const body = parse(JSON.stringify(value, null, layout));
+        const spliced = JSON.parse(withMembers(body, Object.fromEntries(Object.entries(replacement).map(([k, v]) => [k, JSON.stringify(v)])))) as unknown;
+        expect(spliced).toEqual(JSON.parse(JSON.stringify({ ...value, ...replacement })));
+      }),
+    );
+  });
+});

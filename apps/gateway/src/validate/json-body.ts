@@ -1,0 +1,125 @@
+import { isUtf8 } from 'node:buffer';
+import { DejaError } from '@deja/contracts';
+
+/** One top-level member of a JSON object, as offsets into its text. */
+export interface JsonMember {
+  /** Where `"name"` begins. */
+  start: number;
+  valueStart: number;
+  /** One past the value. */
+  end: number;
+}
+
+/** A request body, parsed once, with its own text kept: what is passed on untouched keeps every digit. */
+export interface JsonBody {
+  text: string;
+  value: Record<string, unknown>;
+  /** By name; the last one of a repeated name comes last. */
+  members: Map<string, JsonMember[]>;
+}
+
+const MAX_DEPTH = 128;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+
+/** Parses a JSON object; throws `invalid_json` on anything else, and `invalid_value` when it is nested absurdly deep. */
+export function parseJsonBody(bytes: Buffer): JsonBody {
+  if (bytes.length === 0) throw new DejaError('invalid_json', 'The request has no body; a JSON object is expected.');
+  if (!isUtf8(bytes)) throw new DejaError('invalid_json', 'The request body is not valid UTF-8.');
+  const text = bytes.toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new DejaError('invalid_json', `The request body is not valid JSON: ${jsonComplaint(cause)}`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DejaError('invalid_json', 'The request body must be a JSON object.');
+  }
+  return { text, value: value as Record<string, unknown>, members: scanMembers(text) };
+}
+
+/** V8's message may quote the body; only the position is worth telling. */
+function jsonComplaint(cause: unknown): string {
+  const position = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
+  return position === undefined ? 'it ends too early or holds an unexpected character.' : `unexpected character at position ${position}.`;
+}
+
+/** Finds the top-level members of an object that `JSON.parse` has accepted. One pass over the text, no copies. */
+function scanMembers(text: string): Map<string, JsonMember[]> {
+  const members = new Map<string, JsonMember[]>();
+  let depth = 0;
+  let start = -1;
+  let name = '';
+  let valueStart = -1;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) {
+      const close = endOfString(text, i);
+      if (depth === 1 && start < 0) {
+        start = i;
+        name = JSON.parse(text.slice(i, close + 1)) as string;
+      }
+      i = close;
+    } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
+      if (++depth > MAX_DEPTH) throw new DejaError('invalid_value', `The request body is nested deeper than ${MAX_DEPTH} levels.`);
+    } else if (c === COLON && depth === 1) {
+      valueStart = i + 1;
+    } else if (depth === 1 && start >= 0 && (c === COMMA || c === CLOSE_OBJECT)) {
+      const list = members.get(name);
+      const member = { start, valueStart, end: i };
+      if (list) list.push(member);
+      else members.set(name, [member]);
+      start = -1;
+      if (c === CLOSE_OBJECT) depth--;
+    } else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) depth--;
+  }
+  return members;
+}
+
+/** Index of the quote that ends the string which begins at `open`. */
+function endOfString(text: string, open: number): number {
+  let close = text.indexOf('"', open + 1);
+  for (;;) {
+    let backslashes = 0;
+    while (text.charCodeAt(close - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return close;
+    close = text.indexOf('"', close + 1);
+  }
+}
+
+/**
+ * The body's text with some top-level members replaced or added; everything else stays byte for byte. Members named
+ * more than once are reduced to one, so that a provider reads the same value that was validated (JSON.parse: the last).
+ * @param replacements name → JSON text of the value
+ */
+export function withMembers(body: JsonBody, replacements: Record<string, string>): string {
+  const edits: { start: number; end: number; text: string }[] = [];
+  const added: string[] = [];
+  for (const [name, list] of body.members) {
+    const kept = list.at(-1);
+    if (list.length > 1) for (const member of list.slice(0, -1)) edits.push({ start: member.start, end: member.end + 1, text: '' });
+    const replacement = Object.hasOwn(replacements, name) ? replacements[name] : undefined;
+    if (kept && replacement !== undefined) edits.push({ start: kept.valueStart, end: kept.end, text: replacement });
+  }
+  for (const [name, json] of Object.entries(replacements)) if (!body.members.has(name)) added.push(`${JSON.stringify(name)}:${json}`);
+  if (edits.length === 0 && added.length === 0) return body.text;
+  edits.sort((a, b) => a.start - b.start);
+  let out = '';
+  let from = 0;
+  for (const edit of edits) {
+    out += body.text.slice(from, edit.start) + edit.text;
+    from = edit.end;
+  }
+  out += body.text.slice(from);
+  if (added.length === 0) return out;
+  const close = out.lastIndexOf('}');
+  const separator = body.members.size > 0 ? ',' : '';
+  return `${out.slice(0, close)}${separator}${added.join(',')}${out.slice(close)}`;
+}

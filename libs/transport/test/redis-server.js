@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openRedis, whenReady } from '@deja/redis';
+export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+async function freePort() {
+    const server = createServer();
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+}
+export async function ownRedis() {
+    const dir = mkdtempSync(join(tmpdir(), 'deja-gateway-'));
+    const port = await freePort();
+    const start = () => spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', dir], { stdio: 'ignore' });
+    let child = start();
+    const url = `redis://127.0.0.1:${port}`;
+    const redis = openRedis(url, { role: 'commands', name: 'test', logger: silent, commandTimeoutMs: 2000 });
+    await whenReady(redis, 5000);
+    const kill = async () => {
+        const gone = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        await gone;
+    };
+    return {
+        url,
+        redis,
+        kill,
+        restart: async () => {
+            child = start();
+            await whenReady(redis, 5000);
+        },
+        stop: async () => {
+            redis.disconnect();
+            if (child.exitCode === null && child.signalCode === null)
+                await kill();
+            rmSync(dir, { recursive: true, force: true });
+        },
+    };
+}
+/** Waits for a condition, with a deadline. */
+export async function until(condition) {
+    const deadline = Date.now() + 8000;
+    while (!(await condition())) {
+        if (Date.now() > deadline)
+            throw new Error('the condition did not come true');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+}
+//# sourceMappingURL=redis-server.js.map
