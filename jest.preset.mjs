@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
+  reporters: ['default', fileURLToPath(new URL('./tools/jest-results.mjs', import.meta.url))],
   testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -1,0 +1,101 @@
+// `npm test [project…]`: every project's tests, then one line that counts them.
+import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { findRedisServer, LauncherError, startPostgres } from '@deja/launcher';
+import { buildIfChanged } from './build.ts';
+import { RESULTS_FILE } from './jest-results.mjs';
+import { runNx } from './nx.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** Starts whole clusters: alone, last, and never from the cache, because it tests what the others are built into. */
+const CLUSTER_TESTS = 'tests';
+const PARALLEL = 2;
+const LIMIT_MS = 30 * 60_000;
+
+interface Project {
+  name: string;
+  folder: string;
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** What failed, by project and title. */
+  failures: string[];
+}
+
+function testProjects(wanted: string[]): Project[] {
+  const all = globSync(['apps/*/project.json', 'libs/*/project.json', 'tests/project.json'], { cwd: ROOT }).flatMap((file) => {
+    const { name, targets } = JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as { name: string; targets: Record<string, unknown> };
+    return 'test' in targets ? [{ name, folder: dirname(file) }] : [];
+  });
+  const unknown = wanted.filter((name) => !all.some((project) => project.name === name));
+  if (unknown.length > 0) throw new LauncherError(`There is no project ${unknown.join(', ')} with tests; there are: ${all.map(({ name }) => name).join(', ')}.`);
+  return wanted.length === 0 ? all : all.filter(({ name }) => wanted.includes(name));
+}
+
+async function runAll(projects: Project[], signal: AbortSignal): Promise<void> {
+  for (const { folder } of projects) rmSync(join(ROOT, folder, RESULTS_FILE), { force: true });
+  await findRedisServer({ onProgress: (line) => console.error(line) });
+  await buildIfChanged({ root: ROOT, signal, onStart: () => console.error('building the apps') });
+  const directory = await mkdtemp(join(tmpdir(), 'deja-tests-'));
+  await chmod(directory, 0o711); // Postgres' own account passes through
+  const postgres = await startPostgres({ dir: join(directory, 'postgres'), durable: false });
+  try {
+    const test = async (names: string[], more: string[]): Promise<void> => {
+      if (names.length === 0 || signal.aborted) return;
+      const args = ['run-many', '-t', 'test', '-p', ...names, `--parallel=${PARALLEL}`, '--outputStyle=static', ...more];
+      await runNx({ root: ROOT, args, output: 'show', env: { DEJA_TEST_POSTGRES_URL: postgres.url }, signal, limitMs: LIMIT_MS });
+    };
+    const names = projects.map(({ name }) => name);
+    await test(names.filter((name) => name !== CLUSTER_TESTS), []);
+    await test(names.filter((name) => name === CLUSTER_TESTS), ['--skipNxCache']);
+  } finally {
+    await postgres.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** A project that has tests but left no counts behind did not get to its end: that is one failure. */
+function countsOf({ name, folder }: Project): Counts {
+  const file = join(ROOT, folder, RESULTS_FILE);
+  if (existsSync(file)) {
+    const counts = JSON.parse(readFileSync(file, 'utf8')) as Counts;
+    return { ...counts, failures: counts.failures.map((title) => `${name}: ${title}`) };
+  }
+  const hasTests = globSync(['src/**/*.spec.ts', 'test/**/*.spec.ts'], { cwd: join(ROOT, folder) }).length > 0;
+  return hasTests ? { passed: 0, failed: 1, skipped: 0, failures: [`${name}: its tests did not run to the end`] } : { passed: 0, failed: 0, skipped: 0, failures: [] };
+}
+
+function closingLine(counts: Counts[]): { line: string; failed: number } {
+  const sum = (of: (one: Counts) => number): number => counts.reduce((total, one) => total + of(one), 0);
+  const failed = sum((one) => one.failed);
+  const skipped = sum((one) => one.skipped);
+  return { line: `${sum((one) => one.passed)} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`, failed };
+}
+
+async function main(): Promise<number> {
+  const aborted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => aborted.abort());
+  process.on('disconnect', () => aborted.abort());
+  process.channel?.unref();
+  let projects: Project[] = [];
+  const counts: Counts[] = [];
+  try {
+    projects = testProjects(process.argv.slice(2));
+    await runAll(projects, aborted.signal);
+    counts.push(...projects.map(countsOf));
+  } catch (error) {
+    console.error(error instanceof LauncherError ? error.message : error);
+    counts.push({ passed: 0, failed: 1, skipped: 0, failures: [] });
+  }
+  for (const title of counts.flatMap(({ failures }) => failures)) console.log(`failed: ${title}`);
+  const { line, failed } = closingLine(counts);
+  await new Promise<void>((done) => process.stdout.write(`${line}\n`, () => done()));
+  return failed > 0 || aborted.signal.aborted ? 1 : 0;
+}
+
+process.exit(await main());
