@@ -1,12 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { followOutages, type OutageLogger } from './outages.ts';
 
 export type RedisRole = 'commands' | 'blocking' | 'subscriber';
-
-/** What a connection needs of a logger. */
-export interface OutageLogger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 export interface OpenRedisOptions {
   role: RedisRole;
@@ -15,48 +10,56 @@ export interface OpenRedisOptions {
   logger: OutageLogger;
   /** `commands` only: how long a command may take before it is given up. Milliseconds, 2000 by default. */
   commandTimeoutMs?: number;
+  /**
+   * How long Redis may be silent while a reply is due before the connection is given up and made anew; finds a peer that
+   * vanished without a word. Milliseconds; for `commands` 5000 or more by default, for the others none: a blocking
+   * command may rightly take for ever, so only its caller can know.
+   */
+  silenceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
 const KEEP_ALIVE_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 2000;
+const LEAST_SILENCE_MS = 5000;
 
 /**
- * A connection with the policy of its role, which opens in the background and comes back by itself. `commands` fail at
- * once while there is no connection; `blocking` waits as long as Redis takes; `subscriber` subscribes again after an
- * outage. An outage is logged once when it begins and once when it ends.
+ * A connection with the policy of its role, which opens in the background and comes back by itself. `commands` wait for
+ * the first attempt to connect and from then on fail at once while there is no connection; `blocking` waits as long as
+ * Redis takes; `subscriber` subscribes again after an outage. An outage is logged once per process and server when it
+ * begins and once when it ends.
  */
 export function openRedis(url: string, options: OpenRedisOptions): Redis {
   const redis = new Redis(url, { ...policy(options), connectionName: options.name });
-  followOutages(redis, options);
+  followOutages(redis, options.name, options.logger);
+  if (options.role === 'commands') {
+    const failFast = (): void => {
+      redis.options.enableOfflineQueue = false;
+    };
+    redis.once('ready', failFast);
+    redis.once('close', failFast);
+  }
   return redis;
 }
 
-function policy({ role, commandTimeoutMs }: OpenRedisOptions): RedisOptions {
+function policy({ role, commandTimeoutMs = COMMAND_TIMEOUT_MS, silenceMs }: OpenRedisOptions): RedisOptions {
   const common: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: KEEP_ALIVE_MS,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
+    ...(silenceMs !== undefined && { socketTimeout: silenceMs }),
   };
-  if (role === 'commands') return { ...common, enableOfflineQueue: false, enableAutoPipelining: true, maxRetriesPerRequest: 0, commandTimeout: commandTimeoutMs ?? 2000 };
+  if (role === 'commands') {
+    return {
+      ...common,
+      enableAutoPipelining: true,
+      maxRetriesPerRequest: 0,
+      commandTimeout: commandTimeoutMs,
+      socketTimeout: silenceMs ?? Math.max(2 * commandTimeoutMs, LEAST_SILENCE_MS),
+    };
+  }
   if (role === 'blocking') return { ...common, maxRetriesPerRequest: null };
   return { ...common, maxRetriesPerRequest: null, autoResubscribe: true };
-}
-
-function followOutages(redis: Redis, { name, logger }: OpenRedisOptions): void {
-  let downSinceMs: number | null = null;
-  const lost = (error: unknown): void => {
-    if (downSinceMs !== null) return;
-    downSinceMs = Date.now();
-    logger.warn({ connection: name, err: error }, 'Redis is unreachable');
-  };
-  redis.on('error', lost);
-  redis.on('close', () => {
-    if (redis.status !== 'end') lost(undefined);
-  });
-  redis.on('ready', () => {
-    if (downSinceMs !== null) logger.info({ connection: name, down_ms: Date.now() - downSinceMs }, 'Redis is back');
-    downSinceMs = null;
-  });
 }
 
 /** Whether a command sent now has a connection to go to. */
@@ -67,11 +70,14 @@ export async function whenReady(redis: Redis, deadlineMs: number): Promise<void>
   if (isUp(redis)) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${deadlineMs} ms`)), deadlineMs);
+  const ended = (): void => reject(new Error('the connection to Redis was closed'));
   redis.once('ready', resolve);
+  redis.once('end', ended);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
     redis.off('ready', resolve);
+    redis.off('end', ended);
   }
 }

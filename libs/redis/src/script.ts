@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 
 /** A Lua script; Redis keeps it by its SHA-1 until it restarts. */
 export interface Script {
@@ -21,7 +21,30 @@ export async function runScript(redis: Redis, script: Script, keys: string[], ar
   }
 }
 
-/** Whether a reply (also one inside a pipeline) says that the script is not known yet. */
+/** A call of a script that travels in a pipeline. */
+export interface ScriptCall {
+  script: Script;
+  keys: string[];
+  args: (string | number)[];
+}
+
+/** Adds a script to a pipeline. Read its reply with `scriptReply`. */
+export function queueScript(pipeline: ChainableCommander, { script, keys, args }: ScriptCall): ChainableCommander {
+  return pipeline.evalsha(script.sha1, keys.length, ...keys, ...args);
+}
+
+/**
+ * What a script in a pipeline answered; where this Redis did not know it, it runs now, with its source. `reply` is the
+ * script's place in what `exec()` resolved to. Rejects with Redis's own error.
+ */
+export async function scriptReply(redis: Redis, reply: [error: Error | null, value: unknown] | undefined, call: ScriptCall): Promise<unknown> {
+  const error = reply === undefined ? new Error('the pipeline was not executed') : reply[0];
+  if (error === null) return reply?.[1];
+  if (!isUnknownScript(error)) throw error;
+  return await redis.eval(call.script.source, call.keys.length, ...call.keys, ...call.args);
+}
+
+/** Whether an error (also one inside a pipeline) says that the script is not known yet. */
 export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
