@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, watch, type FSWatcher } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { parseConfig, type DejaConfig, type Environment, type ParsedConfig } from '@deja/config';
+import { ConfigError, parseConfig, type DejaConfig, type Environment, type ParsedConfig } from '@deja/config';
 import type { Logger } from '@deja/telemetry';
 
 const POLL_MS = 1000;
@@ -37,7 +37,7 @@ export class ConfigFile {
     this.path = resolve(environment.configPath);
   }
 
-  /** Reads the file for the first time; no file is a configuration too. Throws a BadConfigFile, or what kept it from being read. */
+  /** Reads the file for the first time; no file is a configuration too. Throws a BadConfigFile, or a ConfigError when it cannot be read. */
   async load(): Promise<DejaConfig> {
     this.#fingerprint = await this.#look();
     const { text, parsed, seen } = await this.#read();
@@ -108,7 +108,7 @@ export class ConfigFile {
   async #read(): Promise<{ text: string | null; parsed: ParsedConfig; seen: string }> {
     const text = await readFile(this.path, 'utf8').catch((error: unknown) => {
       if (isAbsent(error)) return null;
-      throw error;
+      throw new ConfigError(`the configuration file ${this.path} cannot be read (${codeOf(error)}): make it a file that this process may read.`);
     });
     const seen = createHash('sha256').update(text ?? '\0absent');
     const parsed = parseConfig(text, this.environment, (path) => {
@@ -135,7 +135,11 @@ export class ConfigFile {
 }
 
 function isAbsent(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown reason';
 }
 
 function problemLine(path: string, { path: key, line, column, message }: ConfigErrors[number]): string {

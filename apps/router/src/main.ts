@@ -1,14 +1,17 @@
 import 'reflect-metadata';
 import { hostname } from 'node:os';
-import { ConfigError, readEnvironment } from '@deja/config';
+import { readEnvironment } from '@deja/config';
 import { createLogger, startTelemetry } from '@deja/telemetry';
-import { BadConfigFile } from './config-file.ts';
 import { startRouter } from './router.ts';
+import { startUpSentence } from './start-up-error.ts';
+
+/** Longer than the transport takes to finish what is under way. */
+const STOP_MS = 20_000;
 
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${sentenceOf(error)}\n`);
+  process.stderr.write(`${startUpSentence(error)}\n`);
   process.exit(1);
 }
 
@@ -25,6 +28,8 @@ async function main(): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     logger.info({ signal }, 'stopping');
+    // A database that hangs must not keep the process from ending.
+    setTimeout(() => process.exit(1), STOP_MS).unref();
     router.close().then(() => telemetry.shutdown()).then(
       () => process.exit(0),
       (error: unknown) => {
@@ -35,12 +40,4 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-}
-
-/** What the user has to change in one sentence; a stack only for what nobody foresaw. */
-function sentenceOf(error: unknown): string {
-  if (error instanceof BadConfigFile) return `deja router: the configuration cannot be used:\n${error.message}`;
-  if (error instanceof ConfigError) return `deja router: ${error.message}`;
-  if (error instanceof Error && 'code' in error) return `deja router: ${error.message}`;
-  return `deja router: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
