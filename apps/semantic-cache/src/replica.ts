@@ -1,7 +1,7 @@
 import { DEFAULT_OPS_PORT, type Environment } from '@deja/config';
 import { isUp, openRedis } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
-import { StreamsServer } from '@deja/transport';
+import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { readModelFiles } from './embed/model-files.ts';
@@ -74,6 +74,7 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
     logger: ['error', 'warn'],
     abortOnError: false,
   });
+  app.useGlobalFilters(new RpcErrorFilter(logger));
   await app.listen();
   accepting = true;
   const sweeper = setInterval(() => {

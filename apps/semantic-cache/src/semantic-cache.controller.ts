@@ -28,13 +28,14 @@ export class SemanticCacheController {
     }
   }
 
+  /** An event has nobody to refuse it to: a malformed one is counted and dropped, since another try would not mend it. */
   @EventPattern('store')
   async store(@Payload() data: unknown): Promise<void> {
     try {
       this.metrics.stored(await this.cache.store(parseStore(data)));
     } catch (error) {
       this.metrics.stored(error instanceof DejaError ? error.code : 'internal_error');
-      throw error;
+      if (!(error instanceof DejaError)) throw error;
     }
   }
 }

@@ -18,8 +18,8 @@ export type StoreOutcome = 'stored' | 'expired' | OutOfDepth;
 /** Until when an answer is of use, as the caller said. */
 export interface Urgency {
   signal: AbortSignal;
-  /** Unix ms. */
-  deadline: number;
+  /** Unix ms; null for none. */
+  deadlineMs: number | null;
 }
 
 /** The two things this app does. The index is filled by following the log, never directly: every replica is alike. */
@@ -39,7 +39,7 @@ export class SemanticCache {
   /** Embed, search, verify. A miss is an answer, not an error. */
   lookup(request: LookupMessage, urgency: Urgency): LookupReply {
     const nowMs = this.now();
-    if (urgency.signal.aborted || nowMs >= urgency.deadline) return miss('too_late');
+    if (urgency.signal.aborted || (urgency.deadlineMs !== null && nowMs >= urgency.deadlineMs)) return miss('too_late');
     const { vector, outOfDepth } = this.embed(request.text);
     if (vector === null) return miss(outOfDepth);
     const candidates = this.index.search(request, { vector, limit: CANDIDATES, floor: FLOOR, nowMs });

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OutageLogger } from '@deja/redis';
+import { isUp, type OutageLogger } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import type { IndexEntry } from '../index/entry.ts';
 import { entryOf, EPOCH_KEY, LOG_KEY } from './entry-log.ts';
@@ -58,12 +58,18 @@ export class LogFollower {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
+    // A read that was never sent, because Redis is away, would not end with its connection.
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([this.readForever(signal), stopped]);
+  }
+
+  private async readForever(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.readOnce();
       } catch (error) {
         // The connection's own outages are logged where it is opened; the loop has only to outlive them.
-        if (!signal.aborted) this.options.logger.warn({ err: error }, 'reading the entry log failed, trying again');
+        if (!signal.aborted && isUp(this.options.redis)) this.options.logger.warn({ err: error }, 'reading the entry log failed, trying again');
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends by itself
       }
     }
@@ -75,6 +81,7 @@ export class LogFollower {
     const reply = await (this.atEnd ? redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, ...from) : redis.xread('COUNT', BATCH, ...from));
     // Asked after the records: records of a new log are never taken for those of the old one.
     const epoch = await redis.get(EPOCH_KEY);
+    if (this.stopping.signal.aborted) return;
     if (this.epoch !== undefined && epoch !== this.epoch) {
       this.epoch = epoch;
       this.lastId = FROM_THE_START;
