@@ -19,6 +19,7 @@ export interface OpenRedisOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
+const DISCONNECT_TIMEOUT_MS = 500;
 const KEEP_ALIVE_MS = 10_000;
 const COMMAND_TIMEOUT_MS = 2000;
 const LEAST_SILENCE_MS = 5000;
@@ -45,6 +46,7 @@ export function openRedis(url: string, options: OpenRedisOptions): Redis {
 function policy({ role, commandTimeoutMs = COMMAND_TIMEOUT_MS, silenceMs }: OpenRedisOptions): RedisOptions {
   const common: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: KEEP_ALIVE_MS,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
     ...(silenceMs !== undefined && { socketTimeout: silenceMs }),
