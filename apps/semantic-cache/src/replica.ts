@@ -4,6 +4,7 @@ import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { Redis } from 'ioredis';
 import { readModelFiles } from './embed/model-files.ts';
 import { StaticEmbedder } from './embed/static-embedder.ts';
 import { EntryLog } from './entries/entry-log.ts';
@@ -51,16 +52,18 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
     },
     logger,
   });
+  const server = new StreamsServer({ service: SERVICE, redisUrl: environment.redisUrl, logger });
   let accepting = false;
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
-    checks: () => ({ model: true, log_replayed: follower.replayed, redis: isUp(redis), accepting }),
+    checks: () => ({ model: true, log_replayed: follower.replayed, redis: isUp(redis), bus: server.unwrap<Redis[]>().every(isUp), accepting }),
     logger,
   });
   const letGo = async (): Promise<void> => {
     await follower.stop();
+    await server.close();
     redis.disconnect();
     await ops.close();
   };
@@ -70,7 +73,7 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
   logger.info({ entries: index.size, model: embedder.name }, 'entry log read');
   const metrics = new CacheMetrics(telemetry.meter, () => index.size);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(SemanticCacheModule.with(cache, metrics), {
-    strategy: new StreamsServer({ service: SERVICE, redisUrl: environment.redisUrl, logger }),
+    strategy: server,
     logger: ['error', 'warn'],
     abortOnError: false,
   });

@@ -161,7 +161,7 @@ test('a replica that has read the log says that it is ready, and counts what it 
   const entry = await store('How tall is Mount Everest?');
   await until(() => isHit('How tall is Mount Everest?', entry));
   const ready = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
-  expect([ready.status, await ready.json()]).toEqual([200, { ready: true, checks: { model: true, log_replayed: true, redis: true, accepting: true } }]);
+  expect([ready.status, await ready.json()]).toEqual([200, { ready: true, checks: { model: true, log_replayed: true, redis: true, bus: true, accepting: true } }]);
   const metrics = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
   expect(metrics).toMatch(/deja_semantic_cache_lookups_total\{[^}]*outcome="hit"/);
   expect(metrics).toContain('deja_semantic_cache_entries');
