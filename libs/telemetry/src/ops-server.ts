@@ -42,7 +42,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, { chec
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
-  if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'text/plain', 'GET or HEAD only\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return send(405, 'text/plain', 'GET or HEAD only\n');
+  }
   const path = request.url?.split('?')[0];
   if (path === '/healthz') return send(200, 'text/plain', 'ok\n');
   if (path === '/metrics') return send(200, 'text/plain; version=0.0.4; charset=utf-8', await telemetry.metricsText());

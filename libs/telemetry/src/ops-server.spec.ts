@@ -1,0 +1,82 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { startOpsServer, type OpsServerOptions } from './ops-server.ts';
+
+let server: Awaited<ReturnType<typeof startOpsServer>> | null = null;
+const errors: unknown[] = [];
+
+async function start(options: Partial<OpsServerOptions> = {}): Promise<string> {
+  server = await startOpsServer({
+    host: '127.0.0.1',
+    port: 0,
+    telemetry: { metricsText: async () => '# HELP up\nup 1\n' },
+    checks: () => ({ redis: true }),
+    logger: { error: (...what: unknown[]) => errors.push(what) },
+    ...options,
+  });
+  return `http://127.0.0.1:${server.port}`;
+}
+
+afterEach(async () => {
+  await server?.close();
+  server = null;
+  errors.length = 0;
+});
+
+describe('the ops port', () => {
+  test('says that the process lives, whatever it lacks', async () => {
+    const url = await start({ checks: () => ({ redis: false }) });
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  test('is ready when every check holds, and else names what does not', async () => {
+    const checks = { redis: true, snapshot: false };
+    const url = await start({ checks: () => checks });
+    const before = await fetch(`${url}/readyz`);
+    expect([before.status, await before.json()]).toEqual([503, { ready: false, checks: { redis: true, snapshot: false } }]);
+    checks.snapshot = true;
+    const after = await fetch(`${url}/readyz?verbose`);
+    expect([after.status, await after.json()]).toEqual([200, { ready: true, checks: { redis: true, snapshot: true } }]);
+  });
+
+  test('serves metrics as Prometheus reads them', async () => {
+    const response = await fetch(`${await start()}/metrics`);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toBe('# HELP up\nup 1\n');
+  });
+
+  test('answers nothing else, and only to GET and HEAD', async () => {
+    const url = await start();
+    expect((await fetch(`${url}/`)).status).toBe(404);
+    expect((await fetch(`${url}/healthz/../admin`)).status).toBe(404);
+    const post = await fetch(`${url}/healthz`, { method: 'POST', body: 'x' });
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    const head = await fetch(`${url}/metrics`, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+  });
+
+  test('a check or a metric that fails is a 500 and a line in the log, not the end of the process', async () => {
+    const url = await start({ checks: () => { throw new Error('boom'); }, telemetry: { metricsText: () => Promise.reject(new Error('boom')) } });
+    expect((await fetch(`${url}/readyz`)).status).toBe(500);
+    expect((await fetch(`${url}/metrics`)).status).toBe(500);
+    expect(errors).toHaveLength(2);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  test('closes at once, also with a connection that says nothing', async () => {
+    await start();
+    const socket = connect(server!.port, '127.0.0.1');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('connect', resolve));
+    await server!.close();
+    server = null;
+    await closed;
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('a port in use is the error of the start', async () => {
+    await start();
+    const first = server!;
+    await expect(start({ port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+});
