@@ -1,9 +1,8 @@
 // `npm test [project…]`: every project's tests, then one line that counts them.
 import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { findRedisServer, LauncherError, startPostgres } from '@deja/launcher';
+import { findRedisServer, LauncherError, startPostgres, temporaryDirectory } from '@deja/launcher';
 import { buildIfChanged } from './build.ts';
 import { RESULTS_FILE } from './jest-results.mjs';
 import { runNx } from './nx.ts';
@@ -41,8 +40,7 @@ async function runAll(projects: Project[], signal: AbortSignal): Promise<void> {
   for (const { folder } of projects) rmSync(join(ROOT, folder, RESULTS_FILE), { force: true });
   await findRedisServer({ onProgress: (line) => console.error(line) });
   await buildIfChanged({ root: ROOT, signal, onStart: () => console.error('building the apps') });
-  const directory = await mkdtemp(join(tmpdir(), 'deja-tests-'));
-  await chmod(directory, 0o711); // Postgres' own account passes through
+  const directory = await temporaryDirectory('deja-tests-');
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), durable: false });
   try {
     const test = async (names: string[], more: string[]): Promise<void> => {

@@ -11,6 +11,8 @@ export interface FindRedisOptions {
   env?: NodeJS.ProcessEnv;
   /** What is being done, for someone who waits: an installation can take a minute. */
   onProgress?: (line: string) => void;
+  /** Where to look beside the PATH; the usual places unless given. */
+  places?: string[];
 }
 
 /**
@@ -19,15 +21,15 @@ export interface FindRedisOptions {
  * Throws a LauncherError with the one command to type when there is no way.
  */
 export async function findRedisServer(options: FindRedisOptions = {}): Promise<string> {
-  const env = options.env ?? process.env;
-  const found = await onPath(PROGRAMS, env, MORE_PLACES);
+  const { env = process.env, places = MORE_PLACES } = options;
+  const found = await onPath(PROGRAMS, env, places);
   if (found !== null) return found;
   const installation = await installer(env);
   if (installation !== null) {
     options.onProgress?.(`Redis is not installed yet: running ${installation.shown}`);
     let succeeded = true;
     for (const command of installation.commands) succeeded = (await run(command, env, options.onProgress)) && succeeded;
-    const installed = await onPath(PROGRAMS, env, MORE_PLACES);
+    const installed = await onPath(PROGRAMS, env, places);
     if (installed !== null) return installed;
     if (!succeeded) options.onProgress?.('The installation of Redis failed.');
   }

@@ -11,3 +11,4 @@ export * from './run-directory.ts';
 export * from './scale.ts';
 export * from './secrets.ts';
 export * from './supervised-process.ts';
+export * from './temporary-directory.ts';

@@ -11,26 +11,27 @@ export interface OutputLine {
 
 export type Output = (line: OutputLine) => void;
 
-/** pino's numbers, which the apps' own records carry too. */
-const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 const COLOURS = [36, 35, 32, 34, 33, 96, 95, 92];
 const LEVEL_COLOURS = { debug: 90, info: 39, warn: 33, error: 31 } as const;
 
 /** What Redis and Postgres say: their everyday remarks are of interest to somebody who debugs only. */
 export function serviceLevel(service: 'redis' | 'postgres', text: string): OutputLine['level'] {
   if (service === 'postgres') return /\b(FATAL|PANIC):/.test(text) ? 'warn' : 'debug';
-  // Redis marks warnings with #. The advice about overcommit is for machines that serve nothing else.
-  return / # /.test(text) && !/overcommit/.test(text) ? 'warn' : 'debug';
+  // Redis marks warnings with #, but says hello that way too, and gives advice for machines that serve nothing else.
+  return / # .*(?:error|fail|can't|denied|bad |corrupt|out of memory|no space|crash)/i.test(text) && !/overcommit/.test(text) ? 'warn' : 'debug';
 }
 
-/** One JSON record a line, each with `app`: an app's own record gets that field in front, anything else becomes a record. */
+/** One JSON record a line, each with `app`: an app's own records have it, and anything else becomes such a record. */
 export function jsonOutput(to: Writable, options: { debug: boolean }): Output {
   return ({ from, text, level }) => {
     if (level === 'debug' && !options.debug) return;
-    const app = JSON.stringify(from);
-    const isRecord = text.startsWith('{') && text.endsWith('}') && text.length > 2;
-    to.write(isRecord ? `{"app":${app},${text.slice(1)}\n` : `{"app":${app},"level":${LEVELS[level]},"time":${Date.now()},"msg":${JSON.stringify(text)}}\n`);
+    to.write(`${record(from, text) ?? JSON.stringify({ level, time: new Date().toISOString(), app: from, msg: text })}\n`);
   };
+}
+
+function record(from: string, text: string): string | null {
+  if (!text.startsWith('{') || !text.endsWith('}') || text.length === 2) return null;
+  return text.includes('"app":"') ? text : `{"app":${JSON.stringify(from)},${text.slice(1)}`;
 }
 
 /** Lines for a person at a terminal: who says it, in a colour of its own, then what. */

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { errorCode } from './launcher-error.ts';
 
 const LAST_PORT = 65_535;
 
@@ -13,7 +14,7 @@ export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean>
     await listenOnce(port, host);
     return true;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null;
+    const code = errorCode(error);
     if (code === 'EADDRINUSE' || code === 'EACCES') return false;
     throw error;
   }

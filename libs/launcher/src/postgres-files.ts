@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
-import { asLauncherError, LauncherError } from './launcher-error.ts';
+import { asLauncherError, errorCode, LauncherError } from './launcher-error.ts';
 
 const exec = promisify(execFile);
 
@@ -72,7 +72,7 @@ async function restoreLinks(native: string): Promise<void> {
     const link = join(native, '..', target);
     if (await lstat(link).then(() => true, () => false)) continue;
     await symlink(source.slice(source.lastIndexOf('/') + 1), link).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error; // two starts at once both made it
+      if (errorCode(error) !== 'EEXIST') throw error; // two starts at once both made it
     });
   }
 }

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { asLauncherError, LauncherError } from './launcher-error.ts';
+import { LockFile } from './lock-file.ts';
 import { endProcess, isAlive, processIdentity, type KnownProcess } from './process-identity.ts';
 
 const LEFTOVER_GRACE_MS = 15_000;
@@ -12,12 +12,13 @@ const LEFTOVER_GRACE_MS = 15_000;
  */
 export class RunDirectory {
   readonly path: string;
+  readonly #lock: LockFile;
   #processes = new Map<string, KnownProcess & { signal: NodeJS.Signals }>();
-  #held = false;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string) {
     this.path = path;
+    this.#lock = new LockFile(join(path, 'launcher.lock'));
   }
 
   /** Makes the directory and takes the lock. Throws a LauncherError when another launcher runs on this data directory. */
@@ -25,7 +26,8 @@ export class RunDirectory {
     const run = new RunDirectory(join(dataDir, 'run'));
     try {
       await mkdir(run.path, { recursive: true, mode: 0o700 });
-      await run.#lock(dataDir);
+      const holder = await run.#lock.take();
+      if (holder !== null) throw new LauncherError(`deja already runs on ${dataDir} (process ${holder.pid}): stop that one first, or set DEJA_DATA_DIR to another directory.`);
     } catch (error) {
       throw asLauncherError(error, dataDir);
     }
@@ -88,45 +90,7 @@ export class RunDirectory {
   async close(): Promise<void> {
     await this.#writing;
     if (this.#processes.size === 0) await rm(join(this.path, 'processes.json'), { force: true });
-    if (this.#held) await rm(this.#lockFile, { force: true });
-    this.#held = false;
-  }
-
-  get #lockFile(): string {
-    return join(this.path, 'launcher.lock');
-  }
-
-  async #lock(dataDir: string): Promise<void> {
-    const identity = await processIdentity(process.pid);
-    const mine = JSON.stringify({ pid: process.pid, identity, nonce: randomUUID() });
-    for (let attempt = 0; attempt < 10; attempt += 1) {
-      try {
-        await writeFile(this.#lockFile, mine, { flag: 'wx', mode: 0o600 });
-        this.#held = true;
-        return;
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      }
-      const theirs = await readFile(this.#lockFile, 'utf8').catch(() => ''); // given back in this moment
-      const holder = parsed<KnownProcess | null>(theirs, null);
-      if (holder !== null && (await isAlive(holder))) {
-        throw new LauncherError(`deja already runs on ${dataDir} (process ${holder.pid}): stop that one first, or set DEJA_DATA_DIR to another directory.`);
-      }
-      await this.#removeStale(theirs);
-    }
-    throw new LauncherError(`The lock ${this.#lockFile} cannot be taken: remove that file if no deja runs on ${dataDir}.`);
-  }
-
-  /** Moves a dead launcher's lock aside; puts it back when another start took the lock between the look and the move. */
-  async #removeStale(seen: string): Promise<void> {
-    const aside = `${this.#lockFile}.${randomUUID()}`;
-    try {
-      await rename(this.#lockFile, aside);
-    } catch {
-      return; // another start moved it first
-    }
-    if ((await readFile(aside, 'utf8')) === seen) await rm(aside, { force: true });
-    else await rename(aside, this.#lockFile);
+    await this.#lock.release();
   }
 
   #writeProcesses(): Promise<void> {

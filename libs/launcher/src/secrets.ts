@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asLauncherError } from './launcher-error.ts';
+import { asLauncherError, errorCode } from './launcher-error.ts';
 
 /** Bearer secrets of the cluster: from the environment where given there, else from files made once in the data directory. */
 export interface Secrets {
@@ -48,20 +48,25 @@ function given(env: NodeJS.ProcessEnv, name: string): string | null {
 
 /** The secret in that file, made and written when there is none. It appears whole or not at all. */
 async function kept(file: string, make: () => string): Promise<string> {
-  const known = (await readFile(file, 'utf8').catch(ifMissing)).trim();
-  if (known !== '') return known;
-  const half = `${file}.${process.pid}`;
+  const known = await readFile(file, 'utf8').catch(ifMissing);
+  if (known !== null && known.trim() !== '') return known.trim();
+  const half = `${file}.${randomUUID()}`;
   try {
     await writeFile(half, `${make()}\n`, { mode: 0o600 });
-    await rm(file, { force: true }); // only ever an empty one: a full disk cut it short
-    await link(half, file);
+    // An empty one is what a full disk left; one that another start has made in the meantime stays.
+    if (known === null) await link(half, file).catch(ifThere);
+    else await rename(half, file);
   } finally {
     await rm(half, { force: true });
   }
   return (await readFile(file, 'utf8')).trim();
 }
 
-function ifMissing(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+function ifMissing(error: unknown): null {
+  if (errorCode(error) === 'ENOENT') return null;
   throw error;
+}
+
+function ifThere(error: unknown): void {
+  if (errorCode(error) !== 'EEXIST') throw error;
 }

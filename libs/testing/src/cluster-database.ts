@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createDatabase, dropDatabase, startPostgres, type ManagedPostgres } from '@deja/launcher';
-import { temporaryDirectory } from './cluster-directory.ts';
+import { createDatabase, dropDatabase, startPostgres, temporaryDirectory, type ManagedPostgres } from '@deja/launcher';
 
 /** An empty Postgres database of one test's own. */
 export interface TestDatabase {

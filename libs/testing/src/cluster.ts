@@ -1,9 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { poll, startCluster, type AppName, type AppState, type Cluster, type MemberName, type OutputLine, type Scale } from '@deja/launcher';
+import { poll, startCluster, temporaryDirectory, type AppName, type AppState, type Cluster, type MemberName, type OutputLine, type Scale } from '@deja/launcher';
 import { Client, type QueryResultRow } from 'pg';
 import { testDatabase, type TestDatabase } from './cluster-database.ts';
-import { temporaryDirectory } from './cluster-directory.ts';
 
 export interface TestClusterOptions {
   /** deja.yaml: its text, or an object to be written as JSON, which is YAML too. Without it and without `provider`, the cluster serves model `simulated`. */

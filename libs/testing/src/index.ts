@@ -1,4 +1,3 @@
 export * from './cluster-database.ts';
-export * from './cluster-directory.ts';
 export * from './cluster.ts';
 export * from './fake-provider.ts';
