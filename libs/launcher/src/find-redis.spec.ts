@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { findRedisServer } from './find-redis.ts';
 import { LauncherError } from './launcher-error.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
+import { ownDirectory } from '../test/own-directory.ts';
 
 async function program(directory: string, name: string, script = 'exit 0'): Promise<string> {
   const path = join(directory, name);
@@ -13,7 +13,7 @@ async function program(directory: string, name: string, script = 'exit 0'): Prom
 }
 
 test('a redis-server on the PATH is taken, else a valkey-server, and nothing is installed', async () => {
-  const directory = await temporaryDirectory('deja-launcher-');
+  const directory = await ownDirectory();
   const valkey = await program(directory, 'valkey-server');
   expect(await findRedisServer({ env: { PATH: directory }, places: [] })).toBe(valkey);
   const redis = await program(directory, 'redis-server');
@@ -21,7 +21,7 @@ test('a redis-server on the PATH is taken, else a valkey-server, and nothing is 
 });
 
 test('a missing Redis is installed by the package manager without a question, and the one that waits sees it', async () => {
-  const directory = await temporaryDirectory('deja-launcher-');
+  const directory = await ownDirectory();
   // A stand-in that "installs" by putting the program on the PATH; the PATH holds nothing else, so no real program is found or run.
   await program(directory, 'apt-get', `[ "$2" = -q ] && [ "$1" = install ] && printf '#!/bin/sh\\n' > ${directory}/redis-server && chmod +x ${directory}/redis-server; echo "apt-get $1"`);
   await program(directory, 'sudo', '[ "$1" = -n ] && shift; exec "$@"');
@@ -34,7 +34,7 @@ test('a missing Redis is installed by the package manager without a question, an
 });
 
 test('where nothing can be installed, one sentence names the one command to type', async () => {
-  const directory = await temporaryDirectory('deja-launcher-');
+  const directory = await ownDirectory();
   await program(directory, 'apt-get');
   const failure = findRedisServer({ env: { PATH: directory, DEJA_NO_INSTALL: '1' }, places: [] });
   await expect(failure).rejects.toThrow(LauncherError);

@@ -14,7 +14,7 @@ export interface PostgresOptions {
   dir: string;
   /** A free one unless given. */
   port?: number;
-  /** false: faster, and a power cut may lose everything. For tests. */
+  /** false: faster, and a power cut may lose everything; the death of the process still loses nothing. For tests. */
   durable?: boolean;
   /** Around the process: lines, starts, deaths. */
   watch?: Pick<ProcessSpec, 'onLine' | 'onStart' | 'onDeath' | 'onStopped'>;
@@ -129,7 +129,7 @@ function flags(data: string, port: number, durable: boolean): string[] {
     unix_socket_directories: '',
     max_connections: '200',
     log_checkpoints: 'off',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   };
   return ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { processIdentity } from './process-identity.ts';
 import { RunDirectory } from './run-directory.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
+import { ownDirectory } from '../test/own-directory.ts';
 
 const children: ChildProcess[] = [];
 afterEach(() => {
@@ -22,7 +22,7 @@ async function sleeper(): Promise<{ pid: number; gone: Promise<unknown> }> {
 const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
 
 test('one data directory has one launcher; the second one is told the process id of the first', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const first = await RunDirectory.open(dataDir);
   await expect(RunDirectory.open(dataDir)).rejects.toThrow(`deja already runs on ${dataDir} (process ${process.pid})`);
   await first.close();
@@ -30,7 +30,7 @@ test('one data directory has one launcher; the second one is told the process id
 });
 
 test('the lock of a launcher that was killed is taken over, also when its process id belongs to somebody else by now', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   await (await RunDirectory.open(dataDir)).close();
   const lock = join(dataDir, 'run', 'launcher.lock');
   const stranger = await sleeper();
@@ -43,7 +43,7 @@ test('the lock of a launcher that was killed is taken over, also when its proces
 });
 
 test('of several starts that find a stale lock at once, one gets it', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   await (await RunDirectory.open(dataDir)).close();
   await writeFile(join(dataDir, 'run', 'launcher.lock'), JSON.stringify({ pid: 1, identity: 'an earlier boot:1' }));
   const starts = await Promise.allSettled(Array.from({ length: 5 }, () => RunDirectory.open(dataDir)));
@@ -51,7 +51,7 @@ test('of several starts that find a stale lock at once, one gets it', async () =
 });
 
 test('what a killed launcher left running is ended; a stranger that has such a process id by now is not', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const ours = await sleeper();
   const stranger = await sleeper();
   const killed = await RunDirectory.open(dataDir);
@@ -73,7 +73,7 @@ test('what a killed launcher left running is ended; a stranger that has such a p
 });
 
 test('a process that is stopped leaves no file behind', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const run = await RunDirectory.open(dataDir);
   await run.started('router-1', process.pid, 'SIGTERM');
   await run.stopped('router-1');

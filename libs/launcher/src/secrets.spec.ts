@@ -2,12 +2,12 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { readSecrets } from './secrets.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
+import { ownDirectory } from '../test/own-directory.ts';
 
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 
 test('missing secrets are made once, in files that only their owner can read', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const first = await readSecrets(dataDir, {});
   expect(first.bootstrapKey).toMatch(/^sk-deja-[0-9a-f]{12}-[0-9a-f]{64}$/);
   expect(first.adminKey.length).toBeGreaterThan(32);
@@ -18,21 +18,21 @@ test('missing secrets are made once, in files that only their owner can read', a
 });
 
 test('secrets from the environment win, and are not written down', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const secrets = await readSecrets(dataDir, { DEJA_ADMIN_KEY: 'admin', DEJA_BOOTSTRAP_KEY: 'sk-deja-x', DEJA_MASTER_KEY: 'a:AAAA' });
   expect(secrets).toEqual({ adminKey: 'admin', adminKeyFile: null, bootstrapKey: 'sk-deja-x', masterKey: { DEJA_MASTER_KEY: 'a:AAAA' } });
   await expect(stat(join(dataDir, 'secrets', 'admin-key'))).rejects.toThrow('ENOENT');
 });
 
 test('a secret that a full disk cut down to nothing is made again', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   await mkdir(join(dataDir, 'secrets'));
   await writeFile(join(dataDir, 'secrets', 'client-key'), '');
   expect((await readSecrets(dataDir, {})).bootstrapKey).toMatch(/^sk-deja-/);
 });
 
 test('two starts at once agree on the secrets', async () => {
-  const dataDir = await temporaryDirectory('deja-launcher-');
+  const dataDir = await ownDirectory();
   const both = await Promise.all([readSecrets(dataDir, {}), readSecrets(dataDir, {})]);
   expect(both[0]).toEqual(both[1]);
 });
