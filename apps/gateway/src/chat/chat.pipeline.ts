@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { context } from '@opentelemetry/api';
 import { cacheKeys, eligibility, lastUserText } from '@deja/cache-key';
 import { DejaError, cacheEntryKey, exactKey, semanticPresenceKey, type Principal, type RoutingSnapshot, type SemanticPartition } from '@deja/contracts';
 import { planRequest } from '@deja/routing';
@@ -49,10 +50,15 @@ export class ChatPipeline {
   ) {}
 
   /** Answers one request. Never rejects: whatever happens, the client gets an answer or an error, and the operation is settled. */
-  async handle(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
+  handle(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     response.on('close', () => {
       if (!response.writableFinished) operation.abandon();
     });
+    // Calls to other services and log lines belong to this operation's trace.
+    return context.with(operation.traceContext, () => this.answerAndSettle(operation, bytes, response));
+  }
+
+  private async answerAndSettle(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     try {
       await this.answer(operation, bytes, response);
     } catch (error) {

@@ -82,7 +82,13 @@ export class RoutingTable {
   }
 
   private take(text: string): void {
-    const push = JSON.parse(text) as Push;
+    let push: Push;
+    try {
+      push = JSON.parse(text) as Push;
+    } catch (error) {
+      this.logger.warn({ err: error }, 'a push that is no JSON was ignored');
+      return;
+    }
     if (push.kind === 'snapshot') this.adopt(push.snapshot);
     else this.tell(push);
   }
