@@ -1,0 +1,33 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Result, Work } from './work.ts';
+
+async function start(file: string): Promise<{ child: ChildProcess; said: unknown }> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { serialization: 'advanced' });
+  const said = await Promise.race([
+    once(child, 'message').then(([message]: unknown[]) => message),
+    once(child, 'exit').then(() => Promise.reject(new Error(`${file} did not start`))),
+  ]);
+  return { child, said };
+}
+
+/** The fast provider in a process of its own. */
+export async function startProvider(): Promise<{ port: number; stop(): void }> {
+  const { child, said } = await start('./provider.ts');
+  return { port: Number(said), stop: () => child.disconnect() };
+}
+
+/** The load generator in a process of its own. */
+export async function startLoad(): Promise<{ perform(work: Work): Promise<Result>; stop(): void }> {
+  const { child } = await start('./load.ts');
+  return {
+    perform: async (work) => {
+      child.send(work);
+      const [message] = (await once(child, 'message')) as [{ result: Result } | { failed: string }];
+      if ('failed' in message) throw new Error(message.failed);
+      return message.result;
+    },
+    stop: () => child.disconnect(),
+  };
+}

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+interface Row {
+  pid: number;
+  parent: number;
+  /** Processor time of the process itself since its start. */
+  seconds: number;
+  /** Of its children that ended. */
+  endedSeconds: number;
+}
+
+/** USER_HZ, which Linux fixes for /proc whatever the kernel's own clock is (proc(5)). */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time of a process, and of all of it with its descendants, in seconds since their start. */
+export function processorSeconds(pid: number): { own: number; tree: number } {
+  const rows = existsSync('/proc/self/stat') ? rowsOfProc() : rowsOfPs();
+  const tree = (at: number): number => {
+    const row = rows.find((candidate) => candidate.pid === at);
+    const children = rows.filter((candidate) => candidate.parent === at);
+    return (row?.seconds ?? 0) + (row?.endedSeconds ?? 0) + children.reduce((sum, child) => sum + tree(child.pid), 0);
+  };
+  return { own: rows.find((row) => row.pid === pid)?.seconds ?? 0, tree: tree(pid) };
+}
+
+function rowsOfProc(): Row[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+        // The name of the program stands in parentheses and may hold anything; state is the first field after it.
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+        const ticks = (at: number): number => fields[at] ?? 0;
+        return [{ pid: Number(name), parent: ticks(1), seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND, endedSeconds: (ticks(13) + ticks(14)) / TICKS_PER_SECOND }];
+      } catch {
+        return []; // it ended since it was listed
+      }
+    });
+}
+
+/** macOS: hundredths of a second; children that ended are not counted. */
+function rowsOfPs(): Row[] {
+  return execFileSync('ps', ['-axo', 'pid=,ppid=,time='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [pid = '', parent = '', time = ''] = line.trim().split(/\s+/);
+      const seconds = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+      return { pid: Number(pid), parent: Number(parent), seconds, endedSeconds: 0 };
+    });
+}
