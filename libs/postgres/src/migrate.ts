@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import type { Pool } from './pool.ts';
-import { isPassing, type PostgresLog } from './trouble.ts';
+import { isPassing, reasonOf, type PostgresLog } from './trouble.ts';
 
 const DEADLINE_MS = 60_000;
 const FIRST_PAUSE_MS = 50;
@@ -56,12 +56,4 @@ async function migrateOnce(pool: Pool, o: MigrateOptions): Promise<void> {
   } finally {
     await client.end().catch(() => undefined); // the lock ends with the session, however that ends
   }
-}
-
-function reasonOf(error: unknown): string {
-  let at = error;
-  // drizzle wraps what Postgres said; the innermost message names the reason.
-  while (at instanceof Error && at.cause instanceof Error) at = at.cause;
-  if (at instanceof AggregateError && at.errors[0] instanceof Error) at = at.errors[0];
-  return at instanceof Error ? at.message : String(at);
 }

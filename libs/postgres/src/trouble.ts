@@ -20,12 +20,29 @@ const READ_ONLY = '25006';
 
 /** Whether the same statement may succeed later, because the trouble is the database's state and not what was asked of it. */
 export function isPassing(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as Error & { code?: unknown };
-    if (typeof code === 'string' && (NETWORK.has(code) || code === READ_ONLY || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2))))) return true;
-    if (code === undefined && WORDS.test(at.message)) return true;
-    // Node reports a host with several addresses as one error that holds the others.
-    if (at instanceof AggregateError && at.errors.some(isPassing)) return true;
-  }
-  return false;
+  return causesOf(error).some(({ code, message }) => {
+    if (typeof code !== 'string') return WORDS.test(message);
+    return NETWORK.has(code) || code === READ_ONLY || (code.length === 5 && PASSING_CLASSES.has(code.slice(0, 2)));
+  });
 }
+
+/** What Postgres or the network said, without the wrapping of drizzle. */
+export function reasonOf(error: unknown): string {
+  return causesOf(error).at(-1)?.message ?? String(error);
+}
+
+interface Cause {
+  message: string;
+  code?: unknown;
+  cause?: unknown;
+  /** Node reports a host with several addresses as one error that holds the others. */
+  errors?: unknown[];
+}
+
+/** An error and what it was caused by, outermost first. */
+function causesOf(error: unknown): Cause[] {
+  if (!isCause(error)) return [];
+  return [error, ...(Array.isArray(error.errors) ? error.errors.flatMap(causesOf) : []), ...causesOf(error.cause)];
+}
+
+const isCause = (value: unknown): value is Cause => typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';

@@ -1,0 +1,1 @@
+ALTER TABLE "example"."things" ADD COLUMN "name" text;
