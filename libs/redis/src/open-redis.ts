@@ -40,7 +40,22 @@ export function openRedis(url: string, options: OpenRedisOptions): Redis {
     redis.once('ready', failFast);
     redis.once('close', failFast);
   }
+  if (options.role === 'subscriber') tolerateLostSubscriptions(redis);
   return redis;
+}
+
+/**
+ * After an outage ioredis subscribes again by itself, and when the connection breaks at that moment too, nobody holds the
+ * promise: the process would end over an unhandled rejection, although the next connection subscribes once more.
+ */
+function tolerateLostSubscriptions(redis: Redis): void {
+  const subscribe = redis.subscribe.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  const tolerant = (...args: unknown[]): Promise<unknown> => {
+    const subscribed = subscribe(...args);
+    subscribed.catch(() => undefined); // who awaits it still learns of it
+    return subscribed;
+  };
+  redis.subscribe = tolerant as Redis['subscribe'];
 }
 
 function policy({ role, commandTimeoutMs = COMMAND_TIMEOUT_MS, silenceMs }: OpenRedisOptions): RedisOptions {

@@ -1,21 +1,39 @@
+import { runScript } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import type { StreamEntry } from './protocol.ts';
+import { ACKNOWLEDGE, REMOVE_SEATS, SET_ASIDE } from './stream-scripts.ts';
+
+/** An event that was delivered and not acknowledged for a while. */
+export interface Abandoned {
+  entryId: string;
+  deliveries: number;
+}
+
+/** Where a replica sits: one stream, one group of all replicas, one seat. */
+export interface Seat {
+  key: string;
+  group: string;
+  consumer: string;
+  /** true: entries count as handled when they are read (at most once). */
+  noAck: boolean;
+}
+
+/** Redis ends a blocked read with one of these when the stream or its group went away, as after a flush. */
+const GROUP_IS_GONE = /^(?:NOGROUP|UNBLOCKED)/;
 
 /** One replica's seat in the consumer group of one stream. The group is made again when Redis lost it. */
 export class ConsumerGroup {
   constructor(
     private readonly reader: Redis,
     private readonly commands: Redis,
-    readonly key: string,
-    readonly group: string,
-    readonly consumer: string,
-    /** true: entries count as handled when they are read (at most once). */
-    private readonly noAck: boolean,
+    private readonly seat: Seat,
   ) {}
 
+  /** From the first entry on: what came before the first replica, or between a flush and now, is read too. */
   async create(): Promise<void> {
+    const { key, group } = this.seat;
     try {
-      await this.commands.xgroup('CREATE', this.key, this.group, '0', 'MKSTREAM');
+      await this.commands.xgroup('CREATE', key, group, '0', 'MKSTREAM');
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('BUSYGROUP')) throw error;
     }
@@ -23,52 +41,60 @@ export class ConsumerGroup {
 
   /** Up to `count` new entries; waits `blockMs` for the first. */
   async read(count: number, blockMs: number): Promise<StreamEntry[]> {
+    const { key, group, consumer, noAck } = this.seat;
     try {
-      const reply = this.noAck
-        ? await this.reader.xreadgroup('GROUP', this.group, this.consumer, 'COUNT', count, 'BLOCK', blockMs, 'NOACK', 'STREAMS', this.key, '>')
-        : await this.reader.xreadgroup('GROUP', this.group, this.consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', this.key, '>');
+      const reply = noAck
+        ? await this.reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'NOACK', 'STREAMS', key, '>')
+        : await this.reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', key, '>');
       return (reply as [string, StreamEntry[]][] | null)?.[0]?.[1] ?? [];
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.includes('NOGROUP')) throw error;
+      if (!(error instanceof Error) || !GROUP_IS_GONE.test(error.message)) throw error;
       await this.create();
       return [];
     }
   }
 
+  /** Drops what was delivered, up to this entry: the group never hands out anything older again. For `noAck` only. */
+  async trimThrough(entryId: string): Promise<void> {
+    const [timeMs, sequence] = entryId.split('-');
+    await this.commands.xtrim(this.seat.key, 'MINID', `${timeMs}-${Number(sequence) + 1}`);
+  }
+
   async acknowledge(entryId: string): Promise<void> {
-    await this.commands.multi().xack(this.key, this.group, entryId).xdel(this.key, entryId).exec();
+    await runScript(this.commands, ACKNOWLEDGE, [this.seat.key], [this.seat.group, entryId]);
   }
 
   /** Says that these entries are still being worked on, so that nobody takes them over. */
   async renew(entryIds: string[]): Promise<void> {
-    if (entryIds.length > 0) await this.commands.xclaim(this.key, this.group, this.consumer, 0, ...entryIds, 'JUSTID');
+    const { key, group, consumer } = this.seat;
+    if (entryIds.length > 0) await this.commands.xclaim(key, group, consumer, 0, ...entryIds, 'JUSTID');
   }
 
-  /** Entries whose reader has not been heard of for `idleMs`, with how often they were delivered. */
-  async abandoned(idleMs: number): Promise<{ entryId: string; deliveries: number }[]> {
-    const pending = (await this.commands.xpending(this.key, this.group, 'IDLE', idleMs, '-', '+', 100)) as [string, string, number, number][];
+  /** Up to `count` entries that nobody has worked on for `idleMs`. */
+  async abandoned(idleMs: number, count: number): Promise<Abandoned[]> {
+    const pending = (await this.commands.xpending(this.seat.key, this.seat.group, 'IDLE', idleMs, '-', '+', count)) as [string, string, number, number][];
     return pending.map(([entryId, , , deliveries]) => ({ entryId, deliveries }));
   }
 
   /** Takes an entry over; null when another replica was faster, or it is gone. */
   async claim(entryId: string, idleMs: number): Promise<StreamEntry | null> {
-    const claimed = (await this.commands.xclaim(this.key, this.group, this.consumer, idleMs, entryId)) as (StreamEntry | null)[];
+    const { key, group, consumer } = this.seat;
+    const claimed = (await this.commands.xclaim(key, group, consumer, idleMs, entryId)) as (StreamEntry | null)[];
     return claimed[0] ?? null;
   }
 
-  /** Removes seats of replicas that are gone and hold nothing. */
+  /** Moves an entry to the dead ones; false when another replica has finished or moved it. */
+  async setAside(entryId: string, dead: { key: string; maxLength: number; reason: string; deliveries: number }): Promise<boolean> {
+    return (await runScript(this.commands, SET_ASIDE, [this.seat.key, dead.key], [this.seat.group, entryId, dead.maxLength, dead.reason, dead.deliveries])) === 1;
+  }
+
+  /** Removes the seats of replicas that have been silent for `idleMs` and hold nothing. */
   async removeDead(idleMs: number): Promise<void> {
-    const consumers = (await this.commands.xinfo('CONSUMERS', this.key, this.group)) as (string | number)[][];
-    for (const fields of consumers) {
-      const of = (name: string): string | number | undefined => fields[fields.indexOf(name) + 1];
-      if (of('name') === this.consumer || Number(of('pending')) > 0 || Number(of('idle')) < idleMs) continue;
-      await this.commands.xgroup('DELCONSUMER', this.key, this.group, String(of('name')));
-    }
+    await runScript(this.commands, REMOVE_SEATS, [this.seat.key], [this.seat.group, '', idleMs]);
   }
 
   /** Gives the seat up, unless it still holds entries: those are for others to take over. */
   async leave(): Promise<void> {
-    const consumers = (await this.commands.xpending(this.key, this.group, '-', '+', 1, this.consumer)) as unknown[];
-    if (consumers.length === 0) await this.commands.xgroup('DELCONSUMER', this.key, this.group, this.consumer);
+    await runScript(this.commands, REMOVE_SEATS, [this.seat.key], [this.seat.group, this.seat.consumer, 0]);
   }
 }

@@ -1,7 +1,7 @@
-import { DejaError, ERRORS, type ErrorCode } from '@deja/contracts';
+import { DejaError, ERRORS } from '@deja/contracts';
 import type { WireError } from './protocol.ts';
 
-/** The deadline passed without a reply. */
+/** No reply within the deadline: nobody serves, the service is slow, or the reply was lost. The request may have been handled. */
 export class RpcTimeout extends Error {
   constructor(pattern: string, deadlineMs: number) {
     super(`no reply to ${pattern} within ${deadlineMs} ms`);
@@ -9,7 +9,7 @@ export class RpcTimeout extends Error {
   }
 }
 
-/** The message could not be sent, or its reply could not arrive: there is no connection, or the backlog is full. */
+/** The message could not be handed over, or the connection broke while its reply was due; then the request may have been handled. */
 export class RpcUnavailable extends Error {
   constructor(reason: string, options?: ErrorOptions) {
     super(reason, options);
@@ -17,7 +17,7 @@ export class RpcUnavailable extends Error {
   }
 }
 
-/** The other side failed in a way it does not tell. */
+/** The other side failed in a way it does not tell; its own log does. */
 export class RpcFailure extends Error {
   constructor(pattern: string) {
     super(`${pattern} failed on the other side`);
@@ -25,21 +25,24 @@ export class RpcFailure extends Error {
   }
 }
 
-/** The caller gave up. */
+/** The caller gave up. `cause` is the signal's reason. */
 export class RpcCancelled extends Error {
-  constructor(pattern: string) {
-    super(`${pattern} was given up`);
+  constructor(pattern: string, options?: ErrorOptions) {
+    super(`${pattern} was given up`, options);
     this.name = 'RpcCancelled';
   }
 }
 
-/** What leaves a service of an error: a DejaError's public part, and of anything else only that it happened. */
+/** What leaves a service of an error: all that is public of a DejaError, and of anything else only that it happened. */
 export function toWire(error: unknown): WireError {
-  if (error instanceof DejaError) return { kind: 'deja', code: error.code, message: error.message, param: error.param, retryAfterMs: error.retryAfterMs };
-  return { kind: 'failure', message: 'internal error' };
+  if (!(error instanceof DejaError)) return { kind: 'failure' };
+  const { code, message, param, retryAfterMs, type, retry } = error;
+  return { kind: 'deja', code, message, param, retryAfterMs, type, retry };
 }
 
-export function fromWire(error: WireError, pattern: string): Error {
+export function fromWire(error: WireError, pattern: string): DejaError | RpcFailure {
+  // A code that this side does not know yet comes from a newer release.
   if (error.kind !== 'deja' || !Object.hasOwn(ERRORS, error.code)) return new RpcFailure(pattern);
-  return new DejaError(error.code as ErrorCode, error.message, { ...(error.param !== null && { param: error.param }), ...(error.retryAfterMs !== null && { retryAfterMs: error.retryAfterMs }) });
+  const { code, message, param, retryAfterMs, type, retry } = error;
+  return new DejaError(code, message, { type, retry, ...(param !== null && { param }), ...(retryAfterMs !== null && { retryAfterMs }) });
 }

@@ -1,67 +1,82 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamsContext } from './streams-context.ts';
 
-/** One message being handled. */
-export interface Work {
-  signal: AbortSignal;
-}
-
-const REMEMBERED_CANCELLATIONS = 1000;
-
-/** What this replica is handling: bounded, cancellable, waitable. */
+/** What a replica is handling of one kind: bounded, abortable, waitable. */
 export class InFlight {
-  private readonly working = new Map<string, AbortController>();
-  private readonly cancelled = new Set<string>();
-  private wake: PromiseWithResolvers<void> | null = null;
+  private readonly working = new Map<string, StreamsContext>();
+  private change: PromiseWithResolvers<void> | null = null;
+  private isOpen = true;
 
-  constructor(private readonly max: number) {}
+  constructor(readonly max: number) {}
 
   get free(): number {
     return this.max - this.working.size;
   }
 
+  get size(): number {
+    return this.working.size;
+  }
+
+  has(id: string): boolean {
+    return this.working.has(id);
+  }
+
+  /** Those that somebody still waits for. */
   ids(): string[] {
-    return [...this.working.keys()];
+    return [...this.working].filter(([, context]) => !context.isOver).map(([id]) => id);
   }
 
-  /** Resolves when one more message may be handled. */
+  begin(id: string, context: StreamsContext): void {
+    this.working.set(id, context);
+  }
+
+  end(id: string): void {
+    this.working.get(id)?.end();
+    this.working.delete(id);
+    this.changed();
+  }
+
+  /** True when it was being handled. */
+  abort(id: string, reason: string): boolean {
+    const context = this.working.get(id);
+    context?.abort(reason);
+    return context !== undefined;
+  }
+
+  abortAll(reason: string): void {
+    for (const context of this.working.values()) context.abort(reason);
+  }
+
+  /** Resolves when one more message may be handled, or after `close`. */
   async room(): Promise<void> {
-    while (this.free <= 0) await (this.wake ??= Promise.withResolvers<void>()).promise;
+    while (this.free <= 0 && this.isOpen) await this.changes();
   }
 
-  /** Runs `handle`; its signal aborts on cancellation or after `budgetMs`. */
-  async run(id: string, budgetMs: number | null, handle: (work: Work) => Promise<void>): Promise<void> {
-    const controller = new AbortController();
-    this.working.set(id, controller);
-    const timer = budgetMs === null ? null : setTimeout(() => controller.abort(), budgetMs);
-    try {
-      await handle({ signal: controller.signal });
-    } finally {
-      if (timer) clearTimeout(timer);
-      this.working.delete(id);
-      this.wake?.resolve();
-      this.wake = null;
-    }
+  /** Whoever waits for room need not any more: nothing new is to begin. */
+  close(): void {
+    this.isOpen = false;
+    this.changed();
   }
 
-  /** A cancellation may come before its request was read. */
-  cancel(id: string): void {
-    const controller = this.working.get(id);
-    if (controller) return controller.abort();
-    this.cancelled.add(id);
-    if (this.cancelled.size > REMEMBERED_CANCELLATIONS) this.cancelled.delete(this.cancelled.values().next().value ?? '');
+  /** Resolves to true when nothing runs any more, to false after `deadlineMs`. */
+  async drained(deadlineMs: number): Promise<boolean> {
+    const tooLate = new AbortController();
+    const deadline = delay(deadlineMs, undefined, { signal: tooLate.signal }).catch(() => undefined); // it drained in time
+    let isOver = false;
+    void deadline.then(() => {
+      isOver = true;
+    });
+    while (this.working.size > 0 && !isOver) await Promise.race([deadline, this.changes()]);
+    tooLate.abort();
+    return this.working.size === 0;
   }
 
-  wasCancelled(id: string): boolean {
-    return this.cancelled.delete(id);
+  private changes(): Promise<void> {
+    return (this.change ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Resolves when nothing runs any more, or after `deadlineMs`. */
-  async drained(deadlineMs: number): Promise<void> {
-    const until = Date.now() + deadlineMs;
-    while (this.working.size > 0 && Date.now() < until) await delay(10);
-  }
-
-  abortAll(): void {
-    for (const controller of this.working.values()) controller.abort();
+  private changed(): void {
+    this.change?.resolve();
+    this.change = null;
   }
 }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { context as active, SpanKind, SpanStatusCode, trace, type Context, type Span } from '@opentelemetry/api';
+import { setTimeout as delay } from 'node:timers/promises';
+import { context as active, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { ServiceName } from '@deja/contracts';
-import { isUp, openRedis, runScript, whenReady, type OutageLogger } from '@deja/redis';
+import { isUp, runScript, type OutageLogger } from '@deja/redis';
 import { carrierOf } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
+import { ClientLink } from './client-link.ts';
 import { fromWire, RpcCancelled, RpcTimeout, RpcUnavailable } from './errors.ts';
-import { ADD_EVENT, cancelChannel, encode, EVENTS_MAX_LENGTH, eventsKey, inboxChannel, REQUESTS_MAX_LENGTH, requestsKey, type WireMessage, type WireReply } from './protocol.ts';
+import { callIdOf, cancelChannel, encode, EVENTS_MAX_LENGTH, eventsKey, inboxChannel, REQUESTS_MAX_LENGTH, requestsKey, type WireMessage, type WireReply } from './protocol.ts';
+import { ADD_EVENT } from './stream-scripts.ts';
 
 export interface StreamsClientOptions {
   service: ServiceName;
@@ -29,7 +31,8 @@ export interface CallOptions {
 
 interface Pending {
   pattern: string;
-  settle(reply: WireReply | Error): void;
+  resolve(data: unknown): void;
+  reject(error: Error): void;
 }
 
 const DEFAULT_DEADLINE_MS = 5000;
@@ -37,50 +40,50 @@ const CONNECT_MS = 10_000;
 
 /** Calls a service over Redis Streams. Requests are at most once with a deadline; events at least once. */
 export class StreamsClient extends ClientProxy {
-  private readonly publisher: Redis;
-  private readonly subscriber: Redis;
+  private readonly link: ClientLink;
   private readonly inbox = inboxChannel(randomUUID());
   private readonly pending = new Map<string, Pending>();
-  private readonly subscribed: Promise<unknown>;
-  private listening = false;
   private sequence = 0;
+  private isOpening = true;
 
   constructor(private readonly o: StreamsClientOptions) {
     super();
-    this.initializeSerializer({});
-    this.initializeDeserializer({});
-    this.publisher = openRedis(o.redisUrl, { role: 'commands', name: `rpc-${o.service}`, logger: o.logger });
-    this.subscriber = openRedis(o.redisUrl, { role: 'subscriber', name: `rpc-${o.service}-inbox`, logger: o.logger });
-    this.subscriber.on('message', (_channel: string, text: string) => this.receive(text));
-    // A reply that is published while nobody listens is lost: its call need not wait for its deadline.
-    this.subscriber.on('close', () => this.failAll('the connection for replies broke'));
-    this.publisher.on('close', () => this.failAll('the connection for requests broke'));
-    this.subscriber.on('ready', () => void this.listen());
-    this.subscribed = whenReady(this.subscriber, CONNECT_MS).then(() => this.listen());
-    this.subscribed.catch(() => undefined); // told by connect(); until then calls say they cannot be made
+    this.link = new ClientLink({ redisUrl: o.redisUrl, name: `rpc-${o.service}`, logger: o.logger }, this.inbox, {
+      message: (text) => this.receive(text),
+      lost: (reason) => this.failAll(reason),
+    });
+    void this.link.opened.then(() => {
+      this.isOpening = false;
+    });
   }
 
-  /** Resolves when calls can be made; rejects when that takes too long. */
+  /** Resolves when calls can be made; rejects with RpcUnavailable when that takes too long. */
   async connect(): Promise<void> {
-    await Promise.all([this.subscribed, whenReady(this.publisher, CONNECT_MS)]);
+    for (const untilMs = Date.now() + CONNECT_MS; !this.isReady; await delay(10)) {
+      if (Date.now() > untilMs) throw new RpcUnavailable(`no connection to Redis within ${CONNECT_MS} ms`);
+    }
   }
 
   get isReady(): boolean {
-    return this.listening && isUp(this.publisher) && isUp(this.subscriber);
+    return this.link.isUp;
   }
 
   /**
    * One request, one reply. Rejects with RpcTimeout at the deadline, RpcUnavailable at once when there is no connection,
-   * RpcCancelled when the signal aborts, RpcFailure or the other side's DejaError.
+   * RpcCancelled when the signal aborts, RpcFailure or the other side's DejaError. The very first call waits for the
+   * connection to open.
    */
   async call<T>(pattern: string, data: unknown, { deadlineMs, signal, parent = active.active() }: CallOptions): Promise<T> {
-    if (!this.isReady) throw new RpcUnavailable('there is no connection to Redis');
-    if (signal?.aborted) throw new RpcCancelled(pattern);
-    const span = trace.getTracer('deja').startSpan(`${this.o.service}.${pattern}`, { kind: SpanKind.CLIENT, attributes: { 'rpc.system': 'deja', 'rpc.service': this.o.service, 'rpc.method': pattern } }, parent);
+    const attributes = { 'rpc.system': 'deja', 'rpc.service': this.o.service, 'rpc.method': pattern };
+    const span = trace.getTracer('deja').startSpan(`${this.o.service}.${pattern}`, { kind: SpanKind.CLIENT, attributes }, parent);
     try {
-      return (await this.exchange(pattern, data, deadlineMs, signal, carrierOf(trace.setSpan(parent, span)))) as T;
+      const sendByMs = performance.now() + deadlineMs;
+      if (!this.isReady) await this.firstConnection(pattern, deadlineMs);
+      if (signal?.aborted) throw new RpcCancelled(pattern, { cause: signal.reason });
+      const message = { pattern, data, trace: carrierOf(trace.setSpan(parent, span)), inbox: this.inbox };
+      return (await this.exchange(message, { deadlineMs, remainingMs: sendByMs - performance.now(), signal })) as T;
     } catch (error) {
-      failed(span, error);
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'error' });
       throw error;
     } finally {
       span.end();
@@ -89,31 +92,29 @@ export class StreamsClient extends ClientProxy {
 
   /** One event, handled at least once. Resolves when Redis has it; rejects with RpcUnavailable when it cannot be taken. */
   async notify(pattern: string, data: unknown, parent: Context = active.active()): Promise<void> {
-    if (!isUp(this.publisher)) throw new RpcUnavailable('there is no connection to Redis');
+    const { service, maxEvents = EVENTS_MAX_LENGTH } = this.o;
+    const { commands } = this.link;
+    if (!isUp(commands) && this.isOpening) await this.link.opened;
+    if (!isUp(commands)) throw new RpcUnavailable('there is no connection to Redis');
     const message = encode({ pattern, data, trace: carrierOf(parent) });
-    const added = await runScript(this.publisher, ADD_EVENT, [eventsKey(this.o.service)], [this.o.maxEvents ?? EVENTS_MAX_LENGTH, message]).catch((cause: unknown) => {
+    const added = await runScript(commands, ADD_EVENT, [eventsKey(service)], [maxEvents, message]).catch((cause: unknown) => {
       throw new RpcUnavailable('the event could not be sent', { cause });
     });
-    if (added === null) throw new RpcUnavailable(`${this.o.service} has too many unhandled events`);
+    if (added === null) throw new RpcUnavailable(`${service} has ${maxEvents} unhandled events and takes no more`);
   }
 
   async close(): Promise<void> {
     this.failAll('the client was closed');
-    this.listening = false;
-    this.publisher.disconnect();
-    this.subscriber.disconnect();
+    this.link.close();
   }
 
   unwrap<T>(): T {
-    return [this.publisher, this.subscriber] as T;
+    return this.link.connections as T;
   }
 
   protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const given = new AbortController();
-    this.call(this.normalizePattern(packet.pattern), packet.data, { deadlineMs: this.o.defaultDeadlineMs ?? DEFAULT_DEADLINE_MS, signal: given.signal }).then(
-      (response) => callback({ response, isDisposed: true }),
-      (err: unknown) => callback({ err, isDisposed: true }),
-    );
+    void this.answer(packet, callback, given.signal);
     return () => given.abort();
   }
 
@@ -122,52 +123,81 @@ export class StreamsClient extends ClientProxy {
     return undefined as T;
   }
 
-  private async exchange(pattern: string, data: unknown, deadlineMs: number, signal: AbortSignal | undefined, carrier: WireMessage['trace']): Promise<unknown> {
-    const id = `${this.sequence++}`;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const settle = (outcome: WireReply | Error): void => {
-      this.pending.delete(id);
-      if (outcome instanceof Error) reject(outcome);
-      else if (outcome.error) reject(fromWire(outcome.error, pattern));
-      else resolve(outcome.data);
-    };
-    const giveUp = (error: Error): void => {
-      if (!this.pending.has(id)) return;
-      settle(error);
-      this.publisher.publish(cancelChannel(this.o.service), `${this.inbox} ${id}`).catch(() => undefined); // a courtesy: the deadline tells the handler too
-    };
-    const timer = setTimeout(() => giveUp(new RpcTimeout(pattern, deadlineMs)), deadlineMs);
-    const onAbort = (): void => giveUp(new RpcCancelled(pattern));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.pending.set(id, { pattern, settle });
-    const message = encode({ pattern, data, id, inbox: this.inbox, budgetMs: deadlineMs, ...(carrier && { trace: carrier }) });
-    this.publisher.xadd(requestsKey(this.o.service), 'MAXLEN', '~', REQUESTS_MAX_LENGTH, '*', 'm', message).catch((cause: unknown) => {
-      settle(new RpcUnavailable('the request could not be sent', { cause }));
-    });
+  /** For Nest's `send()`. */
+  private async answer(packet: ReadPacket, callback: (packet: WritePacket) => void, signal: AbortSignal): Promise<void> {
+    const { defaultDeadlineMs = DEFAULT_DEADLINE_MS } = this.o;
+    let reply: WritePacket;
     try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      reply = { response: await this.call(this.normalizePattern(packet.pattern), packet.data, { deadlineMs: defaultDeadlineMs, signal }) };
+    } catch (error) {
+      reply = { err: error };
     }
+    callback({ ...reply, isDisposed: true });
   }
 
-  private async listen(): Promise<void> {
-    await this.subscriber.subscribe(this.inbox);
-    this.listening = true;
+  private async firstConnection(pattern: string, deadlineMs: number): Promise<void> {
+    if (this.isOpening) {
+      const tooLate = new AbortController();
+      const deadline = delay(deadlineMs, undefined, { signal: tooLate.signal }).catch(() => undefined); // opened in time
+      await Promise.race([this.link.opened, deadline]);
+      tooLate.abort();
+    }
+    if (!this.isReady) throw this.isOpening ? new RpcTimeout(pattern, deadlineMs) : new RpcUnavailable('there is no connection to Redis');
+  }
+
+  /** `remainingMs` of `deadlineMs` are left. */
+  private exchange(message: WireMessage, o: { deadlineMs: number; remainingMs: number; signal: AbortSignal | undefined }): Promise<unknown> {
+    const { pattern } = message;
+    const id = (this.sequence++).toString(36);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const end = (): void => {
+      this.pending.delete(id);
+      clearTimeout(timer);
+      o.signal?.removeEventListener('abort', giveUp);
+    };
+    const timer = setTimeout(() => pending.reject(new RpcTimeout(pattern, o.deadlineMs)), o.remainingMs);
+    const pending: Pending = {
+      pattern,
+      resolve: (data) => {
+        end();
+        resolve(data);
+      },
+      reject: (error) => {
+        end();
+        reject(error);
+      },
+    };
+    const giveUp = (): void => {
+      pending.reject(new RpcCancelled(pattern, { cause: o.signal?.reason }));
+      void sent.then((entryId) => this.withdraw(entryId, id));
+    };
+    o.signal?.addEventListener('abort', giveUp, { once: true });
+    this.pending.set(id, pending);
+    const text = encode({ ...message, id, budgetMs: Math.ceil(o.remainingMs) });
+    const sent = this.link.commands.xadd(requestsKey(this.o.service), 'MAXLEN', '~', REQUESTS_MAX_LENGTH, '*', 'm', text).catch((cause: unknown) => {
+      pending.reject(new RpcUnavailable('the request could not be sent', { cause }));
+      return null;
+    });
+    return promise;
+  }
+
+  /** Nobody waits any more: who has not read the request shall not find it, who handles it shall stop. */
+  private async withdraw(entryId: string | null, id: string): Promise<void> {
+    if (entryId === null) return;
+    const { service } = this.o;
+    const told = [this.link.commands.xdel(requestsKey(service), entryId), this.link.commands.publish(cancelChannel(service), callIdOf(this.inbox, id))];
+    await Promise.allSettled(told); // a courtesy: the deadline tells the handler too
   }
 
   private receive(text: string): void {
     const reply = JSON.parse(text) as WireReply;
-    this.pending.get(reply.id)?.settle(reply);
+    const pending = this.pending.get(reply.id);
+    if (!pending) return; // too late
+    if (reply.error) pending.reject(fromWire(reply.error, pending.pattern));
+    else pending.resolve(reply.data);
   }
 
   private failAll(reason: string): void {
-    this.listening = isUp(this.subscriber) && this.listening;
-    for (const { settle } of [...this.pending.values()]) settle(new RpcUnavailable(reason));
+    for (const pending of this.pending.values()) pending.reject(new RpcUnavailable(reason));
   }
-}
-
-function failed(span: Span, error: unknown): void {
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'error' });
 }

@@ -1,99 +1,106 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { context as active, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
+import { context as active, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { ServiceName } from '@deja/contracts';
-import { isUp, openRedis, whenReady, type OutageLogger } from '@deja/redis';
-import { contextOf } from '@deja/telemetry';
+import { isUp, openRedis, whenReady } from '@deja/redis';
 import type { Redis } from 'ioredis';
-import { isObservable, lastValueFrom } from 'rxjs';
 import { ConsumerGroup } from './consumer-group.ts';
-import { toWire } from './errors.ts';
-import { InFlight, type Work } from './in-flight.ts';
-import { cancelChannel, deadKey, DEAD_MAX_LENGTH, decode, entryTimeMs, eventsKey, requestsKey, type StreamEntry, type WireMessage, type WireReply } from './protocol.ts';
-import { StreamsContext } from './streams-context.ts';
+import { EventHandling } from './event-handling.ts';
+import type { Handlers } from './handler-run.ts';
+import { InFlight } from './in-flight.ts';
+import { cancelChannel, eventsKey, requestsKey, type StreamEntry } from './protocol.ts';
+import { RedisClock } from './redis-clock.ts';
+import { RequestHandling } from './request-handling.ts';
+import { ServerCounts } from './server-counts.ts';
+import type { StreamsLogger } from './streams-logger.ts';
 
 export interface StreamsServerOptions {
   service: ServiceName;
   redisUrl: string;
-  logger: OutageLogger & { error(fields: object, message: string): void };
-  /** Messages handled at the same time by this replica; more wait in Redis, for whichever replica is free. */
+  logger: StreamsLogger;
+  /** Requests handled at the same time by this replica; more wait in Redis, for whichever replica is free. */
   maxInFlight?: number;
+  /** The same for events, so that a backlog of them never stands in the way of requests. */
+  maxEventsInFlight?: number;
   /** How long a stopping replica waits for what it is handling. */
   drainMs?: number;
   /** An event whose replica was not heard of for this long is taken over. Failed ones are tried again after it. */
   claimIdleMs?: number;
   /** Tries before an event is set aside. */
   maxDeliveries?: number;
+  /** How long handling one event may take before another replica may try it. */
+  eventTimeoutMs?: number;
+  /** How long one read waits in Redis. A dead connection is noticed after twice that. */
   blockMs?: number;
+  /** Seats of replicas that were silent for so long, and hold nothing, are removed. */
+  seatIdleMs?: number;
 }
 
-const DEFAULTS = { maxInFlight: 256, drainMs: 10_000, claimIdleMs: 30_000, maxDeliveries: 5, blockMs: 5000 };
-const CONNECT_MS = 30_000;
-/** A seat that has been silent for this many claim intervals belongs to a replica that is gone. */
-const DEAD_AFTER_CLAIMS = 10;
+const DEFAULTS = {
+  maxInFlight: 256,
+  maxEventsInFlight: 64,
+  drainMs: 10_000,
+  claimIdleMs: 15_000,
+  maxDeliveries: 5,
+  eventTimeoutMs: 60_000,
+  blockMs: 5000,
+  seatIdleMs: 300_000,
+};
+const UPKEEPS_PER_CLAIM = 3;
+/** One read brings no more, so that a burst is spread over the replicas. */
+const READ_COUNT = 32;
+const RETRY_MS = 100;
+const UNBLOCK_EVERY_MS = 20;
 
 /** Nest transport over Redis Streams: each message is handled by one replica of a service. docs/transport.md says what it promises. */
 export class StreamsServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Symbol.for('deja.streams');
   override readonly propagatesEventHandlerErrors = true;
   private readonly o: StreamsServerOptions & typeof DEFAULTS;
+  private readonly seat = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  private readonly clock = new RedisClock();
   private readonly connections: Redis[] = [];
-  private readonly inFlight: InFlight;
+  private readonly readerNames: string[] = [];
+  private readonly inFlight: { requests: InFlight; events: InFlight };
   private readonly commands: Redis;
-  private readonly requests: ConsumerGroup;
-  private readonly events: ConsumerGroup;
-  private readonly readerNames: Set<string>;
-  private loops: Promise<void>[] = [];
-  private running = false;
+  private readonly groups: { requests: ConsumerGroup; events: ConsumerGroup };
+  private readonly requests: RequestHandling;
+  private readonly events: EventHandling;
+  private loops: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | null = null;
-  private upkeep: NodeJS.Timeout | null = null;
-  /** Redis's clock minus ours, so that deadlines hold between machines whose clocks differ. */
-  private clockOffsetMs = 0;
+  private upkeepTimer: NodeJS.Timeout | null = null;
+  private upkeep: Promise<void> | null = null;
 
   constructor(options: StreamsServerOptions) {
     super();
     this.o = { ...DEFAULTS, ...options };
-    this.initializeSerializer({});
-    this.initializeDeserializer({});
-    this.inFlight = new InFlight(this.o.maxInFlight);
-    const consumer = `${process.pid}-${randomUUID().slice(0, 8)}`;
-    const { service } = this.o;
-    this.commands = this.connection('commands', 'server');
-    this.readerNames = new Set(['requests', 'events'].map((purpose) => `${service}-${purpose}-${consumer}`));
-    this.requests = new ConsumerGroup(this.connection('blocking', `requests-${consumer}`), this.commands, requestsKey(service), service, consumer, true);
-    this.events = new ConsumerGroup(this.connection('blocking', `events-${consumer}`), this.commands, eventsKey(service), service, consumer, false);
+    const { service, logger, maxInFlight, maxEventsInFlight } = this.o;
+    this.inFlight = { requests: new InFlight(maxInFlight), events: new InFlight(maxEventsInFlight) };
+    this.commands = this.connection('commands', 'replies');
+    this.groups = { requests: this.group(requestsKey(service), true), events: this.group(eventsKey(service), false) };
+    const counts = new ServerCounts(service, this.inFlight);
+    const handlers = this.messageHandlers as Handlers;
+    this.requests = new RequestHandling({ service, handlers, commands: this.commands, group: this.groups.requests, inFlight: this.inFlight.requests, clock: this.clock, counts, logger });
+    this.events = new EventHandling({ ...this.o, handlers, group: this.groups.events, inFlight: this.inFlight.events, counts });
   }
 
+  /** Calls back when this replica takes messages. Without Redis it waits for Redis, until `close`. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
-    try {
-      await whenReady(this.commands, CONNECT_MS);
-      await Promise.all([this.requests.create(), this.events.create()]);
-      await this.followClock();
-      await this.hearCancellations();
-      this.running = true;
-      this.loops = [this.readLoop(this.requests, (entry) => this.handleRequestEntry(entry)), this.readLoop(this.events, (entry) => this.handleEventEntry(entry))];
-      this.upkeep = setInterval(() => void this.keepUp(), this.o.claimIdleMs / 3).unref();
-      callback();
-    } catch (error) {
-      callback(error);
-    }
+    // Messages bring their own trace; whatever is active at the start of the process is none of theirs.
+    await active.with(ROOT_CONTEXT, () => this.start());
+    callback();
   }
 
-  /** Stops reading, finishes what runs, answers it, and leaves the group. */
+  /** Stops reading, finishes what runs, answers it, and leaves the groups. */
   close(): Promise<void> {
     return (this.closing ??= this.stop());
   }
 
-  private async stop(): Promise<void> {
-    this.running = false;
-    if (this.upkeep) clearInterval(this.upkeep);
-    await this.unblockReaders();
-    await Promise.all(this.loops);
-    await this.inFlight.drained(this.o.drainMs);
-    this.inFlight.abortAll();
-    if (isUp(this.commands)) await Promise.allSettled([this.requests.leave(), this.events.leave()]);
-    for (const redis of this.connections) redis.disconnect();
+  /** Whether messages reach this replica at the moment. */
+  get isReady(): boolean {
+    return this.closing === null && this.upkeepTimer !== null && this.connections.every(isUp);
   }
 
   on(): void {
@@ -104,127 +111,112 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
     return this.connections as T;
   }
 
-  private connection(role: 'commands' | 'blocking' | 'subscriber', purpose: string): Redis {
-    const redis = openRedis(this.o.redisUrl, { role, name: `${this.o.service}-${purpose}`, logger: this.o.logger });
+  private async start(): Promise<void> {
+    await this.joined();
+    if (this.closing !== null) return;
+    this.commands.on('ready', () => void this.keepUp()); // another Redis may have taken over, with another clock
+    this.upkeepTimer = setInterval(() => void this.keepUp(), this.o.claimIdleMs / UPKEEPS_PER_CLAIM).unref();
+    const { inFlight, groups } = this;
+    this.loops = Promise.all([
+      this.readLoop(groups.requests, inFlight.requests, (entries) => this.requests.take(entries)),
+      this.readLoop(groups.events, inFlight.events, (entries) => this.events.take(entries)),
+    ]);
+  }
+
+  private async joined(): Promise<void> {
+    const subscriber = this.connection('subscriber', 'cancellations');
+    subscriber.on('message', (_channel: string, callId: string) => this.requests.cancel(callId));
+    while (this.closing === null) {
+      try {
+        await whenReady(this.commands, RETRY_MS);
+        await Promise.all([this.groups.requests.create(), this.groups.events.create(), this.clock.synchronise(this.commands)]);
+        await subscriber.subscribe(cancelChannel(this.o.service));
+        return;
+      } catch {
+        await delay(RETRY_MS); // the connection logs its own outages
+      }
+    }
+  }
+
+  private async readLoop(group: ConsumerGroup, inFlight: InFlight, take: (entries: StreamEntry[]) => void): Promise<void> {
+    while (this.closing === null) {
+      await inFlight.room();
+      if (this.closing !== null) return;
+      try {
+        take(await group.read(Math.min(READ_COUNT, inFlight.free), this.o.blockMs));
+      } catch {
+        if (this.closing === null) await delay(RETRY_MS); // the connection logs its own outages
+      }
+    }
+  }
+
+  /** What must be done now and then: follow the clock, renew, take over, set aside, tidy. One at a time. */
+  private keepUp(): Promise<void> {
+    return (this.upkeep ??= this.keepUpOnce().finally(() => {
+      this.upkeep = null;
+    }));
+  }
+
+  private async keepUpOnce(): Promise<void> {
+    if (!isUp(this.commands) || this.closing !== null) return;
+    const { logger, seatIdleMs } = this.o;
+    try {
+      await this.clock.synchronise(this.commands);
+      await this.events.redeliver();
+      for (const group of [this.groups.requests, this.groups.events]) await group.removeDead(seatIdleMs);
+    } catch (error) {
+      const isExpected = !isUp(this.commands) || String(error).includes('NOGROUP'); // logged as an outage; about to be made again
+      if (!isExpected) logger.warn({ err: error }, 'upkeep of the message streams failed; it is tried again');
+    }
+  }
+
+  private async stop(): Promise<void> {
+    const { drainMs, logger, service } = this.o;
+    const { requests, events } = this.inFlight;
+    if (this.upkeepTimer) clearInterval(this.upkeepTimer);
+    const untilMs = Date.now() + drainMs;
+    requests.close();
+    events.close();
+    await this.stopReaders(untilMs);
+    const [answered, handled] = await Promise.all([requests, events].map((kind) => kind.drained(untilMs - Date.now())));
+    if (!answered || !handled) {
+      logger.warn({ service, requests: requests.size, events: events.size }, 'stopping before everything was finished; events come again elsewhere');
+      requests.abortAll('the service stops');
+      events.abortAll('the service stops');
+    }
+    // Redis answers in order, so the replies have gone out when it has removed the seats.
+    if (isUp(this.commands)) await Promise.allSettled([this.groups.requests.leave(), this.groups.events.leave()]);
+    for (const redis of this.connections) redis.disconnect();
+  }
+
+  /** A blocked read is told to return, so that nothing it was just given is lost. A read may be about to block, so it is told until it has. */
+  private async stopReaders(untilMs: number): Promise<void> {
+    let isOver = false;
+    const over = this.loops.then(() => {
+      isOver = true;
+    });
+    while (!isOver && Date.now() < untilMs && isUp(this.commands)) {
+      await this.unblockReaders().catch(() => undefined); // an outage ends the loop
+      await Promise.race([over, delay(UNBLOCK_EVERY_MS)]);
+    }
+  }
+
+  private async unblockReaders(): Promise<void> {
+    const clients = String(await this.commands.client('LIST')).split('\n');
+    const ids = clients.filter((line) => this.readerNames.includes(/ name=(\S*)/.exec(line)?.[1] ?? '')).flatMap((line) => /^id=(\d+)/.exec(line)?.[1] ?? []);
+    await Promise.all(ids.map((id) => this.commands.client('UNBLOCK', Number(id))));
+  }
+
+  private group(key: string, noAck: boolean): ConsumerGroup {
+    const purpose = `${noAck ? 'requests' : 'events'}-${this.seat}`;
+    const reader = this.connection('blocking', purpose, 2 * this.o.blockMs);
+    this.readerNames.push(reader.options.connectionName ?? '');
+    return new ConsumerGroup(reader, this.commands, { key, group: this.o.service, consumer: this.seat, noAck });
+  }
+
+  private connection(role: 'commands' | 'blocking' | 'subscriber', purpose: string, silenceMs?: number): Redis {
+    const redis = openRedis(this.o.redisUrl, { role, name: `${this.o.service}-${purpose}`, logger: this.o.logger, ...(silenceMs !== undefined && { silenceMs }) });
     this.connections.push(redis);
     return redis;
-  }
-
-  private async readLoop(group: ConsumerGroup, handle: (entry: StreamEntry) => Promise<void>): Promise<void> {
-    while (this.running) {
-      await this.inFlight.room();
-      try {
-        for (const entry of await group.read(Math.max(1, this.inFlight.free >> 1), this.o.blockMs)) {
-          handle(entry).catch((error: unknown) => this.o.logger.error({ err: error, entry: entry[0] }, 'a message could not be finished'));
-        }
-      } catch {
-        if (this.running) await delay(100); // the connection logs its own outages
-      }
-    }
-  }
-
-  private async handleRequestEntry([entryId, fields]: StreamEntry): Promise<void> {
-    const message = decode(fields);
-    if (message?.id === undefined || message.inbox === undefined || message.budgetMs === undefined) return;
-    const { id, inbox } = message;
-    const deadlineMs = entryTimeMs(entryId) - this.clockOffsetMs + message.budgetMs;
-    const callId = `${inbox} ${id}`;
-    if (deadlineMs <= Date.now() || this.inFlight.wasCancelled(callId)) return; // nobody is waiting any more
-    await this.inFlight.run(callId, deadlineMs - Date.now(), async (work) => {
-      const reply = await this.produceReply(id, message, new StreamsContext([message.pattern, entryId, work.signal, deadlineMs]));
-      if (!work.signal.aborted) await this.commands.publish(inbox, JSON.stringify(reply));
-    });
-  }
-
-  private async produceReply(id: string, message: WireMessage, context: StreamsContext): Promise<WireReply> {
-    const handler = this.getHandlerByPattern(message.pattern);
-    if (!handler) return { id, error: { kind: 'failure', message: `no handler for ${message.pattern}` } };
-    try {
-      return { id, data: await this.invoke(message, context, () => handler(message.data, context)) };
-    } catch (error) {
-      return { id, error: toWire(error) };
-    }
-  }
-
-  private async handleEventEntry([entryId, fields]: StreamEntry): Promise<void> {
-    const message = decode(fields);
-    const handler = message && this.getHandlerByPattern(message.pattern);
-    if (!message || !handler) return this.setAside(entryId, fields, message ? `no handler for ${message.pattern}` : 'not a message');
-    await this.inFlight.run(entryId, null, async (work: Work) => {
-      try {
-        const context = new StreamsContext([message.pattern, entryId, work.signal, null]);
-        await this.invoke(message, context, () => handler(message.data, context));
-      } catch (error) {
-        this.o.logger.warn({ err: error, pattern: message.pattern, entry: entryId }, 'an event could not be handled and is tried again');
-        return;
-      }
-      await this.events.acknowledge(entryId);
-    });
-  }
-
-  /** Runs a handler inside the trace that the message brought. */
-  private async invoke(message: WireMessage, context: StreamsContext, handler: () => unknown): Promise<unknown> {
-    const parent = contextOf(message.trace ?? {});
-    const span = trace.getTracer('deja').startSpan(`${this.o.service}.${message.pattern}`, { kind: context.deadlineMs === null ? SpanKind.CONSUMER : SpanKind.SERVER }, parent);
-    try {
-      return await active.with(trace.setSpan(parent, span), async () => {
-        const result = await handler();
-        return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
-      });
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw error;
-    } finally {
-      span.end();
-    }
-  }
-
-  /** What must be done now and then: renew, take over, set aside, tidy. */
-  private async keepUp(): Promise<void> {
-    if (!isUp(this.commands)) return;
-    const { claimIdleMs, maxDeliveries } = this.o;
-    try {
-      await this.followClock();
-      await this.events.renew(this.inFlight.ids().filter((id) => !id.includes(' ')));
-      for (const { entryId, deliveries } of await this.events.abandoned(claimIdleMs)) {
-        const entry = await this.events.claim(entryId, claimIdleMs);
-        if (entry === null) continue;
-        if (deliveries >= maxDeliveries) await this.setAside(entryId, entry[1], `failed ${deliveries} times`);
-        else void this.handleEventEntry(entry);
-      }
-      for (const group of [this.requests, this.events]) await group.removeDead(claimIdleMs * DEAD_AFTER_CLAIMS);
-    } catch (error) {
-      if (isUp(this.commands)) this.o.logger.warn({ err: error }, 'upkeep of the message streams failed; it is tried again');
-    }
-  }
-
-  /** A poison message leaves the way of the others and stays to be looked at. */
-  private async setAside(entryId: string, fields: string[], reason: string): Promise<void> {
-    this.o.logger.error({ entry: entryId, reason }, 'an event was set aside');
-    await this.commands.xadd(deadKey(this.o.service), 'MAXLEN', '~', DEAD_MAX_LENGTH, '*', 'reason', reason, 'entry', entryId, ...fields);
-    await this.events.acknowledge(entryId);
-  }
-
-  private async followClock(): Promise<void> {
-    const [seconds, micros] = await this.commands.time();
-    this.clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - Date.now();
-  }
-
-  private async hearCancellations(): Promise<void> {
-    const subscriber = this.connection('subscriber', 'cancellations');
-    subscriber.on('message', (_channel: string, callId: string) => this.inFlight.cancel(callId));
-    await subscriber.subscribe(cancelChannel(this.o.service));
-  }
-
-  /** A blocked read returns at once, with nothing read and nothing lost. */
-  private async unblockReaders(): Promise<void> {
-    const readers = this.connections.filter(({ options }) => this.readerNames.has(options.connectionName ?? ''));
-    if (!isUp(this.commands)) {
-      for (const reader of readers) reader.disconnect();
-      return;
-    }
-    const clients = String(await this.commands.client('LIST')).split('\n');
-    const ids = clients.filter((line) => this.readerNames.has(/ name=(\S*)/.exec(line)?.[1] ?? '')).flatMap((line) => /^id=(\d+)/.exec(line)?.[1] ?? []);
-    await Promise.all(ids.map((id) => this.commands.client('UNBLOCK', Number(id))));
   }
 }

@@ -27,7 +27,7 @@ async function freePort(): Promise<number> {
 }
 
 export async function ownRedis(): Promise<OwnRedis> {
-  const dir = mkdtempSync(join(tmpdir(), 'deja-gateway-'));
+  const dir = mkdtempSync(join(tmpdir(), 'deja-transport-'));
   const port = await freePort();
   const start = (): ChildProcess => spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', dir], { stdio: 'ignore' });
   let child = start();
@@ -45,7 +45,7 @@ export async function ownRedis(): Promise<OwnRedis> {
     kill,
     restart: async () => {
       child = start();
-      await whenReady(redis, 5000);
+      await until(() => redis.ping().then(() => true, () => false)); // this connection may not have noticed the loss yet
     },
     stop: async () => {
       redis.disconnect();

@@ -5,11 +5,11 @@ import { Controller, Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, type CustomStrategy } from '@nestjs/microservices';
 import { DejaError } from '@deja/contracts';
-import { ownRedis, silent, until, type OwnRedis } from '../test/redis-server.ts';
-import { RpcErrorFilter } from './rpc-error.filter.ts';
-import { StreamsClient } from './streams-client.ts';
-import { StreamsContext } from './streams-context.ts';
-import { StreamsServer, type StreamsServerOptions } from './streams-server.ts';
+import { ownRedis, silent, until, type OwnRedis } from './redis-server.ts';
+import { RpcErrorFilter } from '../src/rpc-error.filter.ts';
+import { StreamsClient } from '../src/streams-client.ts';
+import { StreamsContext } from '../src/streams-context.ts';
+import { StreamsServer, type StreamsServerOptions } from '../src/streams-server.ts';
 
 interface Seen {
   handled: string[];
@@ -201,7 +201,7 @@ describe('events', () => {
     await until(() => seen.handled.includes('good'));
     await until(async () => (await redis.redis.xlen('deja:events:{router}:dead')) === 2);
     expect(seen.failures).toBe(2);
-    expect(JSON.stringify(await redis.redis.xrange('deja:events:{router}:dead', '-', '+'))).toContain('failed 2 times');
+    expect(JSON.stringify(await redis.redis.xrange('deja:events:{router}:dead', '-', '+'))).toContain('"reason","Error","deliveries","2"');
     expect(await redis.redis.xlen('deja:events:{router}')).toBe(0);
   });
 
