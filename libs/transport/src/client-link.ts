@@ -5,15 +5,17 @@ import type { Redis } from 'ioredis';
 export class ClientLink {
   readonly commands: Redis;
   private readonly subscriber: Redis;
+  private readonly inbox: string;
   private isSubscribed = false;
   /** Settles with the first attempt: true when calls can be made, false when they cannot for now. */
   readonly opened: Promise<boolean>;
 
   constructor(
     o: { redisUrl: string; name: string; logger: OutageLogger },
-    private readonly inbox: string,
+    inbox: string,
     on: { message: (text: string) => void; lost: (reason: string) => void },
   ) {
+    this.inbox = inbox;
     this.commands = openRedis(o.redisUrl, { role: 'commands', name: o.name, logger: o.logger });
     this.subscriber = openRedis(o.redisUrl, { role: 'subscriber', name: `${o.name}-inbox`, logger: o.logger });
     const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -23,11 +23,16 @@ const GROUP_IS_GONE = /^(?:NOGROUP|UNBLOCKED)/;
 
 /** One replica's seat in the consumer group of one stream. The group is made again when Redis lost it. */
 export class ConsumerGroup {
-  constructor(
-    private readonly reader: Redis,
-    private readonly commands: Redis,
-    private readonly seat: Seat,
-  ) {}
+  private readonly reader: Redis;
+  private readonly commands: Redis;
+  private readonly seat: Seat;
+
+  /** `reader` blocks; `commands` does everything else. */
+  constructor(reader: Redis, commands: Redis, seat: Seat) {
+    this.reader = reader;
+    this.commands = commands;
+    this.seat = seat;
+  }
 
   /** From the first entry on: what came before the first replica, or between a flush and now, is read too. */
   async create(): Promise<void> {

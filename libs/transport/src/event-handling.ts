@@ -23,7 +23,11 @@ export interface EventParts {
 
 /** Events: handled at least once, acknowledged after that, and set aside after too many tries. */
 export class EventHandling {
-  constructor(private readonly parts: EventParts) {}
+  private readonly parts: EventParts;
+
+  constructor(parts: EventParts) {
+    this.parts = parts;
+  }
 
   take(entries: StreamEntry[]): void {
     for (const entry of entries) this.begin(entry, 1);

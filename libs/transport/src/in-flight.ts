@@ -3,11 +3,14 @@ import type { StreamsContext } from './streams-context.ts';
 
 /** What a replica is handling of one kind: bounded, abortable, waitable. */
 export class InFlight {
+  readonly max: number;
   private readonly working = new Map<string, StreamsContext>();
   private change: PromiseWithResolvers<void> | null = null;
   private isOpen = true;
 
-  constructor(readonly max: number) {}
+  constructor(max: number) {
+    this.max = max;
+  }
 
   get free(): number {
     return this.max - this.working.size;

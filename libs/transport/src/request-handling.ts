@@ -28,12 +28,15 @@ export interface RequestParts {
 
 /** Requests: handled at most once, answered in time or not at all. */
 export class RequestHandling {
+  private readonly parts: RequestParts;
   /** Given up before they were read. */
   private readonly cancelled = new Set<string>();
   private lastRead: string | null = null;
   private untrimmed = 0;
 
-  constructor(private readonly parts: RequestParts) {}
+  constructor(parts: RequestParts) {
+    this.parts = parts;
+  }
 
   /** Takes what one read brought; an empty one means that nothing is waiting. Every entry begins at once. */
   take(entries: StreamEntry[]): void {

@@ -40,15 +40,17 @@ const CONNECT_MS = 10_000;
 
 /** Calls a service over Redis Streams. Requests are at most once with a deadline; events at least once. */
 export class StreamsClient extends ClientProxy {
+  private readonly o: StreamsClientOptions;
   private readonly link: ClientLink;
   private readonly inbox = inboxChannel(randomUUID());
   private readonly pending = new Map<string, Pending>();
   private sequence = 0;
   private isOpening = true;
 
-  constructor(private readonly o: StreamsClientOptions) {
+  constructor(options: StreamsClientOptions) {
     super();
-    this.link = new ClientLink({ redisUrl: o.redisUrl, name: `rpc-${o.service}`, logger: o.logger }, this.inbox, {
+    this.o = options;
+    this.link = new ClientLink({ redisUrl: options.redisUrl, name: `rpc-${options.service}`, logger: options.logger }, this.inbox, {
       message: (text) => this.receive(text),
       lost: (reason) => this.failAll(reason),
     });
