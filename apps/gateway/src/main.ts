@@ -12,6 +12,7 @@ import { GatewayServices } from './services.ts';
 
 /** Ceiling of the HTTP layer; deja.yaml may set a lower one. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const IDLE_CHECK_MS = 100;
 const SERVICE = 'gateway';
 
 async function start(): Promise<void> {
@@ -49,7 +50,10 @@ async function start(): Promise<void> {
     if (draining) return;
     draining = true; // readiness goes off first, running requests and streams finish
     logger.info('draining');
+    // A connection whose last answer ends while we drain would otherwise stay open for its keep-alive time.
+    const idle = setInterval(() => http.server.closeIdleConnections(), IDLE_CHECK_MS);
     await app.close();
+    clearInterval(idle);
     await ops.close();
     await telemetry.shutdown();
     process.exit(0);

@@ -85,11 +85,10 @@ DECLARE
 	parent text;
 	partition text;
 BEGIN
+	-- Replicas take turns; the lock goes with the transaction. It comes before the first look: a session remembers that a table was not there.
+	PERFORM pg_advisory_xact_lock(hashtext('deja.usage.ensure_day'));
 	FOREACH parent IN ARRAY ARRAY['operations', 'attempts'] LOOP
 		partition := parent || '_' || to_char("day", 'YYYYMMDD');
-		CONTINUE WHEN to_regclass('usage.' || quote_ident(partition)) IS NOT NULL;
-		-- Replicas take turns; the lock goes with the transaction.
-		PERFORM pg_advisory_xact_lock(hashtext('deja.usage.ensure_day'));
 		CONTINUE WHEN to_regclass('usage.' || quote_ident(partition)) IS NOT NULL;
 		EXECUTE format('CREATE TABLE usage.%I (LIKE usage.%I INCLUDING ALL)', partition, parent);
 		EXECUTE format(
