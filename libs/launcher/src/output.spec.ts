@@ -33,5 +33,6 @@ test('what Redis and Postgres say every day is kept for those who debug', () => 
   expect(serviceLevel('redis', '1:C 25 Nov 2026 03:25:11.084 # WARNING Memory overcommit must be enabled! Without it, a background save may fail')).toBe('debug');
   expect(serviceLevel('redis', "1:M 25 Nov 2026 03:25:11.084 # Can't open the append-only file: No space left on device")).toBe('warn');
   expect(serviceLevel('postgres', '2026-11-25 03:25:11 UTC [7] LOG:  database system is ready')).toBe('debug');
+  expect(serviceLevel('postgres', '2026-11-25 03:25:11 UTC [7] FATAL:  the database system is starting up')).toBe('debug');
   expect(serviceLevel('postgres', '2026-11-25 03:25:11 UTC [7] PANIC:  could not write to file')).toBe('warn');
 });

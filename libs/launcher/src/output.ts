@@ -16,7 +16,8 @@ const LEVEL_COLOURS = { debug: 90, info: 39, warn: 33, error: 31 } as const;
 
 /** What Redis and Postgres say: their everyday remarks are of interest to somebody who debugs only. */
 export function serviceLevel(service: 'redis' | 'postgres', text: string): OutputLine['level'] {
-  if (service === 'postgres') return /\b(FATAL|PANIC):/.test(text) ? 'warn' : 'debug';
+  // A FATAL that only ends a session is told by whoever had that session.
+  if (service === 'postgres') return /\b(?:FATAL|PANIC):(?!.*(?:starting up|shutting down|administrator command))/.test(text) ? 'warn' : 'debug';
   // Redis marks warnings with #, but says hello that way too, and gives advice for machines that serve nothing else.
   return / # .*(?:error|fail|can't|denied|bad |corrupt|out of memory|no space|crash)/i.test(text) && !/overcommit/.test(text) ? 'warn' : 'debug';
 }
