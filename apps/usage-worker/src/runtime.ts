@@ -11,5 +11,7 @@ export class Runtime {
     readonly telemetry: Telemetry,
     /** How long a gateway's open operations outlive it, in seconds. */
     readonly leaseS: number,
+    /** How long a stop waits for Postgres before it gives jobs back to the queue, in milliseconds. */
+    readonly graceMs = 10_000,
   ) {}
 }

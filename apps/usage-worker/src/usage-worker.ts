@@ -20,10 +20,8 @@ const MIGRATE_DEADLINE_MS = 10 * 60_000;
 const LONGEST_SWEEP_INTERVAL_MS = 10_000;
 const PARTITIONS_INTERVAL_MS = 60 * 60_000;
 const LOOK_INTERVAL_MS = 5_000;
-/** How long a stop waits for Postgres before it gives jobs back to the queue. */
-const GRACE_MS = 10_000;
-/** How long a stop takes at most when Redis is away as well. */
-const STOP_MS = 13_000;
+/** How much longer than for Postgres a stop waits for Redis, when that is away as well. */
+const REDIS_GRACE_MS = 3_000;
 
 /** A dead gateway is noticed well within half its lease, so that its rows are there one and a half leases after its death. */
 export const sweepIntervalMs = (leaseS: number): number => Math.min(LONGEST_SWEEP_INTERVAL_MS, Math.max(200, (leaseS * 1000) / 6));
@@ -71,12 +69,13 @@ export class UsageWorker {
 
   /** Takes no more jobs, records what it has, gives back what it cannot record in time, and lets go of everything. */
   async stop(): Promise<void> {
+    const { graceMs } = this.runtime;
     this.accepting = false;
     this.stopping.abort();
-    const done = this.consumer.close(STOP_MS);
+    const done = this.consumer.close(graceMs + REDIS_GRACE_MS);
     const graceOver = new AbortController();
     // Unreferenced: the wait ends with the jobs, not the other way round.
-    void delay(GRACE_MS, undefined, { signal: graceOver.signal, ref: false }).then(() => this.writer.stop(), () => undefined);
+    void delay(graceMs, undefined, { signal: graceOver.signal, ref: false }).then(() => this.writer.stop(), () => undefined);
     await done;
     graceOver.abort();
     await this.writer.stop();

@@ -3,9 +3,11 @@ const storable = (text: string): string => (text.isWellFormed() && !text.include
 
 /** Rows as JSON for json_populate_recordset. A bigint goes as text, which the column's type reads exactly. */
 export function rowsJson(rows: readonly object[]): string {
-  return JSON.stringify(rows, (_name, value: unknown) => {
+  return JSON.stringify(rows, (name, value: unknown) => {
     if (typeof value === 'string') return storable(value);
     if (typeof value === 'bigint') return value.toString();
+    // The one column whose keys are the client's too.
+    if (name === 'tags') return Object.fromEntries(Object.entries(value as Record<string, string>).map(([key, tag]) => [storable(key), tag]));
     return value;
   });
 }

@@ -1,0 +1,60 @@
+import { newId } from '@deja/contracts';
+import fc from 'fast-check';
+import { v7 } from 'uuid';
+import { eventsOf, readEvent } from './event.ts';
+
+const nowMs = Date.now();
+const usage = { promptTokens: 10, cachedTokens: 4, cacheWriteTokens: 0, completionTokens: 5, reasoningTokens: 1 };
+const price = { version: 'v', input: 1, cachedInput: 1, cacheWrite: 1, output: 1, longContext: null };
+const open = {
+  kind: 'open', id: newId(), tenant: 'default', key: 'k', user: null, tags: {}, endpoint: 'chat/completions',
+  requestedModel: 'm', stream: false, receivedAtMs: nowMs, estimatedPromptTokens: 7, traceId: null,
+};
+const attempt = {
+  id: newId(), n: 1, provider: 'p', deployment: 'p/m', credential: null, model: 'm', status: 200, outcome: 'ok', errorCode: null,
+  hedge: false, shadow: false, usage, usageSource: 'upstream', price, startedAtMs: nowMs, firstByteMs: 3, durationMs: 9.5,
+};
+const { estimatedPromptTokens: _, ...common } = open;
+const settled = {
+  ...common, kind: 'settled', model: 'm', provider: 'p', deployment: 'p/m', credential: null, status: 200, outcome: 'ok', errorCode: null,
+  cache: 'MISS', cacheReason: null, cacheEntry: null, cacheSimilarity: null, usage, usageSource: 'upstream', savedPrice: null,
+  firstByteMs: 3, durationMs: 10, traceparent: null, attempts: [attempt],
+};
+
+test('a well-formed event is read as it is, without what is not known of it', () => {
+  expect(readEvent(settled, nowMs)).toEqual({ event: settled });
+  expect(readEvent({ ...open, invented: 1 }, nowMs)).toEqual({ event: open });
+});
+
+test.each([
+  ['no object', null, 'event'],
+  ['an unknown kind', { ...settled, kind: 'other' }, 'kind'],
+  ['an id without a time', { ...settled, id: '3f2b8c1e-7a55-4a63-9d5e-111111111111' }, 'id'],
+  ['a missing tenant', { ...settled, tenant: undefined }, 'tenant'],
+  ['half a token', { ...settled, usage: { ...usage, promptTokens: 1.5 } }, 'usage.promptTokens'],
+  ['negative tokens in an attempt', { ...settled, attempts: [{ ...attempt, usage: { ...usage, completionTokens: -1 } }] }, 'attempts.0.usage.completionTokens'],
+  ['a price that is no number', { ...settled, attempts: [{ ...attempt, price: { ...price, input: '1' } }] }, 'attempts.0.price.input'],
+  ['a settled operation that calls itself an orphan', { ...settled, outcome: 'orphaned' }, 'outcome'],
+  ['an id of next month', { ...settled, id: v7({ msecs: nowMs + 31 * 86_400_000 }) }, 'id'],
+  ['an id of two years ago', { ...settled, id: v7({ msecs: nowMs - 730 * 86_400_000 }) }, 'id'],
+])('an event with %s is set aside, with the field named', (_what, raw, field) => {
+  expect(readEvent(raw, nowMs)).toEqual({ rejected: expect.stringMatching(new RegExp(`^${field.replaceAll('.', '\\.')}: `)) });
+});
+
+test('what a client wrote never keeps its operation out of the ledger, however long it is', () => {
+  const read = readEvent({ ...settled, requestedModel: 'm'.repeat(100_000), user: 'u'.repeat(100_000), tags: { ['t'.repeat(9000)]: 'x'.repeat(9000) } }, nowMs);
+  expect(read).toMatchObject({ event: { requestedModel: 'm'.repeat(4096), user: 'u'.repeat(4096), tags: { ['t'.repeat(4096)]: 'x'.repeat(4096) } } });
+});
+
+test('whatever comes is read or set aside, and nothing throws', () => {
+  fc.assert(fc.property(fc.oneof(fc.anything(), fc.record(Object.fromEntries(Object.entries(settled).map(([k, v]) => [k, fc.oneof(fc.constant(v), fc.anything())])))), (raw) => {
+    const read = readEvent(raw, nowMs);
+    expect('event' in read || read.rejected.length > 0).toBe(true);
+  }));
+});
+
+test('a job that is no batch is one event that nobody can read', () => {
+  expect(eventsOf({ v: 1, events: [1, 2] })).toEqual([1, 2]);
+  expect(eventsOf({ v: 2, events: [1, 2] })).toEqual([{ v: 2, events: [1, 2] }]);
+  expect(eventsOf('x')).toEqual(['x']);
+});
