@@ -50,7 +50,7 @@ async function npmCi(lock) {
     shown = done;
     process.stderr.write(`${atTerminal ? '\r' : ''}  ${done} of ${expected.length} packages${atTerminal ? '' : '\n'}`);
   }, PROGRESS_MS);
-  const { code, said } = await runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress']);
+  const { code, said } = await runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']);
   clearInterval(progress);
   if (atTerminal && shown >= 0) process.stderr.write('\r');
   if (code !== 0) {

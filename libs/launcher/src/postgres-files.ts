@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, chown, cp, lstat, mkdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -13,6 +13,8 @@ const exec = promisify(execFile);
 const ACCOUNT = 'postgres';
 /** Where things go which that account must reach but cannot where they are, below somebody's private directory. */
 const REACHABLE = '/var/lib/deja';
+/** Names, beside data that was put elsewhere, the directory it belongs to. */
+const OWNER_FILE = 'belongs-to';
 
 export interface Account {
   uid: number;
@@ -136,6 +138,7 @@ async function reachableData(dir: string, data: string, account: Account): Promi
   await mkdir(dirname(elsewhere), { recursive: true, mode: 0o755 }).catch((error: unknown) => {
     throw asLauncherError(error, parent);
   });
+  await writeFile(join(dirname(elsewhere), OWNER_FILE), place);
   await chown(dirname(elsewhere), account.uid, account.gid);
   if (existing === null) {
     // What an earlier clone at the same place left behind is not this one's.
@@ -158,5 +161,15 @@ async function parentFor(place: string): Promise<string> {
   const parent = join(temporary, 'deja-postgres');
   await mkdir(parent, { mode: 0o755 }).catch(() => {}); // usually there already; what it is shows next
   const found = await lstat(parent).catch(() => null);
-  return found?.isDirectory() === true && found.uid === 0 ? parent : REACHABLE;
+  if (found?.isDirectory() !== true || found.uid !== 0) return REACHABLE;
+  await removeAbandoned(parent);
+  return parent;
+}
+
+/** Temporary directories come and go; what was kept here for one that is gone goes too. */
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const owner = await readFile(join(parent, name, OWNER_FILE), 'utf8').catch(() => null); // being made in this moment
+    if (owner !== null && !(await stat(owner).then(() => true, () => false))) await rm(join(parent, name), { recursive: true, force: true });
+  }
 }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, expect, test } from '@jest/globals';
@@ -44,4 +44,16 @@ test('a second start finds the data of the first, and the password is for the ow
   expect(await query(second.url, 'select one from kept')).toEqual([{ one: 1 }]);
   expect((await stat(join(dir, 'password'))).mode & 0o777).toBe(0o600);
   await expect(query(second.url.replace((await readFile(join(dir, 'password'), 'utf8')).trim(), 'wrong'), 'select 1')).rejects.toThrow('password authentication failed');
+});
+
+test('under root, a private directory that Postgres’ account cannot enter does no harm', async () => {
+  const parent = await ownDirectory();
+  await chmod(parent, 0o700);
+  const dir = join(parent, 'postgres');
+  const first = await start(dir);
+  await query(first.url, 'create table kept as select 1 as one');
+  await first.stop();
+  const second = await start(dir);
+  expect(await query(second.url, 'select one from kept')).toEqual([{ one: 1 }]);
+  expect((await stat(parent)).mode & 0o777).toBe(0o700);
 });

@@ -40,7 +40,8 @@ const READY_MS = 180_000;
 
 /** Starts a Redis on 127.0.0.1 and waits until it answers. Rejects with a LauncherError that quotes what Redis said when it does not. */
 export async function startRedis(options: RedisOptions): Promise<ManagedRedis> {
-  await mkdir(options.dir, { recursive: true }).catch((error: unknown) => {
+  // What it writes holds answers; it is for the launcher's own user.
+  await mkdir(options.dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw asLauncherError(error, options.dir);
   });
   const port = options.port ?? (await freePort());
