@@ -57,9 +57,9 @@ export class AnswerStore {
       body,
     });
     try {
-      if (exactKey !== null) await this.redis.set(exactKey, value, 'EX', wishes.exactTtlS);
-      if (partition === null || !isComplete(completion)) return;
-      await this.redis.set(cacheEntryKey(tenant, id), value, 'EX', wishes.semanticTtlS);
+      const exact = exactKey === null ? null : this.redis.set(exactKey, value, 'EX', wishes.exactTtlS);
+      if (partition === null || !isComplete(completion)) return void (await exact);
+      await Promise.all([exact, this.redis.set(cacheEntryKey(tenant, id), value, 'EX', wishes.semanticTtlS)]);
       await this.announce({ ...partition, text: place.text, entry: id, expiresAtMs: Date.now() + wishes.semanticTtlS * 1000 });
     } catch (error) {
       this.logger.warn({ err: error, request_id: operation.id }, 'an answer could not be kept');

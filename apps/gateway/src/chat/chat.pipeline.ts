@@ -91,8 +91,8 @@ export class ChatPipeline {
     // 9 Reply
     if (answer.kind === 'whole') sendWhole(response, operation, answer.body);
     else await this.relay(operation, answer, response);
-    // 10 Settle: on every exit, in handle(); a clean answer is kept for the next one who asks
-    await this.answers.keep(operation, place, answer);
+    // 10 Settle: on every exit, below; a clean answer is kept for the next one who asks, in the same round trip
+    operation.keeping = this.answers.keep(operation, place, answer);
   }
 
   private validate(operation: Operation, principal: Principal, bytes: Buffer, { settings, models }: RoutingSnapshot): ChatRequest {

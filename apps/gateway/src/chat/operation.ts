@@ -29,6 +29,8 @@ export class Operation {
   cacheReason: string | null = null;
   hit: (CacheEntry & { similarity: number | null }) | null = null;
   servedModel: string | null = null;
+  /** The answer on its way into the cache; never rejects. */
+  keeping: Promise<void> | null = null;
   readonly attempts: AttemptRecord[] = [];
 
   status = 0;

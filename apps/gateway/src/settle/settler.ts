@@ -26,13 +26,16 @@ export class Settler {
     this.metrics.count(operation);
     if (operation.principal === null) return;
     const record = settledRecord(operation.facts());
+    // Begun together, these share one write to Redis.
+    await Promise.all([operation.keeping, this.correctLimits(operation, chargedTokens(record)), this.outbox.settled(record)]);
+  }
+
+  private async correctLimits(operation: Operation, usedTokens: number): Promise<void> {
     const { reservation } = operation;
-    if (reservation !== null) {
-      await this.reserver.settle(reservation, { tokens: chargedTokens(record) - reservation.tokens }).catch((error: unknown) => {
-        this.logger.warn({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
-      });
-    }
-    await this.outbox.settled(record);
+    if (reservation === null) return;
+    await this.reserver.settle(reservation, { tokens: usedTokens - reservation.tokens }).catch((error: unknown) => {
+      this.logger.warn({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
+    });
   }
 
   /** A defect of ours: the log gets everything, the client a request id. */
