@@ -13,11 +13,19 @@ export interface Delivery {
   abortAtMs: number;
 }
 
+/** The reason of an aborted signal; named like the platform's own. */
+export class HandlingAborted extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'AbortError';
+  }
+}
+
 /** What a handler may know of the message it handles: `@Ctx() context: StreamsContext`. */
 export class StreamsContext extends BaseRpcContext<[Delivery]> {
   #controller: AbortController | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #reason: DOMException | null = null;
+  #reason: HandlingAborted | null = null;
 
   get pattern(): string {
     return this.args[0].pattern;
@@ -55,7 +63,7 @@ export class StreamsContext extends BaseRpcContext<[Delivery]> {
 
   abort(reason: string): void {
     if (this.#reason !== null) return;
-    this.#reason = new DOMException(reason, 'AbortError');
+    this.#reason = new HandlingAborted(reason);
     this.end();
     this.#controller?.abort(this.#reason);
   }

@@ -29,7 +29,7 @@ async function freePort(): Promise<number> {
 export async function ownRedis(): Promise<OwnRedis> {
   const dir = mkdtempSync(join(tmpdir(), 'deja-transport-'));
   const port = await freePort();
-  const start = (): ChildProcess => spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', dir], { stdio: 'ignore' });
+  const start = (): ChildProcess => spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--dir', dir], { stdio: 'ignore' });
   let child = start();
   const url = `redis://127.0.0.1:${port}`;
   const redis = openRedis(url, { role: 'commands', name: 'test', logger: silent, commandTimeoutMs: 2000 });
@@ -57,9 +57,9 @@ export async function ownRedis(): Promise<OwnRedis> {
 
 /** Waits for a condition, with a deadline. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 8000;
+  const tooLateMs = performance.now() + 15_000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('the condition did not come true');
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (performance.now() > tooLateMs) throw new Error(`never true: ${String(condition)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
