@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDatabase, dropDatabase, startPostgres, temporaryDirectory, type ManagedPostgres } from '@deja/launcher';
+import { guard } from './cluster-guard.ts';
 
 /** An empty Postgres database of one test's own. */
 export interface TestDatabase {
@@ -11,7 +12,7 @@ export interface TestDatabase {
 }
 
 /** A server for those who run one file of tests alone; it goes when the last of its databases does. */
-let own: { server: Promise<ManagedPostgres>; directory: string; users: number } | null = null;
+let own: { server: Promise<ManagedPostgres>; directory: string; users: number; removeGuard: () => void } | null = null;
 
 /** An empty database on the run's Postgres, which DEJA_TEST_POSTGRES_URL names; without that on a server that is started for this file of tests. */
 export async function testDatabase(): Promise<TestDatabase> {
@@ -33,7 +34,7 @@ export async function testDatabase(): Promise<TestDatabase> {
 async function ownServer(): Promise<ManagedPostgres> {
   if (own === null) {
     const directory = await temporaryDirectory('deja-postgres-');
-    own = { directory, users: 0, server: startPostgres({ dir: join(directory, 'postgres'), durable: false }) };
+    own = { directory, users: 0, removeGuard: guard(directory), server: startPostgres({ dir: join(directory, 'postgres'), durable: false }) };
   }
   own.users += 1;
   return own.server;
@@ -46,5 +47,6 @@ async function leave(): Promise<void> {
   if (left.users > 0) return;
   own = null;
   await (await left.server).stop();
+  left.removeGuard();
   await rm(left.directory, { recursive: true, force: true });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { poll, startCluster, temporaryDirectory, type AppName, type AppState, type Cluster, type MemberName, type OutputLine, type Scale } from '@deja/launcher';
 import { Client, type QueryResultRow } from 'pg';
 import { testDatabase, type TestDatabase } from './cluster-database.ts';
+import { guard } from './cluster-guard.ts';
 
 export interface TestClusterOptions {
   /** deja.yaml: its text, or an object to be written as JSON, which is YAML too. Without it and without `provider`, the cluster serves model `simulated`. */
@@ -19,6 +20,8 @@ export interface TestClusterOptions {
   redisUrl?: string;
   /** Unless given, a new database on the run's Postgres. */
   databaseUrl?: string;
+  /** A Postgres of the test's own, which can be killed as member `postgres`. It takes half a second more. */
+  ownPostgres?: boolean;
   readyMs?: number;
 }
 
@@ -33,13 +36,15 @@ export class TestCluster {
   /** Every line that any member has written so far. */
   readonly lines: OutputLine[];
   readonly #database: TestDatabase | null;
+  readonly #removeGuard: () => void;
   #sql: Client | null = null;
 
-  constructor(made: { cluster: Cluster; dataDir: string; lines: OutputLine[]; database: TestDatabase | null }) {
+  constructor(made: { cluster: Cluster; dataDir: string; lines: OutputLine[]; database: TestDatabase | null; removeGuard: () => void }) {
     this.cluster = made.cluster;
     this.dataDir = made.dataDir;
     this.lines = made.lines;
     this.#database = made.database;
+    this.#removeGuard = made.removeGuard;
   }
 
   /** Of the first gateway, without /v1. */
@@ -144,6 +149,7 @@ export class TestCluster {
   async stop(options: { force?: boolean } = {}): Promise<void> {
     await this.#sql?.end().catch(() => {}); // its server may be gone already
     await this.cluster.stop(options);
+    this.#removeGuard();
     await this.#database?.drop();
     await rm(this.dataDir, { recursive: true, force: true });
   }
@@ -156,7 +162,8 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
   if (config !== null) await writeConfig(dataDir, config);
   const apps = o.apps ?? (['gateway', 'router', 'semantic-cache', 'usage-worker'] as const);
   const needsDatabase = apps.includes('router') || apps.includes('usage-worker');
-  const database = o.databaseUrl === undefined && needsDatabase ? await testDatabase() : null;
+  const database = o.databaseUrl === undefined && o.ownPostgres !== true && needsDatabase ? await testDatabase() : null;
+  const removeGuard = guard(dataDir);
   const lines: OutputLine[] = [];
   try {
     const cluster = await startCluster({
@@ -172,8 +179,9 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
       backoff: { firstMs: 50, maxMs: 2_000, forgetAfterMs: 5_000 },
       ...(o.readyMs === undefined ? {} : { readyMs: o.readyMs }),
     });
-    return new TestCluster({ cluster, dataDir, lines, database });
+    return new TestCluster({ cluster, dataDir, lines, database, removeGuard });
   } catch (error) {
+    removeGuard();
     await database?.drop();
     await rm(dataDir, { recursive: true, force: true });
     const tail = lines.slice(-30).map((line) => `${line.from}: ${line.text}`).join('\n');
