@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { newId } from '@deja/contracts';
 import type { Pool } from '@deja/postgres';
 import fc from 'fast-check';
@@ -10,6 +11,9 @@ import { UsageMetrics } from '../src/metrics.ts';
 import { Cleanup, database, logger, migrateLedger, telemetry } from './infrastructure.ts';
 import { attemptRecord, openOperation, operationRecord } from './records.ts';
 
+// Deadlines are for a machine that does ten other things meanwhile.
+jest.setTimeout(60_000);
+
 const cleanup = new Cleanup();
 let pool: Pool;
 let ledger: Ledger;
@@ -20,7 +24,7 @@ beforeAll(async () => {
   await migrateLedger(pool);
   ledger = new Ledger(pool);
   await ledger.partitions.ensureAhead(Date.now());
-}, 60_000);
+});
 afterAll(() => cleanup.run());
 beforeEach(async () => {
   await pool.query('truncate usage.operations, usage.attempts, usage.rejected_events');
@@ -71,7 +75,7 @@ test('any order and repetition of settled records, orphans and duplicates leaves
     }),
     { numRuns: 25 },
   );
-}, 60_000);
+});
 
 test('a settled record replaces the orphan whole; an orphan replaces nothing', async () => {
   const record = operationRecord();

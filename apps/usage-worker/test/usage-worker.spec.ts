@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { gatewayAliveKey, gatewayOpsKey, GATEWAYS_KEY, newId, USAGE_QUEUE, USAGE_QUEUE_PREFIX, type OperationRecord } from '@deja/contracts';
 import type { Pool } from '@deja/postgres';
 import { openRedis } from '@deja/redis';
@@ -9,6 +10,9 @@ import { UsageMetrics } from '../src/metrics.ts';
 import { OrphanSweep } from '../src/orphans/orphan-sweep.ts';
 import { Cleanup, database, eventually, logger, migrateLedger, Proxy, redisServer, replica, telemetry } from './infrastructure.ts';
 import { attemptRecord, openOperation, operationRecord } from './records.ts';
+
+// Deadlines are for a machine that does ten other things meanwhile.
+jest.setTimeout(60_000);
 
 const servers = new Cleanup();
 const each = new Cleanup();
@@ -23,7 +27,7 @@ beforeAll(async () => {
   const server = await redisServer(servers);
   redisUrl = server.url;
   redisPid = () => server.pid!;
-}, 60_000);
+});
 afterAll(() => servers.run());
 
 beforeEach(async () => {
@@ -36,8 +40,8 @@ beforeEach(async () => {
     await queue.close();
     redis.disconnect();
   });
-}, 60_000);
-afterEach(() => each.run(), 60_000);
+});
+afterEach(() => each.run());
 
 const send = (events: unknown[]): Promise<unknown> => queue.add('settled', { v: 1, events }, { removeOnComplete: true, attempts: 5 });
 const ids = async (outcome: string): Promise<string[]> => (await pool.query<{ id: string }>('select id from usage.operations where outcome = $1 order by id', [outcome])).rows.map(({ id }) => id);
@@ -70,7 +74,7 @@ test('two replicas that start together share the queue, and each event is record
   await recorded(events);
   await eventually('an empty queue', async () => (await queued()) === 0);
   expect((await pool.query('select 1 from usage.attempts')).rowCount).toBe(600);
-}, 30_000);
+});
 
 test('while Postgres is away events are held, readiness says so, and no job fails', async () => {
   const proxy = await Proxy.to(databaseUrl, each);
@@ -87,7 +91,7 @@ test('while Postgres is away events are held, readiness says so, and no job fail
   await recorded(events);
   await eventually('readiness comes back', async () => (await ready(opsPort)).status === 200);
   await eventually('an empty queue', async () => (await queued()) === 0);
-}, 30_000);
+});
 
 test('a worker that stops while Postgres is away gives its jobs back, and the next one records them', async () => {
   const proxy = await Proxy.to(databaseUrl, each);
@@ -101,7 +105,7 @@ test('a worker that stops while Postgres is away gives its jobs back, and the ne
   expect((await queue.getJob(job.id))?.attemptsMade).toBe(0);
   await replica(each, { redisUrl, databaseUrl });
   await recorded(events);
-}, 30_000);
+});
 
 test('a stop records what is under way first', async () => {
   const worker = await replica(each, { redisUrl, databaseUrl });
@@ -138,7 +142,7 @@ test('after Redis was killed and came back the worker takes events again', async
   await recorded([record]);
   await eventually('readiness comes back', async () => (await ready(opsPort)).status === 200);
   expect(await ids('ok')).toEqual([record.id]);
-}, 60_000);
+});
 
 describe('of a gateway that was killed', () => {
   const died = async (gateway: string, held: Record<string, unknown>): Promise<void> => {
@@ -155,7 +159,7 @@ describe('of a gateway that was killed', () => {
     await eventually('Redis forgets the gateway', async () => (await redis.exists(gatewayOpsKey('gone'))) + (await redis.scard(GATEWAYS_KEY)) === 0);
     expect((await pool.query('select raw from usage.rejected_events')).rows).toEqual([{ raw: '{"kind":"ope' }]);
     expect((await pool.query(`select cost_nano_usd, prompt_tokens, status from usage.operations where outcome = 'orphaned'`)).rows).toEqual([{ cost_nano_usd: null, prompt_tokens: 12, status: null }]);
-  }, 30_000);
+  });
 
   test('thousands of operations are recorded by two replicas at once, each exactly once', async () => {
     const open = Array.from({ length: 3000 }, () => openOperation());
@@ -164,7 +168,7 @@ describe('of a gateway that was killed', () => {
     await recorded(open, 'orphaned');
     expect(await ids('orphaned')).toHaveLength(3000);
     await eventually('Redis forgets the gateway', async () => (await redis.exists(gatewayOpsKey('gone'))) + (await redis.scard(GATEWAYS_KEY)) === 0);
-  }, 60_000);
+  });
 
   test('a settled record that comes later replaces the orphan', async () => {
     const record = operationRecord();
@@ -174,7 +178,7 @@ describe('of a gateway that was killed', () => {
     await send([record]);
     await recorded([record]);
     expect(await ids('orphaned')).toEqual([]);
-  }, 30_000);
+  });
 
   test('nothing is taken from one that lives', async () => {
     const open = openOperation();
@@ -186,7 +190,7 @@ describe('of a gateway that was killed', () => {
     await recorded([other], 'orphaned');
     expect(await redis.hkeys(gatewayOpsKey('alive'))).toEqual([open.id]);
     await eventually('the dead one is off the list', async () => (await redis.smembers(GATEWAYS_KEY)).join() === 'alive');
-  }, 30_000);
+  });
 
   test('what a slow but living one settled during the sweep is not thrown away', async () => {
     await migrateLedger(pool);
