@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 
 const count = z.number().int().min(0).max(MAX_TOKENS);
 const rate = z.number().min(0).max(MAX_RATE);
-const moment = z.number().int().min(0).max(LAST_MS);
+const moment = z.number().min(0).max(LAST_MS);
 /** Some of it is the client's: however long it is, the operation belongs in the ledger. */
 const text = z.string().transform((value) => value.slice(0, MAX_TEXT));
 const status = z.number().int().min(0).max(999);
