@@ -146,9 +146,7 @@ class Call {
   async takeStream(reply: UpstreamReply): Promise<Answer> {
     this.record.status = reply.status;
     this.stream = new ChatStream(reply.body, this.request.includeUsage);
-    const head = await this.stream.start();
-    if (this.firstByteTimer) clearTimeout(this.firstByteTimer);
-    this.firstByte();
+    const head = await this.stream.start(() => this.firstByte());
     return { kind: 'stream', candidate: this.candidate, head, stream: this.stream, finish: (failure) => this.finish(failure) };
   }
 
@@ -185,8 +183,10 @@ class Call {
     this.record.usageSource = usage ? 'upstream' : 'estimated';
   }
 
+  /** From here on only the idle deadline counts: a model that thinks for long has at least begun to answer. */
   private firstByte(): void {
-    this.record.firstByteMs = Math.round(performance.now() - this.startedMs);
+    if (this.firstByteTimer) clearTimeout(this.firstByteTimer);
+    this.record.firstByteMs ??= Math.round(performance.now() - this.startedMs);
   }
 
   private readonly cancel = (): void => this.controller.abort(new AttemptFailure('cancelled'));

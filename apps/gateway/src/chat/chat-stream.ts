@@ -22,11 +22,12 @@ export class ChatStream {
     this.source = body[Symbol.asyncIterator]();
   }
 
-  /** Reads up to the first content and returns everything to be sent so far. Throws an AttemptFailure when it never comes. */
-  async start(): Promise<string> {
+  /** Reads up to the first content and returns everything to be sent so far; `firstByte` is called when anything has come. Throws an AttemptFailure when the content never does. */
+  async start(firstByte: () => void): Promise<string> {
     let head = '';
     while (!this.done) {
       const { text, content } = await this.next();
+      firstByte();
       head += text;
       if (content) break;
     }

@@ -1,5 +1,5 @@
 import { DejaError, gatewayOpsKey, type OpenOperation, type Settings } from '@deja/contracts';
-import { isUp, runScript, type Script } from '@deja/redis';
+import { isUp, queueScript, runScript, scriptReply, type ScriptCall } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import { ADJUST, RESERVE } from './scripts.ts';
 import { LocalWindow, type Ceiling, type CeilingState } from './window.ts';
@@ -51,24 +51,24 @@ export class Reserver {
   async reserve(request: ReserveRequest, degraded: Settings['limits']['degraded']): Promise<Reserved> {
     if (!isUp(this.redis)) return this.reserveLocally(request, degraded);
     const pipeline = this.redis.pipeline().hset(gatewayOpsKey(this.instance), request.open.id, JSON.stringify(request.open));
-    for (const shard of request.ceilings) {
-      pipeline.evalsha(RESERVE.sha1, shard.length, ...shard.map((c) => c.counter), ...reserveArguments(shard, request.tokens));
-    }
+    for (const shard of request.ceilings) queueScript(pipeline, reserveCall(shard, request.tokens));
     const afterLimits = 1 + request.ceilings.length;
     if (request.presenceKey !== null) pipeline.exists(request.presenceKey);
     const together = this.cache === this.redis;
     if (request.exactKey !== null && together) pipeline.getBuffer(request.exactKey);
     const apart = together || request.exactKey === null ? null : this.readApart(request.exactKey);
     let replies: PipelineReply[];
+    let reservation: Reservation;
     try {
       replies = (await pipeline.exec()) ?? [];
       const failed = replies[0]?.[0];
       if (failed) throw failed;
-    } catch {
+      reservation = await this.decide(request, replies.slice(1, afterLimits));
+    } catch (error) {
+      if (error instanceof LimitRefusal) throw error;
       return this.reserveLocally(request, degraded); // the connection logs its own outages
     }
     if (this.local.size > 0) this.local.clear();
-    const reservation = await this.decide(request, replies.slice(1, afterLimits));
     const presence = request.presenceKey === null ? undefined : replies[afterLimits];
     const exact = request.exactKey === null || !together ? undefined : replies[afterLimits + (presence === undefined ? 0 : 1)];
     return {
@@ -94,7 +94,7 @@ export class Reserver {
     const reservation: Reservation = { shards: [], tokens: request.tokens, states: [] };
     let refusal: { ceiling: Ceiling; kind: 'requests' | 'tokens'; waitMs: number; states: CeilingState[] } | null = null;
     for (const [i, shard] of request.ceilings.entries()) {
-      const reply = await this.verdict(shard, request.tokens, replies[i]);
+      const reply = (await scriptReply(this.redis, replies[i], reserveCall(shard, request.tokens))) as unknown[];
       const admitted = reply[0] === 1;
       const used = reply.slice(admitted ? 2 : 4).map(Number);
       const states = shard.map((ceiling, k) => ({ ceiling, usedRequests: used[2 * k] ?? 0, usedTokens: used[2 * k + 1] ?? 0 }));
@@ -107,12 +107,6 @@ export class Reserver {
     if (refusal === null) return reservation;
     await this.settle(reservation, { tokens: -request.tokens, requests: -1 });
     throw new LimitRefusal(refusal.ceiling, refusal.kind, refusal.waitMs, [...reservation.states, ...refusal.states]);
-  }
-
-  private async verdict(shard: Ceiling[], tokens: number, reply: PipelineReply | undefined): Promise<unknown[]> {
-    if (reply?.[0] === null) return reply[1] as unknown[];
-    // The script was not known to this Redis (it restarted): once more, with its source.
-    return (await runScript(this.redis, RESERVE as Script, shard.map((c) => c.counter), reserveArguments(shard, tokens))) as unknown[];
   }
 
   private reserveLocally(request: ReserveRequest, degraded: Settings['limits']['degraded']): Reserved {
@@ -134,8 +128,9 @@ export class Reserver {
 
 const bufferOf = (reply: PipelineReply | undefined): Buffer | null => (reply?.[0] === null && Buffer.isBuffer(reply[1]) ? reply[1] : null);
 
-function reserveArguments(shard: Ceiling[], tokens: number): number[] {
-  return [tokens, ...shard.flatMap((c) => [c.requestsPerMinute ?? -1, c.tokensPerMinute ?? -1])];
+function reserveCall(shard: Ceiling[], tokens: number): ScriptCall {
+  const limits = shard.flatMap((c) => [c.requestsPerMinute ?? -1, c.tokensPerMinute ?? -1]);
+  return { script: RESERVE, keys: shard.map((c) => c.counter), args: [tokens, ...limits] };
 }
 
 /** 429 `rate_limit_exceeded`, with the state of the ceilings for its headers. */

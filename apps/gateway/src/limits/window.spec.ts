@@ -1,0 +1,33 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { LocalWindow } from './window.ts';
+
+const arrivals = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 20_000 }), tokens: fc.integer({ min: 0, max: 40 }) }), { maxLength: 200 });
+
+describe('the local sliding window', () => {
+  test('in any 60 seconds it admits at most the limit, and it refuses only what would exceed it', () => {
+    fc.assert(
+      fc.property(arrivals, fc.integer({ min: 1, max: 30 }), fc.integer({ min: 40, max: 300 }), (steps, requestsPerMinute, tokensPerMinute) => {
+        const window = new LocalWindow();
+        const admitted: { atMs: number; tokens: number }[] = [];
+        let nowMs = 1_000_000;
+        for (const { afterMs, tokens } of steps) {
+          nowMs += afterMs;
+          const within = (spanMs: number): { requests: number; tokens: number } => {
+            const counted = admitted.filter(({ atMs }) => atMs > nowMs - spanMs);
+            return { requests: counted.length, tokens: counted.reduce((sum, one) => sum + one.tokens, 0) };
+          };
+          if (window.admit({ requestsPerMinute, tokensPerMinute }, { requests: 1, tokens }, nowMs, 1)) {
+            admitted.push({ atMs: nowMs, tokens });
+            expect(within(60_000).requests).toBeLessThanOrEqual(requestsPerMinute);
+            expect(within(60_000).tokens).toBeLessThanOrEqual(tokensPerMinute);
+          } else {
+            // A bucket is one second: what is refused would not have fitted into the last 61.
+            const { requests, tokens: used } = within(61_000);
+            expect(requests + 1 > requestsPerMinute || used + tokens > tokensPerMinute).toBe(true);
+          }
+        }
+      }),
+    );
+  });
+});

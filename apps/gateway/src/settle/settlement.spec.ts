@@ -1,0 +1,42 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AttemptRecord, OpenOperation, Usage } from '@deja/contracts';
+import { chargedTokens, settledRecord, type OperationFacts } from './settlement.ts';
+
+const open: OpenOperation = {
+  kind: 'open', id: 'op', tenant: 't', key: 'k', user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'm', stream: false, receivedAtMs: 1, estimatedPromptTokens: 9, traceId: null,
+};
+const usage = (promptTokens: number, completionTokens: number): Usage => ({ promptTokens, cachedTokens: 0, cacheWriteTokens: 0, completionTokens, reasoningTokens: 0 });
+const attempt = (fields: Partial<AttemptRecord>): AttemptRecord => ({
+  id: 'a', n: 1, provider: 'p', deployment: 'p/m', credential: 'p/a', model: 'm', status: 200, outcome: 'ok', errorCode: null, hedge: false, shadow: false, usage: null, usageSource: 'none', price: null, startedAtMs: 1, firstByteMs: null, durationMs: 1, ...fields,
+});
+const facts = (fields: Partial<OperationFacts>): OperationFacts => ({
+  open, traceparent: null, status: 200, outcome: 'ok', errorCode: null, cache: 'MISS', cacheReason: null, hit: null, servedModel: 'm', attempts: [], firstByteMs: 1, durationMs: 2, ...fields,
+});
+
+describe('settlement', () => {
+  test('what every attempt used is billed, also one whose answer broke off before another took over', () => {
+    const record = settledRecord(facts({ attempts: [attempt({ outcome: 'error', usage: usage(10, 3), usageSource: 'estimated' }), attempt({ n: 2, usage: usage(10, 20), usageSource: 'upstream' })] }));
+    expect(record).toMatchObject({ usage: { promptTokens: 20, completionTokens: 23 }, usageSource: 'estimated' });
+    expect(chargedTokens(record)).toBe(43);
+  });
+
+  test('an answer from the cache repeats the original numbers, charges no tokens, and names who gave it', () => {
+    const record = settledRecord(facts({ cache: 'HIT-EXACT', hit: { entry: 'e', similarity: null, model: 'm', provider: 'p', deployment: 'p/m', usage: usage(10, 20), price: null } }));
+    expect(record).toMatchObject({ usage: { promptTokens: 10, completionTokens: 20 }, usageSource: 'cache', cacheEntry: 'e', provider: 'p', credential: null });
+    expect(chargedTokens(record)).toBe(0);
+  });
+
+  test('a refused request used nothing', () => {
+    const record = settledRecord(facts({ status: 429, outcome: 'error', errorCode: 'rate_limit_exceeded', servedModel: null }));
+    expect(record).toMatchObject({ usage: null, usageSource: 'none', model: null, provider: null });
+    expect(chargedTokens(record)).toBe(0);
+  });
+
+  test('attempts that got no answer leave no usage, and the operation no server', () => {
+    expect(settledRecord(facts({ status: 502, outcome: 'error', servedModel: null, attempts: [attempt({ outcome: 'error', status: 500 })] }))).toMatchObject({ usage: null, provider: null, attempts: [{ status: 500 }] });
+  });
+
+  test('a shadow’s answer is never the client’s bill', () => {
+    expect(settledRecord(facts({ attempts: [attempt({ usage: usage(1, 2), usageSource: 'upstream' }), attempt({ n: 2, shadow: true, usage: usage(5, 5), usageSource: 'upstream' })] })).usage).toEqual(usage(1, 2));
+  });
+});
