@@ -164,8 +164,8 @@ class Call {
       record.errorCode = failure.kind === 'cancelled' ? null : attemptErrorCode(failure);
       record.status ??= failure.status;
       this.retryAfterMs = failure.retryAfterMs;
-      // The provider was at work when the client left, and bills the prompt at least.
-      if (failure.kind === 'cancelled' && record.usage === null) this.count(null, 0);
+      // The provider was at work when the client left or the deadline passed, and bills the prompt at least.
+      if ((failure.kind === 'cancelled' || failure.kind === 'timeout') && record.usage === null) this.count(null, 0);
       this.controller.abort(failure);
       this.stream?.cancel().catch(() => undefined); // it is broken already
     }

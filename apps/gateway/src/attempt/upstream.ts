@@ -107,6 +107,7 @@ async function errorText(body: Dispatcher.ResponseData['body']): Promise<string>
 export function failureOfError(error: unknown, signal: AbortSignal): AttemptFailure {
   if (error instanceof AttemptFailure) return error;
   if (signal.aborted) return signal.reason instanceof AttemptFailure ? signal.reason : new AttemptFailure('cancelled', { cause: error });
-  const timedOut = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError || error instanceof errors.ConnectTimeoutError;
+  // A connection that never came about is the network's; nothing was asked of the provider.
+  const timedOut = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
   return new AttemptFailure(timedOut ? 'timeout' : 'network', { cause: error });
 }
