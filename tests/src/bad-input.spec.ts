@@ -25,11 +25,17 @@ afterAll(async () => {
 
 const valid = { model: 'known', messages: [{ role: 'user', content: 'Hello there, my friend.' }] };
 
-function refused(reply: Raw, statusCode: number, code: string, param?: string | null): void {
-  expect([reply.status, reply.json.error?.code, ...(param === undefined ? [] : [reply.json.error?.param])]).toEqual([statusCode, code, ...(param === undefined ? [] : [param])]);
-  expect(Object.keys(reply.json.error ?? {}).sort()).toEqual(['code', 'message', 'param', 'type']);
-  expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+/** What a refusal says, with the proof that it has OpenAI's shape and a request id. */
+function refusal(reply: Raw): object {
+  return {
+    status: reply.status,
+    code: reply.json.error?.code,
+    param: reply.json.error?.param,
+    fields: Object.keys(reply.json.error ?? {}).sort().join(),
+    hasRequestId: /^[0-9a-f-]{36}$/.test(reply.headers.get('x-request-id') ?? ''),
+  };
 }
+const shaped = { fields: 'code,message,param,type', hasRequestId: true };
 
 describe('bad input stops at the door, in OpenAI’s shape, with the field’s name', () => {
   test.each<[string, object | string, number, string, string | null]>([
@@ -55,7 +61,7 @@ describe('bad input stops at the door, in OpenAI’s shape, with the field’s n
     ['a body that is too large', { ...valid, padding: 'x'.repeat(100_001) }, 413, 'request_too_large', null],
     ['denied content', { ...valid, messages: [{ role: 'user', content: 'Tell me about Project  Nightingale now' }] }, 400, 'content_policy_violation', 'messages'],
   ])('%s', async (_, body, statusCode, code, param) => {
-    refused(await post(cluster, body), statusCode, code, param);
+    expect(refusal(await post(cluster, body))).toEqual({ status: statusCode, code, param, ...shaped });
   });
 
   test('the answer to denied content holds nothing of the text', async () => {
@@ -71,7 +77,7 @@ describe('bad input stops at the door, in OpenAI’s shape, with the field’s n
     ['tags of no meaning', { 'x-deja-tags': 'nothing' }, 400, 'invalid_value'],
     ['only-if-cached without an entry', { 'cache-control': 'only-if-cached' }, 504, 'cache_miss'],
   ])('%s', async (_, headers, statusCode, code) => {
-    refused(await post(cluster, valid, headers), statusCode, code);
+    expect(refusal(await post(cluster, valid, headers))).toMatchObject({ status: statusCode, code, ...shaped });
   });
 
   test.each<[string, string]>([['GET', '/v1/nothing'], ['POST', '/v1/chat'], ['GET', '/'], ['DELETE', '/v1/models'], ['GET', '/v1/chat/completions']])('%s %s is 404', async (method, path) => {
@@ -102,9 +108,9 @@ describe('bad input stops at the door, in OpenAI’s shape, with the field’s n
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
         const reply = await post(cluster, text);
-        expect(reply.status).toBeLessThan(500);
-        if (reply.status === 200) accepted++;
-        else expect(reply.json.error).toMatchObject({ message: expect.any(String), type: expect.any(String), code: expect.any(String) });
+        const ok = reply.status === 200;
+        if (ok) accepted++;
+        expect({ status: reply.status, below500: reply.status < 500, shaped: ok || typeof reply.json.error?.code === 'string' }).toEqual({ status: reply.status, below500: true, shaped: true });
       }),
       { numRuns: 400 },
     );

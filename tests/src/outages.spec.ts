@@ -9,7 +9,7 @@ let cluster: TestCluster;
 beforeAll(async () => {
   provider = await fakeProvider();
   cluster = await testCluster({ provider: { url: provider.url }, env: { DEJA_LEASE_S: '5' } });
-  expect((await post(cluster, chat('Make the key known to the gateway.'))).status).toBe(200);
+  await post(cluster, chat('Make the key known to the gateway.'));
 }, 60_000);
 afterEach(async () => {
   await cluster.waitReady();

@@ -101,7 +101,8 @@ describe('streams tell the truth', () => {
     await provider.waitFor(() => provider.requests.length === 1, 5000);
     request.destroy();
     await eventually('the upstream call to end', () => provider.requests[0]?.abortedAtMs, 5000);
-    await eventually('its ledger row', async () => (await cluster.sql<{ outcome: string }>("select outcome from usage.operations where outcome = 'cancelled' and not stream"))[0]);
+    const row = await eventually('its ledger row', async () => (await cluster.sql<{ status: number; usage_source: string }>("select * from usage.operations where outcome = 'cancelled' and not stream"))[0]);
+    expect(row).toMatchObject({ status: 499, usage_source: 'estimated' });
   });
 
   test('a slow reader slows the provider down instead of filling the gateway', async () => {
