@@ -40,3 +40,9 @@ test('where nothing can be installed, one sentence names the one command to type
   await expect(failure).rejects.toThrow(LauncherError);
   await expect(failure).rejects.toThrow(/type `(?:sudo )?apt-get install -y redis-server`/);
 });
+
+test('a Redis that is too old is refused with its version, not started', async () => {
+  const directory = await ownDirectory();
+  await program(directory, 'redis-server', 'echo "Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64"');
+  await expect(findRedisServer({ env: { PATH: directory }, places: [] })).rejects.toThrow(/deja needs Redis 7 or newer, and .*redis-server is 6\.0\.16/);
+});

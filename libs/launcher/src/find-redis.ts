@@ -1,8 +1,13 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { execFile, spawn } from 'node:child_process';
 import { LauncherError } from './launcher-error.ts';
 
+const exec = promisify(execFile);
+
+const OLDEST_MAJOR = 7;
+const DOCKER_COMMAND = 'docker run -d -p 127.0.0.1:6379:6379 redis:8';
 const PROGRAMS = ['redis-server', 'valkey-server'];
 /** Where package managers put programs that a non-interactive shell's PATH may lack. */
 const MORE_PLACES = ['/usr/local/bin', '/usr/bin', '/opt/homebrew/bin', '/usr/sbin'];
@@ -23,17 +28,25 @@ export interface FindRedisOptions {
 export async function findRedisServer(options: FindRedisOptions = {}): Promise<string> {
   const { env = process.env, places = MORE_PLACES } = options;
   const found = await onPath(PROGRAMS, env, places);
-  if (found !== null) return found;
+  if (found !== null) return newEnough(found);
   const installation = await installer(env);
   if (installation !== null) {
     options.onProgress?.(`Redis is not installed yet: running ${installation.shown}`);
     let succeeded = true;
     for (const command of installation.commands) succeeded = (await run(command, env, options.onProgress)) && succeeded;
     const installed = await onPath(PROGRAMS, env, places);
-    if (installed !== null) return installed;
+    if (installed !== null) return newEnough(installed);
     if (!succeeded) options.onProgress?.('The installation of Redis failed.');
   }
   throw new LauncherError(`deja needs Redis 7 or newer, and there is none here: type \`${await commandToType(env)}\`, or set REDIS_URL to one that runs, then start again.`);
+}
+
+/** That program, unless it says that it is too old: then a LauncherError. */
+async function newEnough(program: string): Promise<string> {
+  const { stdout } = await exec(program, ['--version'], { timeout: 5_000 }).catch(() => ({ stdout: '' })); // what cannot say its version shows at the start what it can
+  const version = /v=(\d+)\.(\d+)[\d.]*/.exec(stdout);
+  if (version === null || Number(version[1]) >= OLDEST_MAJOR) return program;
+  throw new LauncherError(`deja needs Redis ${OLDEST_MAJOR} or newer, and ${program} is ${version[0].slice(2)}: type \`${DOCKER_COMMAND}\` and set REDIS_URL=redis://127.0.0.1:6379, then start again.`);
 }
 
 /** The first of these programs in a directory of the PATH (then of `more`), or null. */
@@ -83,7 +96,7 @@ async function commandToType(env: NodeJS.ProcessEnv): Promise<string> {
   if ((await onPath(['apk'], env)) !== null) return 'apk add redis';
   if ((await onPath(['pacman'], env)) !== null) return 'sudo pacman -S redis';
   if (process.platform === 'darwin') return 'brew install redis';
-  return 'docker run -d -p 6379:6379 redis:8';
+  return DOCKER_COMMAND;
 }
 
 function run(command: string[], env: NodeJS.ProcessEnv, onProgress?: (line: string) => void): Promise<boolean> {
