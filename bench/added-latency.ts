@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { startCluster, type Cluster } from '@deja/launcher';
 import { buildIfChanged } from '../tools/build.ts';
 import { startLoad, startProvider } from './added-latency/helper-process.ts';
-import { processorSeconds } from './added-latency/processor-time.ts';
+import { processorSeconds, watchOthers } from './added-latency/processor-time.ts';
 import { markdown, percentiles, thisMachine, type LatencyRow, type Report, type ThroughputRow } from './added-latency/report.ts';
 import type { Kind, Result, Target } from './added-latency/work.ts';
 
@@ -81,6 +81,7 @@ async function measure(cluster: Cluster, load: Load, providerPort: number, effor
   await load.perform({ target: gateway, kind: 'repeat', connections: 1, count: 1, expectCache: 'MISS' });
   await load.perform({ target: gateway, kind: 'similar', connections: 1, count: 20, expectCache: 'MISS' });
   await whenIdle(cluster);
+  const othersShare = watchOthers();
   const latencies = [
     await latency(load, 'whole answer', 'whole', sides, 'MISS', 'durationsMs', effort),
     await latency(load, 'whole answer, after a semantic look-up', 'similar', sides, 'MISS', 'durationsMs', effort),
@@ -94,7 +95,7 @@ async function measure(cluster: Cluster, load: Load, providerPort: number, effor
     rows.push(await throughput(load, cluster, 'exact hit', 'repeat', gateway, 'HIT-EXACT', workers, effort));
   }
   rows.push(await throughput(load, cluster, 'stream of 18 events', 'stream', gateway, 'MISS', 16, effort));
-  return { machine: thisMachine(), latency: latencies, throughput: rows };
+  return { machine: thisMachine(), others_share: othersShare(), latency: latencies, throughput: rows };
 }
 
 const configuration = (port: number): string => `

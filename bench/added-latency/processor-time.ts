@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
 interface Row {
   pid: number;
@@ -22,6 +23,20 @@ export function processorSeconds(pid: number): { own: number; tree: number } {
     return (row?.seconds ?? 0) + (row?.endedSeconds ?? 0) + children.reduce((sum, child) => sum + tree(child.pid), 0);
   };
   return { own: rows.find((row) => row.pid === pid)?.seconds ?? 0, tree: tree(pid) };
+}
+
+/** Starts watching; the result says which share of the machine's processor time went to processes that are not ours, 0…1. */
+export function watchOthers(): () => number {
+  const busyMs = (): { busy: number; all: number } => {
+    const times = cpus().map((core) => core.times);
+    const all = times.reduce((sum, { user, nice, sys, irq, idle }) => sum + user + nice + sys + irq + idle, 0);
+    return { busy: all - times.reduce((sum, { idle }) => sum + idle, 0), all };
+  };
+  const before = { ...busyMs(), ours: processorSeconds(process.pid).tree * 1000 };
+  return () => {
+    const now = { ...busyMs(), ours: processorSeconds(process.pid).tree * 1000 };
+    return Math.max(0, (now.busy - before.busy - (now.ours - before.ours)) / (now.all - before.all));
+  };
 }
 
 function rowsOfProc(): Row[] {

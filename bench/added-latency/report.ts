@@ -48,15 +48,17 @@ export interface ThroughputRow {
 
 export interface Report {
   machine: Machine;
+  /** Share of the machine that other programs took meanwhile, 0…1: with more than a few percent the figures say little. */
+  others_share: number;
   latency: LatencyRow[];
   throughput: ThroughputRow[];
 }
 
-export function markdown({ machine, latency, throughput }: Report): string {
+export function markdown({ machine, others_share, latency, throughput }: Report): string {
   const ms = (value: number): string => value.toFixed(2);
   const us = (value: number | null): string => (value === null ? '' : String(Math.round(value)));
   return `
-${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, ${machine.platform}, Node ${machine.node}. One replica of each app; load generator and provider run on the same machine.
+${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, ${machine.platform}, Node ${machine.node}. One replica of each app; load generator and provider run on the same machine, of which other programs took ${(others_share * 100).toFixed(0)} % meanwhile.
 
 | one request after another, ms | n | direct p50 | p99 | deja p50 | p99 | **added p50** | **p99** |
 |---|--:|--:|--:|--:|--:|--:|--:|
