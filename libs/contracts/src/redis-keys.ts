@@ -2,7 +2,6 @@
 export const PUSH_CHANNEL = 'deja:push';
 /** The last routing snapshot, JSON. Read by a gateway at start, then pushed. */
 export const SNAPSHOT_KEY = 'deja:routing:snapshot';
-export const SNAPSHOT_VERSION_KEY = 'deja:routing:version';
 
 export const USAGE_QUEUE = 'usage';
 /** BullMQ's key prefix; the braces keep a queue's keys on one Redis Cluster shard. */
