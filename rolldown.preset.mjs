@@ -6,16 +6,13 @@ const absent = [
   '@nestjs/websockets', '@nestjs/platform-express', 'class-validator', 'class-transformer', '@fastify/static', '@fastify/view', '@fastify/multipart',
   'pg-native', 'redis', '@valkey/valkey-glide',
 ];
-// Loaded at a terminal only, and started by pino in a worker thread by name.
-const onDemand = ['pino-pretty'];
-const external = [...absent, ...onDemand];
 
 /** One app, one file: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules. */
 export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   tsconfig: './tsconfig.json',
-  external: (id) => external.some((name) => id === name || id.startsWith(`${name}/`)),
+  external: (id) => absent.some((name) => id === name || id.startsWith(`${name}/`)),
   resolve: { conditionNames: ['@deja/source', 'node', 'default'] },
   output: { file: 'out/main.mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: false, keepNames: true },
 });
