@@ -12,7 +12,8 @@ import { KeyDirectory } from '../src/keys/key-directory.ts';
 import { PushChannel } from '../src/push-channel.ts';
 import { clientKeys, tenants } from '../src/schema/tables.ts';
 import { bootstrap } from '../src/tenants/bootstrap.ts';
-import { createDatabase, eventually, Path, recorder, RedisServer, stopPostgres } from './infrastructure.ts';
+import { eventually, RedisProcess, TcpPath, testDatabase, type TestDatabase } from '@deja/testing';
+import { recorder } from './infrastructure.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
@@ -21,35 +22,30 @@ const sha256 = (key: string): string => createHash('sha256').update(key).digest(
 jest.setTimeout(60_000);
 
 const { logger } = recorder();
-let redisServer: RedisServer;
+let redisServer: RedisProcess;
 let redis: Redis;
-let database: { url: string; drop: () => Promise<void> };
-let path: Path;
+let database: TestDatabase;
+let path: TcpPath;
 let pool: Pool;
 let db: NodePgDatabase;
 let directory: KeyDirectory;
 let now: number;
 
 beforeAll(async () => {
-  redisServer = await RedisServer.start();
+  redisServer = await RedisProcess.start();
   redis = openRedis(redisServer.url, { role: 'commands', name: 'test', logger });
   await whenReady(redis, 5000);
-  database = await createDatabase();
-  const url = new URL(database.url);
-  path = new Path({ host: url.hostname, port: Number(url.port) });
-  const proxied = new URL(database.url);
-  proxied.hostname = '127.0.0.1';
-  proxied.port = String(await path.listen());
-  pool = openPool(proxied.href, { name: 'test', logger });
+  database = await testDatabase();
+  path = await TcpPath.to(database.url);
+  pool = openPool(path.url, { name: 'test', logger });
   db = drizzle(pool);
 });
 afterAll(async () => {
-  path.close();
+  await path.close();
   await pool.end();
   await database.drop();
-  await stopPostgres();
   redis.disconnect();
-  await redisServer.kill();
+  await redisServer.stop();
 });
 beforeEach(() => {
   path.set('open');

@@ -13,7 +13,8 @@ import type { Redis } from 'ioredis';
 import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
 import pg from 'pg';
 import { startRouter, type RunningRouter } from '../src/router.ts';
-import { createDatabase, eventually, recorder, RedisServer, stopPostgres } from './infrastructure.ts';
+import { eventually, RedisProcess, testDatabase, type TestDatabase } from '@deja/testing';
+import { recorder } from './infrastructure.ts';
 
 jest.setTimeout(60_000);
 
@@ -27,9 +28,9 @@ models: [{ name: m, deployments: [{ provider: p, model: m }] }]
 `;
 
 let dir: string;
-let redisServer: RedisServer;
+let redisServer: RedisProcess;
 let redis: Redis;
-let database: { url: string; drop: () => Promise<void> };
+let database: TestDatabase;
 let telemetry: Telemetry;
 let client: StreamsClient;
 let lines: Record<string, unknown>[];
@@ -65,18 +66,17 @@ async function leased(wanted: { id: string; version: string }[]): Promise<Record
 const outcome = (over: Partial<AttemptOutcome>): AttemptOutcome => ({ atMs: Date.now(), deployment: 'p/m', credential: 'p/a', status: 429, errorCode: 'provider_rate_limited', retryAfterMs: 60_000, firstByteMs: null, durationMs: 1, ...over });
 
 beforeAll(async () => {
-  redisServer = await RedisServer.start();
+  redisServer = await RedisProcess.start();
   telemetry = startTelemetry({ service: 'router', instance: 'test', variables: {} });
 });
 afterAll(async () => {
-  await redisServer.kill();
-  await stopPostgres();
+  await redisServer.stop();
   await telemetry.shutdown();
 });
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'deja-router-'));
   await writeFile(join(dir, 'deja.yaml'), YAML);
-  database = await createDatabase();
+  database = await testDatabase();
   const { logger } = recorder();
   redis = openRedis(redisServer.url, { role: 'commands', name: 'look', logger });
   await whenReady(redis, 5000);

@@ -9,13 +9,14 @@ import { PushChannel } from '../src/push-channel.ts';
 import { contentOf, type SnapshotContent } from '../src/snapshot/content.ts';
 import { SnapshotPublisher } from '../src/snapshot/snapshot-publisher.ts';
 import { SnapshotStore } from '../src/snapshot/snapshot-store.ts';
-import { eventually, recorder, RedisServer } from './infrastructure.ts';
+import { eventually, RedisProcess } from '@deja/testing';
+import { recorder } from './infrastructure.ts';
 
 jest.setTimeout(30_000);
 
 const TICK_MS = 40;
 
-let server: RedisServer;
+let server: RedisProcess;
 let redis: Redis;
 let pushed: Push[];
 const closing: (() => Promise<void> | void)[] = [];
@@ -61,9 +62,9 @@ const modelsOf = (snapshot: RoutingSnapshot | null): string[] => (snapshot?.mode
 const snapshotsPushed = (): RoutingSnapshot[] => pushed.flatMap((push) => (push.kind === 'snapshot' ? [push.snapshot] : []));
 
 beforeAll(async () => {
-  server = await RedisServer.start();
+  server = await RedisProcess.start();
 });
-afterAll(() => server.kill());
+afterAll(() => server.stop());
 beforeEach(async () => {
   const { logger } = recorder();
   redis = openRedis(server.url, { role: 'commands', name: 'look', logger });
@@ -122,7 +123,7 @@ describe('the routing snapshot', () => {
     await one.publisher.adopt(content(['m']));
     expect(one.publisher.isPublished).toBe(false);
     one.publisher.start();
-    await server.start();
+    await server.restart();
     await eventually('publication', () => one.publisher.isPublished);
     await whenReady(redis, 5000);
     expect(modelsOf(await published())).toEqual(['m']);

@@ -1,7 +1,9 @@
 import { semanticPresenceKey } from '@deja/contracts';
 import { isUp, openRedis, whenReady } from '@deja/redis';
 import type { Redis } from 'ioredis';
-import { startRedis, until, type TestRedis } from './redis.ts';
+import { eventually, RedisProcess } from '@deja/testing';
+
+const until = (condition: () => boolean | Promise<boolean>): Promise<true> => eventually(String(condition), condition);
 import type { IndexEntry } from '../src/index/entry.ts';
 import { EntryLog, EPOCH_KEY, LOG_KEY } from '../src/entries/entry-log.ts';
 import { LogFollower } from '../src/entries/log-follower.ts';
@@ -11,13 +13,13 @@ const NOW_MS = Date.now();
 const entry = (id: string, more: Partial<IndexEntry> = {}): IndexEntry =>
   ({ tenant: 'acme', scope: 'tenant', fingerprint: 'f'.repeat(64), text: `text of ${id}`, entry: id, expiresAtMs: NOW_MS + 3_600_000, ...more });
 
-let server: TestRedis;
+let server: RedisProcess;
 let redis: Redis;
 let log: EntryLog;
 const followers: LogFollower[] = [];
 
 beforeAll(async () => {
-  server = await startRedis();
+  server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: silent });
   await whenReady(redis, 5000);
   log = new EntryLog(redis, { maxEntries: 1000 });
@@ -144,7 +146,7 @@ test('dropping expired records is not taken for an emptied Redis', async () => {
 });
 
 test('a Redis that is down is an error for who appends', async () => {
-  const second = await startRedis();
+  const second = await RedisProcess.start();
   const down = openRedis(second.url, { role: 'commands', name: 'test', logger: silent, commandTimeoutMs: 200 });
   await whenReady(down, 5000);
   await second.stop();

@@ -5,7 +5,9 @@ import { StreamsClient } from '@deja/transport';
 import { Redis } from 'ioredis';
 import { EPOCH_KEY, LOG_KEY } from '../src/entries/entry-log.ts';
 import { startReplica, type Replica } from '../src/replica.ts';
-import { startRedis, until, type TestRedis } from './redis.ts';
+import { eventually, RedisProcess } from '@deja/testing';
+
+const until = (condition: () => boolean | Promise<boolean>): Promise<true> => eventually(String(condition), condition);
 
 const MODEL = new URL('../../../models/static-256/', import.meta.url);
 const FINGERPRINT = 'f'.repeat(64);
@@ -15,13 +17,13 @@ const telemetry = startTelemetry({ service: 'test', instance: 'test' });
 type LookupRequest = SemanticCacheRpc['lookup']['request'];
 type LookupReply = SemanticCacheRpc['lookup']['reply'];
 
-let server: TestRedis;
+let server: RedisProcess;
 let redis: Redis;
 let client: StreamsClient;
 const replicas: Replica[] = [];
 
 beforeAll(async () => {
-  server = await startRedis();
+  server = await RedisProcess.start();
   redis = new Redis(server.url);
   client = new StreamsClient({ service: 'semantic-cache', redisUrl: server.url, logger });
 });
@@ -169,7 +171,7 @@ test('a replica that has read the log says that it is ready, and counts what it 
 });
 
 test('a replica without Redis lives and is not ready, and its start can be given up', async () => {
-  const gone = await startRedis();
+  const gone = await RedisProcess.start();
   await gone.stop();
   const stopping = new AbortController();
   const environment = { ...readEnvironment({ REDIS_URL: gone.url }), opsPort: 0 };

@@ -1,28 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis, type ManagedRedis } from '@deja/launcher';
 import { migrate, openPool, type Pool } from '@deja/postgres';
 import { createLogger, startTelemetry } from '@deja/telemetry';
-import { testDatabase } from '@deja/testing';
+import { TcpPath, testDatabase } from '@deja/testing';
 import { startReplica, type Replica } from '../src/replica.ts';
 import { Runtime } from '../src/runtime.ts';
 
 export const logger = createLogger({ service: 'usage-worker', instance: 'test', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
 export const telemetry = startTelemetry({ service: 'usage-worker', instance: 'test', variables: {} });
-
-/** Resolves with what `look` finds as soon as it is not false, null or undefined; rejects at the deadline. */
-export async function eventually<T>(what: string, look: () => T | Promise<T>, deadlineMs = 15_000): Promise<NonNullable<T>> {
-  const untilMs = Date.now() + deadlineMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== false && seen !== null && seen !== undefined) return seen as NonNullable<T>;
-    if (Date.now() > untilMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 /** What a test opened, closed in the reverse order. */
 export class Cleanup {
@@ -69,53 +57,9 @@ export async function replica(cleanup: Cleanup, o: { redisUrl: string; databaseU
   return once;
 }
 
-/** Stands between the worker and Postgres, and can break the way. */
-export class Proxy {
-  private readonly sockets = new Set<Socket>();
-  private readonly server: Server;
-  private open = true;
-
-  constructor(private readonly target: URL) {
-    this.server = createServer((client) => this.pass(client));
-  }
-
-  static async to(url: string, cleanup: Cleanup): Promise<Proxy> {
-    const proxy = new Proxy(new URL(url));
-    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
-    cleanup.add(async () => {
-      proxy.break();
-      await new Promise((resolve) => proxy.server.close(resolve));
-    });
-    return proxy;
-  }
-
-  get url(): string {
-    const url = new URL(this.target);
-    url.host = `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-    return url.href;
-  }
-
-  /** Cuts every connection and lets none through. */
-  break(): void {
-    this.open = false;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.open = true;
-  }
-
-  private pass(client: Socket): void {
-    if (!this.open) return void client.destroy();
-    const server = connect(Number(this.target.port), this.target.hostname);
-    for (const [from, to] of [[client, server], [server, client]] as const) {
-      this.sockets.add(from);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.sockets.delete(from);
-        to.destroy();
-      });
-      from.pipe(to);
-    }
-  }
+/** A way to Postgres that the test can break. */
+export async function pathTo(url: string, cleanup: Cleanup): Promise<TcpPath> {
+  const path = await TcpPath.to(url);
+  cleanup.add(() => path.close());
+  return path;
 }

@@ -8,7 +8,8 @@ import { LedgerWriter } from '../src/ledger/ledger-writer.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { UsageMetrics } from '../src/metrics.ts';
 import { OrphanSweep } from '../src/orphans/orphan-sweep.ts';
-import { Cleanup, database, eventually, logger, migrateLedger, Proxy, redisServer, replica, telemetry } from './infrastructure.ts';
+import { eventually } from '@deja/testing';
+import { Cleanup, database, logger, migrateLedger, pathTo, redisServer, replica, telemetry } from './infrastructure.ts';
 import { attemptRecord, openOperation, operationRecord } from './records.ts';
 
 // Deadlines are for a machine that does ten other things meanwhile.
@@ -77,9 +78,9 @@ test('two replicas that start together share the queue, and each event is record
 });
 
 test('while Postgres is away events are held, readiness says so, and no job fails', async () => {
-  const proxy = await Proxy.to(databaseUrl, each);
+  const proxy = await pathTo(databaseUrl, each);
   const { opsPort } = await replica(each, { redisUrl, databaseUrl: proxy.url });
-  proxy.break();
+  proxy.set('cut');
   const events = records(20);
   const jobs = (await Promise.all(events.map((event) => send([event])))) as { id: string }[];
   await eventually('readiness goes off', async () => (await ready(opsPort)).status === 503);
@@ -87,16 +88,16 @@ test('while Postgres is away events are held, readiness says so, and no job fail
   expect(await ids('ok')).toEqual([]);
   const held = await Promise.all(jobs.map(({ id }) => queue.getJob(id)));
   expect(held.map((job) => job?.attemptsMade)).toEqual(events.map(() => 0));
-  proxy.mend();
+  proxy.set('open');
   await recorded(events);
   await eventually('readiness comes back', async () => (await ready(opsPort)).status === 200);
   await eventually('an empty queue', async () => (await queued()) === 0);
 });
 
 test('a worker that stops while Postgres is away gives its jobs back, and the next one records them', async () => {
-  const proxy = await Proxy.to(databaseUrl, each);
+  const proxy = await pathTo(databaseUrl, each);
   const first = await replica(each, { redisUrl, databaseUrl: proxy.url, graceMs: 200 });
-  proxy.break();
+  proxy.set('cut');
   const events = records(3);
   const job = (await send(events)) as { id: string };
   await eventually('the job is under way', async () => (await queue.getJobCounts('active'))['active'] === 1);

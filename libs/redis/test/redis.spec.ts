@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { defineScript, isUp, openRedis, queueScript, runScript, scriptReply, whenReady, type OutageLogger, type RedisRole } from '../src/index.ts';
-import { RedisProcess, until } from './redis-process.ts';
+import { eventually as until, RedisProcess } from '@deja/testing';
 
 const ADD = defineScript(`return redis.call('INCRBY', KEYS[1], ARGV[1])`);
 
@@ -26,9 +26,9 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const redis of opened.splice(0)) redis.disconnect();
   await server.kill();
-  await server.start();
+  await server.restart();
 });
-afterAll(() => server.remove());
+afterAll(() => server.stop());
 
 test('a command sent before the connection stands waits for it', async () => {
   expect(await open('commands').ping()).toBe('PONG');
@@ -42,7 +42,7 @@ test('commands fail at once while Redis is away, and work again when it is back'
   const settled = await Promise.allSettled([redis.ping(), redis.get('a'), redis.set('a', '1')]);
   expect(settled.map((one) => one.status)).toEqual(['rejected', 'rejected', 'rejected']);
   expect(isUp(redis)).toBe(false); // none of them waited for it
-  await server.start();
+  await server.restart();
   await whenReady(redis, 10_000);
   expect(await redis.ping()).toBe('PONG');
 });
@@ -62,7 +62,7 @@ test('a blocking command outlives a restart of Redis', async () => {
   await whenReady(blocking, 5000);
   const popped = blocking.blpop('list', 0);
   await server.kill();
-  await server.start();
+  await server.restart();
   const commands = open('commands');
   await commands.rpush('list', 'x');
   expect(await popped).toEqual(['list', 'x']);
@@ -74,7 +74,7 @@ test('a subscriber hears again after a restart of Redis', async () => {
   subscriber.on('message', (_channel: string, message: string) => heard.push(message));
   await subscriber.subscribe('news');
   await server.kill();
-  await server.start();
+  await server.restart();
   const commands = open('commands');
   await whenReady(subscriber, 10_000);
   await until('a message is heard', async () => {
@@ -92,7 +92,7 @@ test('an outage of several connections is logged once when it begins and once wh
     await server.kill();
     await until('all are down', () => connections.every((redis) => !isUp(redis)));
     await Promise.allSettled(Array.from({ length: 20 }, () => connections[0]!.ping()));
-    await server.start();
+    await server.restart();
     await Promise.all(connections.map((redis) => whenReady(redis, 10_000)));
     await until('recovery is logged', () => lines.length === 2 * outage);
   }

@@ -24,9 +24,9 @@ test('sent before any replica lives, they wait', async () => {
 
 test('what a dead replica had in hand is handled by another, and the seat of the dead is removed', async () => {
   const sender = await stage.client();
-  await stage.redis.redis.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
+  await stage.redis.client.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
   await sender.notify('event', { n: 'orphan' });
-  await stage.redis.redis.xreadgroup('GROUP', GROUP, 'the-dead', 'COUNT', 10, 'STREAMS', EVENTS, '>');
+  await stage.redis.client.xreadgroup('GROUP', GROUP, 'the-dead', 'COUNT', 10, 'STREAMS', EVENTS, '>');
   const { seen } = await stage.replica({ seatIdleMs: 400 });
   await until(() => seen.handled.includes('orphan'));
   await until(async () => (await stage.backlog()) === 0);
@@ -36,10 +36,10 @@ test('what a dead replica had in hand is handled by another, and the seat of the
 
 test('a seat that still holds an event is never removed, however long it was silent', async () => {
   const sender = await stage.client();
-  await stage.redis.redis.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
-  await stage.redis.redis.xgroup('CREATECONSUMER', EVENTS, GROUP, 'idle-and-empty');
+  await stage.redis.client.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
+  await stage.redis.client.xgroup('CREATECONSUMER', EVENTS, GROUP, 'idle-and-empty');
   await sender.notify('event', { n: 'kept' });
-  await stage.redis.redis.xreadgroup('GROUP', GROUP, 'idle-and-holding', 'COUNT', 10, 'STREAMS', EVENTS, '>');
+  await stage.redis.client.xreadgroup('GROUP', GROUP, 'idle-and-holding', 'COUNT', 10, 'STREAMS', EVENTS, '>');
   await stage.replica({ seatIdleMs: 1, claimIdleMs: 2000, blockMs: 50 });
   await until(async () => !(await stage.seats(EVENTS)).includes('idle-and-empty'));
   expect(await stage.seats(EVENTS)).toContain('idle-and-holding');
@@ -53,7 +53,7 @@ test('what a living replica works on is not taken over, however long it takes', 
   let renewals = 0;
   let lastIdleMs = 0;
   await until(async () => {
-    const [pending] = (await stage.redis.redis.xpending(EVENTS, GROUP, '-', '+', 1)) as [string, string, number, number][];
+    const [pending] = (await stage.redis.client.xpending(EVENTS, GROUP, '-', '+', 1)) as [string, string, number, number][];
     const idleMs = pending?.[2] ?? 0;
     if (idleMs < lastIdleMs) renewals++;
     lastIdleMs = idleMs;
@@ -81,7 +81,7 @@ test('a public reason is kept, an unknown pattern is named, and what is no messa
   const [, sender] = [await stage.replica({ maxDeliveries: 1 }), await stage.client()];
   await sender.notify('poison', { n: 'public' });
   await sender.notify('nobody handles this', {});
-  await stage.redis.redis.xadd(EVENTS, '*', 'not', 'a message');
+  await stage.redis.client.xadd(EVENTS, '*', 'not', 'a message');
   await until(async () => (await stage.dead()).length === 3);
   const reasons = (await stage.dead()).map((entry) => entry['reason'] ?? '');
   expect(sorted(reasons)).toEqual(['invalid_value: a public reason', 'no handler for nobody handles this', 'not a message']);
@@ -90,11 +90,11 @@ test('a public reason is kept, an unknown pattern is named, and what is no messa
 
 test('an event that kills every replica is set aside without another try', async () => {
   const sender = await stage.client();
-  await stage.redis.redis.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
+  await stage.redis.client.xgroup('CREATE', EVENTS, GROUP, '0', 'MKSTREAM');
   await sender.notify('event', { n: 'killer' });
-  const read = (await stage.redis.redis.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 1, 'STREAMS', EVENTS, '>'))!;
+  const read = (await stage.redis.client.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 1, 'STREAMS', EVENTS, '>'))!;
   const entryId = read[0]![1][0]![0];
-  await stage.redis.redis.xclaim(EVENTS, GROUP, 'dead', 0, entryId, 'RETRYCOUNT', 5);
+  await stage.redis.client.xclaim(EVENTS, GROUP, 'dead', 0, entryId, 'RETRYCOUNT', 5);
   const { seen } = await stage.replica({ maxDeliveries: 5 });
   await until(async () => (await stage.dead()).length === 1);
   expect(await stage.dead()).toMatchObject([{ reason: 'delivered, and never finished', entry: entryId }]);
@@ -106,18 +106,18 @@ test('two replicas set the same event aside once', async () => {
   const replicas = [await stage.replica({ maxDeliveries: 2, claimIdleMs: 40 }), await stage.replica({ maxDeliveries: 2, claimIdleMs: 40 })];
   await Promise.all(names(40).map((n) => sender.notify('poison', { n })));
   await until(async () => (await stage.backlog()) === 0);
-  expect(await stage.redis.redis.xlen(DEAD)).toBe(40);
+  expect(await stage.redis.client.xlen(DEAD)).toBe(40);
   expect(replicas.reduce((sum, { seen }) => sum + seen.failures, 0)).toBe(80);
 });
 
 test('the place for dead events is bounded', async () => {
-  const fill = stage.redis.redis.pipeline();
+  const fill = stage.redis.client.pipeline();
   for (const n of names(1000)) fill.xadd(DEAD, '*', 'n', n);
   await fill.exec();
   const [, sender] = [await stage.replica({ maxDeliveries: 1 }), await stage.client()];
   await sender.notify('poison', { n: 'newest' });
   await until(async () => (await stage.dead()).at(-1)?.['m'] !== undefined);
-  expect(await stage.redis.redis.xlen(DEAD)).toBe(1000);
+  expect(await stage.redis.client.xlen(DEAD)).toBe(1000);
 });
 
 test('an event that takes too long is aborted and tried again', async () => {

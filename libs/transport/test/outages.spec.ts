@@ -12,7 +12,7 @@ test('a flush takes the groups away, and they come back with nothing lost that w
   const [a, b, caller] = [await stage.replica(), await stage.replica(), await stage.client()];
   for (let round = 0; round < 3; round++) {
     await caller.call('echo', { n: `before ${round}` }, LONG);
-    await stage.redis.redis.flushall();
+    await stage.redis.client.flushall();
     await caller.notify('event', { n: `event ${round}` });
     expect(await caller.call('echo', { n: `after ${round}` }, LONG)).toEqual({ echoed: `after ${round}` });
     await until(() => [...a.seen.handled, ...b.seen.handled].includes(`event ${round}`));
@@ -24,7 +24,7 @@ test('a flush while an event is handled does not disturb the next one', async ()
   const [{ seen }, sender] = [await stage.replica(), await stage.client()];
   await sender.notify('held_event', { n: 'under way' });
   await until(() => seen.running === 1);
-  await stage.redis.redis.flushall();
+  await stage.redis.client.flushall();
   seen.release();
   await sender.notify('event', { n: 'next' });
   await until(() => seen.handled.includes('next'));
@@ -96,7 +96,7 @@ test('after a kill -9 of Redis cancellations are heard again', async () => {
   const given = new AbortController();
   const call = Promise.allSettled([caller.call('held', { n: 'x' }, { ...LONG, signal: given.signal })]);
   await until(() => seen.begun.includes('x'));
-  await until(async () => String(await stage.redis.redis.pubsub('CHANNELS', 'deja:rpc:cancel:*')).includes('router'));
+  await until(async () => String(await stage.redis.client.pubsub('CHANNELS', 'deja:rpc:cancel:*')).includes('router'));
   given.abort();
   expect(await call).toMatchObject([{ status: 'rejected', reason: { name: 'RpcCancelled' } }]);
   await until(() => seen.aborted.includes('x'));
@@ -118,5 +118,5 @@ test('a replica that stops during an outage stops', async () => {
   await stage.redis.kill();
   await expect(app.close()).resolves.toBeUndefined();
   await stage.redis.restart();
-  expect(await stage.redis.redis.exists(REQUESTS, EVENTS)).toBe(2);
+  expect(await stage.redis.client.exists(REQUESTS, EVENTS)).toBe(2);
 });

@@ -52,10 +52,10 @@ test('the age of a message is measured on the clock of Redis: a machine whose cl
   jest.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000);
   const [{ seen }, caller] = [await stage.replica(), await stage.client()];
   expect(await caller.call('echo', { n: 'fresh' }, LONG)).toEqual({ echoed: 'fresh' });
-  const [seconds] = await stage.redis.redis.time();
-  await stage.redis.redis.del(REQUESTS);
+  const [seconds] = await stage.redis.client.time();
+  await stage.redis.client.del(REQUESTS);
   const old = JSON.stringify({ pattern: 'echo', data: { n: 'old' }, id: '1', inbox: 'nobody', budgetMs: 5000 });
-  await stage.redis.redis.xadd(REQUESTS, `${(Number(seconds) - 6) * 1000}-1`, 'm', old);
+  await stage.redis.client.xadd(REQUESTS, `${(Number(seconds) - 6) * 1000}-1`, 'm', old);
   expect(await caller.call('echo', { n: 'after' }, LONG)).toEqual({ echoed: 'after' });
   expect(seen.handled).toEqual(['fresh', 'after']);
 });
@@ -91,10 +91,10 @@ test('what is given up while it waits for a free replica is never handled', asyn
   await until(() => seen.begun.length === 1);
   const given = new AbortController();
   const waiting = Promise.allSettled([caller.call('held', { n: 'waiting' }, { ...LONG, signal: given.signal })]);
-  await until(async () => JSON.stringify(await stage.redis.redis.xrange(REQUESTS, '-', '+')).includes('waiting'));
+  await until(async () => JSON.stringify(await stage.redis.client.xrange(REQUESTS, '-', '+')).includes('waiting'));
   given.abort();
   await waiting;
-  await until(async () => !JSON.stringify(await stage.redis.redis.xrange(REQUESTS, '-', '+')).includes('waiting'));
+  await until(async () => !JSON.stringify(await stage.redis.client.xrange(REQUESTS, '-', '+')).includes('waiting'));
   seen.release();
   await first;
   await caller.call('echo', { n: 'last' }, LONG);
@@ -131,7 +131,7 @@ test('a replica handles no more at once than it may, and the rest waits', async 
   const [{ seen }, caller] = [await stage.replica({ maxInFlight: 4 }), await stage.client()];
   const calls = names(20).map((n) => caller.call('held', { n }, LONG));
   await until(() => seen.running === 4);
-  await until(async () => (await stage.redis.redis.xlen(REQUESTS)) >= 16);
+  await until(async () => (await stage.redis.client.xlen(REQUESTS)) >= 16);
   seen.release();
   expect(await Promise.all(calls)).toHaveLength(20);
   expect(seen.mostRunning).toBe(4);
@@ -200,22 +200,22 @@ test('a rolling restart loses no call', async () => {
 test('handled requests do not stay in Redis', async () => {
   const [, caller] = [await stage.replica(), await stage.client()];
   await Promise.all(names(250).map((n) => caller.call('echo', { n }, LONG)));
-  await until(async () => (await stage.redis.redis.xlen(REQUESTS)) === 0);
+  await until(async () => (await stage.redis.client.xlen(REQUESTS)) === 0);
   expect(await caller.call('echo', { n: 'more' }, LONG)).toEqual({ echoed: 'more' });
 });
 
 test('requests that nobody reads are bounded', async () => {
   const caller = await stage.client();
-  const fill = stage.redis.redis.pipeline();
+  const fill = stage.redis.client.pipeline();
   for (const n of names(12_000)) fill.xadd(REQUESTS, '*', 'm', n);
   await fill.exec();
   await expect(caller.call('echo', { n: 'x' }, { deadlineMs: 50 })).rejects.toMatchObject({ name: 'RpcTimeout' });
-  expect(await stage.redis.redis.xlen(REQUESTS)).toBeLessThan(10_200);
+  expect(await stage.redis.client.xlen(REQUESTS)).toBeLessThan(10_200);
 });
 
 test('what is no request is passed over', async () => {
   const [, caller] = [await stage.replica(), await stage.client()];
-  for (const fields of [['x', 'y'], ['m', '{'], ['m', 'null'], ['m', '{"pattern":"echo"}'], ['m', '7']]) await stage.redis.redis.xadd(REQUESTS, '*', ...fields);
+  for (const fields of [['x', 'y'], ['m', '{'], ['m', 'null'], ['m', '{"pattern":"echo"}'], ['m', '7']]) await stage.redis.client.xadd(REQUESTS, '*', ...fields);
   expect(await caller.call('echo', { n: 'good' }, LONG)).toEqual({ echoed: 'good' });
 });
 

@@ -4,8 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, type CustomStrategy } from '@nestjs/microservices';
 import { trace } from '@opentelemetry/api';
 import { DejaError } from '@deja/contracts';
+import { eventually, RedisProcess } from '@deja/testing';
 import { RpcErrorFilter, StreamsClient, StreamsContext, StreamsServer, type StreamsClientOptions, type StreamsLogger, type StreamsServerOptions } from '../src/index.ts';
-import { ownRedis, silent, until, type OwnRedis } from './own-redis.ts';
+
+export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export const until = (condition: () => boolean | Promise<boolean>): Promise<true> => eventually(String(condition), condition);
 
 export const REQUESTS = 'deja:rpc:{router}';
 export const EVENTS = 'deja:events:{router}';
@@ -129,17 +133,17 @@ export function recorder(): { logger: StreamsLogger; logged: Logged } {
 
 /** One Redis, and replicas and clients that come and go with each test. */
 export class Stage {
-  redis!: OwnRedis;
+  redis!: RedisProcess;
   readonly #running: { seen?: Seen; close(): Promise<unknown> }[] = [];
 
   async open(): Promise<void> {
-    this.redis = await ownRedis();
+    this.redis = await RedisProcess.start();
   }
 
   async clear(): Promise<void> {
     for (const one of this.#running) one.seen?.release();
     for (const one of this.#running.splice(0)) await one.close();
-    await this.redis.redis.flushall();
+    await this.redis.client.flushall();
   }
 
   async close(): Promise<void> {
@@ -175,21 +179,20 @@ export class Stage {
   }
 
   backlog(): Promise<number> {
-    return this.redis.redis.xlen(EVENTS);
+    return this.redis.client.xlen(EVENTS);
   }
 
   /** Names of the seats in a group. */
   async seats(key: string): Promise<string[]> {
-    return ((await this.redis.redis.xinfo('CONSUMERS', key, GROUP)) as string[][]).map((fields) => fields[1] ?? '');
+    return ((await this.redis.client.xinfo('CONSUMERS', key, GROUP)) as string[][]).map((fields) => fields[1] ?? '');
   }
 
   /** Events that were set aside: field → value. */
   async dead(): Promise<Record<string, string>[]> {
-    const entries = await this.redis.redis.xrange(DEAD, '-', '+');
+    const entries = await this.redis.client.xrange(DEAD, '-', '+');
     return entries.map(([, fields]) => Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : []))));
   }
 }
 
 export const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
 export const sorted = (list: string[]): string[] => list.toSorted((a, b) => a.localeCompare(b));
-export { silent, until };

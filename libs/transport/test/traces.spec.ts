@@ -32,7 +32,7 @@ test('a message without a trace does not inherit one from the start of its repli
   const span = telemetry.tracer.startSpan('starting');
   const { seen } = await context.with(trace.setSpan(context.active(), span), () => stage.replica());
   const caller = await stage.client();
-  await stage.redis.redis.xadd('deja:events:{router}', '*', 'm', '{"pattern":"event","data":{"n":"untraced"}}');
+  await stage.redis.client.xadd('deja:events:{router}', '*', 'm', '{"pattern":"event","data":{"n":"untraced"}}');
   await until(() => seen.traceIds.length === 1);
   expect(seen.traceIds[0]).not.toBe(span.spanContext().traceId);
   await caller.close();

@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId, type OpenOperation } from '@deja/contracts';
-import { ownRedis, silent, type OwnRedis } from '../../test/redis-server.ts';
-import { openRedis, whenReady } from '@deja/redis';
+import { RedisProcess } from '@deja/testing';
 import { ceilingsFor, rateLimitHeaders } from './ceilings.ts';
 import { Reserver, type ReserveRequest } from './reserve.ts';
 import type { Ceiling } from './window.ts';
 
-let server: OwnRedis;
+let server: RedisProcess;
 let reserver: Reserver;
 let counters = 0;
 
 beforeAll(async () => {
-  server = await ownRedis();
-  reserver = new Reserver(server.redis, server.redis, 'gateway-a', () => 2);
+  server = await RedisProcess.start();
+  reserver = new Reserver(server.client, server.client, 'gateway-a', () => 2);
 });
 afterAll(() => server.stop());
 
@@ -25,8 +24,8 @@ const refusal = expect.objectContaining({ code: 'rate_limit_exceeded' });
 
 describe('limits', () => {
   test('two replicas together admit exactly the limit, and refuse nothing before it is used up', async () => {
-    const second = openRedis(server.url, { role: 'commands', name: 'b', logger: silent });
-    await whenReady(second, 5000);
+    const second = server.client.duplicate();
+    await second.connect();
     const replicas = [reserver, new Reserver(second, second, 'gateway-b', () => 2)];
     const limit = ceiling({ requestsPerMinute: 100 });
     const results = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => replicas[i % 2]!.reserve(request([[limit]]), 'closed')));
@@ -63,26 +62,26 @@ describe('limits', () => {
   test('a bucket that left the window no longer counts', async () => {
     const limit = ceiling({ requestsPerMinute: 1 });
     await reserver.reserve(request([[limit]]), 'closed');
-    const [second] = (await server.redis.hkeys(limit.counter)).filter((field) => field.startsWith('r:')).map((field) => Number(field.slice(2)));
+    const [second] = (await server.client.hkeys(limit.counter)).filter((field) => field.startsWith('r:')).map((field) => Number(field.slice(2)));
     // The same bucket, as if it had been made a window ago.
-    await server.redis.multi().hdel(limit.counter, `r:${second}`, `t:${second}`).hset(limit.counter, { [`r:${second! - 61}`]: 1, [`t:${second! - 61}`]: 10, h: second! - 61 }).exec();
+    await server.client.multi().hdel(limit.counter, `r:${second}`, `t:${second}`).hset(limit.counter, { [`r:${second! - 61}`]: 1, [`t:${second! - 61}`]: 10, h: second! - 61 }).exec();
     expect((await reserver.reserve(request([[limit]]), 'closed')).reservation.states[0]).toMatchObject({ usedRequests: 1, usedTokens: 10 });
   });
 
   test('the opening is in Redis before the answer, and the exact entry and the semantic mark come along', async () => {
-    await server.redis.set('exact', Buffer.from('entry'));
-    await server.redis.set('present', '1');
+    await server.client.set('exact', Buffer.from('entry'));
+    await server.client.set('present', '1');
     const asked = { ...request([]), exactKey: 'exact', presenceKey: 'present' };
     expect(await reserver.reserve(asked, 'closed')).toMatchObject({ exact: Buffer.from('entry'), semanticPresent: true, degraded: false });
-    expect(JSON.parse((await server.redis.hget('deja:ops:{gateway-a}:open', asked.open.id))!)).toMatchObject({ kind: 'open', tenant: 't' });
+    expect(JSON.parse((await server.client.hget('deja:ops:{gateway-a}:open', asked.open.id))!)).toMatchObject({ kind: 'open', tenant: 't' });
     expect(await reserver.reserve({ ...request([]), exactKey: 'none', presenceKey: 'none' }, 'closed')).toMatchObject({ exact: null, semanticPresent: false });
   });
 
   test('a Redis that forgot the scripts is taught them again', async () => {
     const limit = ceiling({ requestsPerMinute: 2 });
-    await server.redis.script('FLUSH');
+    await server.client.script('FLUSH');
     await reserver.reserve(request([[limit]]), 'closed');
-    await server.redis.script('FLUSH');
+    await server.client.script('FLUSH');
     await reserver.reserve(request([[limit]]), 'closed');
     await expect(reserver.reserve(request([[limit]]), 'closed')).rejects.toEqual(refusal);
   });
@@ -108,8 +107,8 @@ describe('limits', () => {
 
 describe('limits without Redis', () => {
   test('open admits, closed refuses what has a limit, local_share admits this replica’s part', async () => {
-    const own = await ownRedis();
-    const lonely = new Reserver(own.redis, own.redis, 'gateway-a', () => 2);
+    const own = await RedisProcess.start();
+    const lonely = new Reserver(own.client, own.client, 'gateway-a', () => 2);
     await own.kill();
     const limit = ceiling({ requestsPerMinute: 10 });
     const admitted = async (mode: 'open' | 'closed' | 'local_share'): Promise<number> => {

@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { gatewayAliveKey, gatewayOpsKey, GATEWAYS_KEY, newId, type OpenOperation, type OperationRecord } from '@deja/contracts';
-import { ownRedis, silent, type OwnRedis } from '../../test/redis-server.ts';
+import { eventually, RedisProcess } from '@deja/testing';
 import { Outbox } from './outbox.ts';
 import { Spool } from './spool.ts';
 
-let server: OwnRedis;
+const silent = { info: () => undefined, error: () => undefined };
+let server: RedisProcess;
 const dir = mkdtempSync(join(tmpdir(), 'deja-spool-'));
 
 beforeAll(async () => {
-  server = await ownRedis();
+  server = await RedisProcess.start();
 });
 afterAll(async () => {
   await server.stop();
@@ -27,7 +28,7 @@ function outbox(instance: string): { box: Outbox; queued: string[]; queue: { up:
   const queued: string[] = [];
   const queue = { up: true };
   const box = new Outbox(
-    server.redis,
+    server.client,
     async (batch) => {
       if (!queue.up) throw new Error('queue is away');
       queued.push(...batch.events.map((event) => event.id));
@@ -38,34 +39,26 @@ function outbox(instance: string): { box: Outbox; queued: string[]; queue: { up:
   return { box, queued, queue };
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 8000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('the condition did not come true');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 describe('settled operations on their way to the ledger', () => {
   test('a record is in Redis until the queue has it, then leaves no trace', async () => {
     const { box, queued } = outbox('a');
     await box.start();
     const record = settled();
     await box.settled(record);
-    await until(async () => queued.includes(record.id) && (await server.redis.hlen(gatewayOpsKey('a'))) === 0);
+    await eventually('the record to be queued', async () => queued.includes(record.id) && (await server.client.hlen(gatewayOpsKey('a'))) === 0);
     await box.close();
-    expect(await server.redis.sismember(GATEWAYS_KEY, 'a')).toBe(0);
-    expect(await server.redis.exists(gatewayAliveKey('a'))).toBe(0);
+    expect(await server.client.sismember(GATEWAYS_KEY, 'a')).toBe(0);
+    expect(await server.client.exists(gatewayAliveKey('a'))).toBe(0);
   });
 
   test('a process that stops with an operation still open keeps its place in the sweep', async () => {
     const { box } = outbox('b');
     await box.start();
     const operation = open();
-    await server.redis.hset(gatewayOpsKey('b'), operation.id, JSON.stringify(operation));
+    await server.client.hset(gatewayOpsKey('b'), operation.id, JSON.stringify(operation));
     box.opened(operation, true);
     await box.close();
-    expect(await server.redis.sismember(GATEWAYS_KEY, 'b')).toBe(1);
+    expect(await server.client.sismember(GATEWAYS_KEY, 'b')).toBe(1);
   });
 
   test('what the queue refuses goes to the spool and is replayed, once and in full', async () => {
@@ -74,10 +67,10 @@ describe('settled operations on their way to the ledger', () => {
     await box.start();
     const records = Array.from({ length: 450 }, () => settled());
     await Promise.all(records.map((record) => box.settled(record)));
-    await until(() => readdirSync(join(dir, 'c')).length > 0);
+    await eventually('the records to arrive', () => readdirSync(join(dir, 'c')).length > 0);
     await box.flush();
     queue.up = true;
-    await until(() => new Set(queued).size === records.length);
+    await eventually('the records to arrive', () => new Set(queued).size === records.length);
     await box.close();
     expect(readdirSync(join(dir, 'c'))).toEqual([]);
   });
@@ -93,10 +86,10 @@ describe('settled operations on their way to the ledger', () => {
     await box.settled(settled(done.id));
     expect(queued).toEqual([]);
     await server.restart();
-    await until(async () => queued.includes(done.id) && (await server.redis.hexists(gatewayOpsKey('d'), running.id)) === 1);
-    expect(await server.redis.hexists(gatewayOpsKey('d'), done.id)).toBe(0);
+    await eventually('the records to arrive', async () => queued.includes(done.id) && (await server.client.hexists(gatewayOpsKey('d'), running.id)) === 1);
+    expect(await server.client.hexists(gatewayOpsKey('d'), done.id)).toBe(0);
     await box.settled(settled(running.id));
-    await until(() => queued.includes(running.id));
+    await eventually('the records to arrive', () => queued.includes(running.id));
     await box.close();
   });
 
@@ -107,8 +100,8 @@ describe('settled operations on their way to the ledger', () => {
     writeFileSync(join(spoolDir, '999999999.dead.x.jsonl'), `${lines.map((line) => JSON.stringify(line)).join('\n')}\n{"kind":"settl`);
     const { box, queued } = outbox('e');
     await box.start();
-    await until(async () => queued.includes(lines[1]!.id) && (await server.redis.hlen(gatewayOpsKey('dead'))) === 2);
-    expect(await server.redis.sismember(GATEWAYS_KEY, 'dead')).toBe(1);
+    await eventually('the records to arrive', async () => queued.includes(lines[1]!.id) && (await server.client.hlen(gatewayOpsKey('dead'))) === 2);
+    expect(await server.client.sismember(GATEWAYS_KEY, 'dead')).toBe(1);
     await box.close();
   });
 });
