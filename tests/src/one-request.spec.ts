@@ -126,6 +126,11 @@ describe('one request, end to end', () => {
     expect(JSON.stringify(collector.spans)).not.toContain('planet');
   });
 
+  test('a client whose base URL lacks /v1 is understood', async () => {
+    expect((await post(cluster, chat('Without the version in the path, please.'), {}, '/chat/completions')).status).toBe(200);
+    expect((await fetch(`${cluster.url}/models/some-model`, { headers: { authorization: `Bearer ${cluster.key}` } })).status).toBe(200);
+  });
+
   test('every app says on its ops port that it lives and is ready, and shows metrics', async () => {
     for (const { app } of cluster.apps) {
       const read = async (path: string): Promise<[number, string]> => {

@@ -6,7 +6,7 @@ import { Runtime } from '../runtime.ts';
 import { CHAT_ENDPOINT, ChatPipeline } from './chat.pipeline.ts';
 import { Operation } from './operation.ts';
 
-@Controller('v1')
+@Controller(['v1', ''])
 export class ChatController {
   constructor(
     private readonly pipeline: ChatPipeline,

@@ -14,7 +14,7 @@ interface ModelObject {
 const ANY_MODEL = '*';
 
 /** `GET /v1/models`: the public names this key may use. */
-@Controller('v1/models')
+@Controller(['v1/models', 'models'])
 export class ModelsController {
   constructor(
     private readonly keys: KeyRing,
