@@ -54,6 +54,7 @@ export class ChatPipeline {
     response.on('close', () => {
       if (!response.writableFinished) operation.abandon();
     });
+    if (response.destroyed) operation.abandon();
     // Calls to other services and log lines belong to this operation's trace.
     return context.with(operation.traceContext, () => this.answerAndSettle(operation, bytes, response));
   }

@@ -1,4 +1,4 @@
-import type { LedgerEvent } from '../ledger/ledger-writer.ts';
+import type { LedgerEvent } from '../ledger/ledger.ts';
 import { orphanedRows, settledRows } from '../ledger/rows.ts';
 import { readEvent } from './event.ts';
 

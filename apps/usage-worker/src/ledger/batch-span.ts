@@ -1,7 +1,6 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Link, type Span, type Tracer } from '@opentelemetry/api';
 import { contextOf } from '@deja/telemetry';
-import type { Inserted } from './ledger.ts';
-import type { LedgerEvent } from './ledger-writer.ts';
+import type { Inserted, LedgerEvent } from './ledger.ts';
 
 /** OpenTelemetry keeps 128 links a span by default and drops the rest. */
 const LINKS_A_SPAN = 128;

@@ -3,13 +3,7 @@ import { isPassing } from '@deja/postgres';
 import type { Logger, Telemetry } from '@deja/telemetry';
 import type { UsageMetrics } from '../metrics.ts';
 import { spansOfBatch } from './batch-span.ts';
-import type { Inserted, Ledger, LedgerBatch, RejectedEvent } from './ledger.ts';
-import type { LedgerRows } from './rows.ts';
-
-/** One event on its way into the ledger: its rows, or why it has none. */
-export type LedgerEvent =
-  | { rows: LedgerRows; raw: unknown; /** W3C traceparent of the operation. */ traceparent: string | null }
-  | { rejected: RejectedEvent };
+import type { Inserted, Ledger, LedgerBatch, LedgerEvent } from './ledger.ts';
 
 /** The writer was stopped before this could be recorded: give it back to where it came from. */
 export class NotRecorded extends Error {

@@ -12,6 +12,11 @@ export interface RejectedEvent {
   raw: unknown;
 }
 
+/** One event on its way into the ledger: its rows, or why it has none. */
+export type LedgerEvent =
+  | { rows: LedgerRows; raw: unknown; /** W3C traceparent of the operation. */ traceparent: string | null }
+  | { rejected: RejectedEvent };
+
 export interface LedgerBatch {
   rows: LedgerRows[];
   rejected: RejectedEvent[];
