@@ -1,6 +1,10 @@
 import { connect, type Socket } from 'node:net';
 
 const HEAD_END = '\r\n\r\n';
+/** Servers close connections that nobody used for a while; one that is fresher than this is surely open. */
+const FRESH_MS = 3000;
+/** An answer that takes longer is a failure of what is measured. */
+const ANSWER_MS = 30_000;
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
 export interface Reply {
@@ -19,6 +23,7 @@ export class Connection {
   private readonly socket: Socket;
   private waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void } | null = null;
   private startedMs = 0;
+  private usedMs = performance.now();
   private firstByteMs = 0;
   private received: Buffer = Buffer.alloc(0);
   private head: { status: number; cache: string | null; bodyAt: number; length: number | null } | null = null;
@@ -27,6 +32,7 @@ export class Connection {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.take(chunk));
+    socket.setTimeout(ANSWER_MS, () => socket.destroy());
     socket.on('error', (error) => this.waiting?.reject(error));
     socket.on('close', () => this.waiting?.reject(new Error('the connection was closed before the answer was complete')));
   }
@@ -36,6 +42,10 @@ export class Connection {
       const socket = connect(port, '127.0.0.1', () => resolve(new Connection(socket)));
       socket.once('error', reject);
     });
+  }
+
+  get isFresh(): boolean {
+    return !this.socket.destroyed && performance.now() - this.usedMs < FRESH_MS;
   }
 
   send(key: string, body: string): Promise<Reply> {
@@ -67,6 +77,7 @@ export class Connection {
     if (!isComplete) return;
     const { waiting } = this;
     this.waiting = null;
+    this.usedMs = nowMs;
     waiting?.resolve({ status, cache, firstByteMs: this.firstByteMs, durationMs: nowMs - this.startedMs });
   }
 }

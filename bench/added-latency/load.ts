@@ -6,7 +6,11 @@ let sent = 0;
 const open = new Map<number, Connection[]>();
 
 async function connections(port: number, count: number): Promise<Connection[]> {
-  const there = open.get(port) ?? [];
+  const there: Connection[] = [];
+  for (const line of open.get(port) ?? []) {
+    if (line.isFresh) there.push(line);
+    else line.close();
+  }
   open.set(port, there);
   while (there.length < count) there.push(await Connection.open(port));
   return there.slice(0, count);
