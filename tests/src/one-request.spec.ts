@@ -40,6 +40,17 @@ describe('one request, end to end', () => {
     expect(await attemptRows(cluster, hit.id)).toEqual([]);
   });
 
+  test('the next request on the same connection finds the answer, every time', async () => {
+    const openai = sdk(cluster);
+    const outcomes = new Set<string | null>();
+    for (let i = 0; i < 60; i++) {
+      const question = { model: 'gpt-4o-mini', messages: ask(`Twice in a row, number ${i}, please.`) };
+      await openai.chat.completions.create(question);
+      outcomes.add((await openai.chat.completions.create(question).withResponse()).response.headers.get('x-cache'));
+    }
+    expect([...outcomes]).toEqual(['HIT-EXACT']);
+  });
+
   test('a stream is a stream whoever made the entry, and a whole answer a whole one', async () => {
     const question = { model: 'gpt-4o-mini', messages: ask('Stream me something about rivers.') };
     const read = async (): Promise<{ text: string; finish: string | null | undefined; usage: unknown; cache: string | null }> => {

@@ -63,14 +63,15 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const spool = new Spool(join(environment.dataDir, 'spool'), instance);
     this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
     const reserver = new Reserver(this.commands, this.cache, instance, () => this.outbox.replicas);
+    const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
     this.chat = new ChatPipeline(
       this.keys,
       this.routing,
       reserver,
       new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal })),
       new Attempts(this.upstream, leases, this.reporter, telemetry.tracer),
-      new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger),
-      new Settler(reserver, this.outbox, new GatewayMetrics(telemetry.meter), logger),
+      answers,
+      new Settler(reserver, this.commands, this.outbox, answers, new GatewayMetrics(telemetry.meter), logger),
     );
   }
 

@@ -1,7 +1,7 @@
 import { cacheEntryKey, newId, type SemanticCacheEvents, type SemanticPartition } from '@deja/contracts';
 import { isUp } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 import type { Answer } from '../attempt/attempts.ts';
 import { isComplete, isStorable } from '../chat/completion.ts';
 import type { Operation } from '../chat/operation.ts';
@@ -11,13 +11,31 @@ import { decodeEntry, encodeEntry, type CacheEntry } from './entry.ts';
 /** Beyond this an answer is not kept: it would cost more memory than it is likely to save money. */
 const MAX_ENTRY_BYTES = 1024 * 1024;
 
+/** Where the answer to a request may be found and kept. */
+export interface CachePlace {
+  wishes: CacheWishes;
+  tenant: string;
+  exactKey: string | null;
+  partition: SemanticPartition | null;
+  /** The last user turn. */
+  text: string;
+}
+
 /** Tells the semantic-cache of an answer that may serve similar questions. */
 export type AnnounceAnswer = (event: SemanticCacheEvents['store']) => Promise<void>;
+
+/** An answer that may be kept, ready to be written. */
+export interface KeptAnswer {
+  value: Buffer;
+  exact: { key: string; ttlS: number } | null;
+  /** Where it may serve similar questions. */
+  similar: { key: string; ttlS: number; event: SemanticCacheEvents['store'] } | null;
+}
 
 /** Cached answers in Redis. Its failures are misses, never errors. */
 export class AnswerStore {
   constructor(
-    private readonly redis: Redis,
+    readonly redis: Redis,
     private readonly announce: AnnounceAnswer,
     private readonly logger: Pick<Logger, 'warn'>,
   ) {}
@@ -34,35 +52,33 @@ export class AnswerStore {
     return wishes.maxAgeS === null || ageS <= wishes.maxAgeS ? entry : null;
   }
 
-  /** Keeps an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. */
-  async keep(operation: Operation, place: { wishes: CacheWishes; tenant: string; exactKey: string | null; partition: SemanticPartition | null; text: string }, answer: Answer): Promise<void> {
+  /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. null when nothing may be kept. */
+  prepare(operation: Operation, place: CachePlace, answer: Answer): KeptAnswer | null {
     const completion = answer.kind === 'whole' ? answer.completion : answer.stream.assembler.completion();
-    const { wishes, tenant, exactKey, partition } = place;
-    if (!wishes.write || !isStorable(completion) || !isUp(this.redis)) return;
+    const { wishes, tenant, exactKey, partition, text } = place;
+    if (!wishes.write || !isStorable(completion)) return null;
     const body = answer.kind === 'whole' ? answer.body : Buffer.from(JSON.stringify(completion));
-    if (body.length > MAX_ENTRY_BYTES) return;
+    if (body.length > MAX_ENTRY_BYTES) return null;
     const attempt = operation.attempts.at(-1);
     const id = newId();
-    const value = encodeEntry({
-      meta: {
-        v: 1,
-        id,
-        createdAtMs: Date.now(),
-        model: answer.candidate.model,
-        provider: answer.candidate.deployment.provider,
-        deployment: answer.candidate.deployment.id,
-        usage: attempt?.usage ?? null,
-        price: attempt?.price ?? null,
-      },
-      body,
-    });
-    try {
-      const exact = exactKey === null ? null : this.redis.set(exactKey, value, 'EX', wishes.exactTtlS);
-      if (partition === null || !isComplete(completion)) return void (await exact);
-      await Promise.all([exact, this.redis.set(cacheEntryKey(tenant, id), value, 'EX', wishes.semanticTtlS)]);
-      await this.announce({ ...partition, text: place.text, entry: id, expiresAtMs: Date.now() + wishes.semanticTtlS * 1000 });
-    } catch (error) {
-      this.logger.warn({ err: error, request_id: operation.id }, 'an answer could not be kept');
-    }
+    const { model, deployment } = answer.candidate;
+    const meta = { v: 1 as const, id, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage: attempt?.usage ?? null, price: attempt?.price ?? null };
+    const ttlS = wishes.semanticTtlS;
+    return {
+      value: encodeEntry({ meta, body }),
+      exact: exactKey === null ? null : { key: exactKey, ttlS: wishes.exactTtlS },
+      similar: partition === null || !isComplete(completion) ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs: Date.now() + ttlS * 1000 } },
+    };
+  }
+
+  /** Adds the writing of an answer to a pipeline on this store's Redis. */
+  queue(pipeline: ChainableCommander, { value, exact, similar }: KeptAnswer): void {
+    for (const place of [exact, similar]) if (place !== null) pipeline.set(place.key, value, 'EX', place.ttlS);
+  }
+
+  /** Tells the semantic-cache of an answer that was written. Never rejects. */
+  async written({ similar }: KeptAnswer): Promise<void> {
+    if (similar === null) return;
+    await this.announce(similar.event).catch((error: unknown) => this.logger.warn({ err: error, entry: similar.event.entry }, 'the semantic-cache could not be told of an answer'));
   }
 }

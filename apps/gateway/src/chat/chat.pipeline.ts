@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { context } from '@opentelemetry/api';
 import { cacheKeys, eligibility, lastUserText } from '@deja/cache-key';
-import { DejaError, cacheEntryKey, exactKey, semanticPresenceKey, type Principal, type RoutingSnapshot, type SemanticPartition } from '@deja/contracts';
+import { DejaError, cacheEntryKey, exactKey, semanticPresenceKey, type Principal, type RoutingSnapshot } from '@deja/contracts';
 import { planRequest } from '@deja/routing';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import type { Answer, Attempts } from '../attempt/attempts.ts';
-import type { AnswerStore } from '../cache/answer-store.ts';
-import { cacheWishes, type CacheWishes } from '../cache/directives.ts';
+import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
+import { cacheWishes } from '../cache/directives.ts';
 import type { SemanticLookup } from '../cache/semantic-lookup.ts';
 import { ContentRules } from '../guard/content-rules.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
@@ -25,15 +25,6 @@ export const CHAT_ENDPOINT = 'chat/completions';
 
 /** Output tokens reserved where the client did not bound them: a long answer; settlement corrects it. */
 const UNBOUNDED_OUTPUT_TOKENS = 1024;
-
-/** Where this request's answer may be found and kept. */
-interface CachePlace {
-  wishes: CacheWishes;
-  tenant: string;
-  exactKey: string | null;
-  partition: SemanticPartition | null;
-  text: string;
-}
 
 /** The way of one chat request through the gateway, top to bottom. */
 export class ChatPipeline {
@@ -93,7 +84,7 @@ export class ChatPipeline {
     if (answer.kind === 'whole') sendWhole(response, operation, answer.body);
     else await this.relay(operation, answer, response);
     // 10 Settle: on every exit, below; a clean answer is kept for the next one who asks, in the same round trip
-    operation.keeping = this.answers.keep(operation, place, answer);
+    operation.kept = this.answers.prepare(operation, place, answer);
   }
 
   private validate(operation: Operation, principal: Principal, bytes: Buffer, { settings, models }: RoutingSnapshot): ChatRequest {

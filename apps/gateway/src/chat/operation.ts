@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { context, trace, TraceFlags, type Context, type Span } from '@opentelemetry/api';
 import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
+import type { KeptAnswer } from '../cache/answer-store.ts';
 import type { CacheEntry } from '../cache/entry.ts';
 import type { Reservation } from '../limits/reserve.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
@@ -29,8 +30,8 @@ export class Operation {
   cacheReason: string | null = null;
   hit: (CacheEntry & { similarity: number | null }) | null = null;
   servedModel: string | null = null;
-  /** The answer on its way into the cache; never rejects. */
-  keeping: Promise<void> | null = null;
+  /** What settlement is to put into the cache. */
+  kept: KeptAnswer | null = null;
   readonly attempts: AttemptRecord[] = [];
 
   status = 0;

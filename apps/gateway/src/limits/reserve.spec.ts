@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId, type OpenOperation } from '@deja/contracts';
+import { runScript } from '@deja/redis';
 import { RedisProcess } from '@deja/testing';
 import { ceilingsFor, rateLimitHeaders } from './ceilings.ts';
 import { Reserver, type ReserveRequest } from './reserve.ts';
@@ -46,7 +47,7 @@ describe('limits', () => {
     const limit = ceiling({ tokensPerMinute: 1000 });
     const first = await reserver.reserve(request([[limit]], 900), 'closed');
     await expect(reserver.reserve(request([[limit]], 200), 'closed')).rejects.toEqual(refusal);
-    await reserver.settle(first.reservation, { tokens: 100 - 900 });
+    for (const { script, keys, args } of reserver.corrections(first.reservation, { tokens: 100 - 900 })) await runScript(server.client, script, keys, args);
     expect((await reserver.reserve(request([[limit]], 900), 'closed')).reservation.states[0]).toMatchObject({ usedTokens: 1000 });
   });
 

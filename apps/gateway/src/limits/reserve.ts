@@ -83,10 +83,10 @@ export class Reserver {
     return isUp(this.cache) ? await this.cache.getBuffer(key).catch(() => null) : null; // an outage of the cache is a miss
   }
 
-  /** Replaces the estimate by what was used; `requests` is -1 to give the request itself back. Losing this to an outage leaves the estimate to expire. */
-  async settle(reservation: Reservation, change: { tokens: number; requests?: number }): Promise<void> {
-    if (change.tokens === 0 && !change.requests) return;
-    await Promise.all(reservation.shards.map((shard) => runScript(this.redis, ADJUST, shard.counters, [shard.second, change.requests ?? 0, change.tokens])));
+  /** What replaces the estimate by what was used; `requests` is -1 to give the request itself back. Losing it to an outage leaves the estimate to expire. */
+  corrections(reservation: Reservation, change: { tokens: number; requests?: number }): ScriptCall[] {
+    if (change.tokens === 0 && !change.requests) return [];
+    return reservation.shards.map(({ counters, second }) => ({ script: ADJUST, keys: counters, args: [second, change.requests ?? 0, change.tokens] }));
   }
 
   /** Reads the verdicts of all shards; when one refuses, the others give their charge back. */
@@ -105,7 +105,8 @@ export class Reserver {
       } else if (ceiling) refusal = { ceiling, kind: reply[2] === 'tokens' ? 'tokens' : 'requests', waitMs: Number(reply[3]), states };
     }
     if (refusal === null) return reservation;
-    await this.settle(reservation, { tokens: -request.tokens, requests: -1 });
+    const back = this.corrections(reservation, { tokens: -request.tokens, requests: -1 });
+    await Promise.all(back.map(({ script, keys, args }) => runScript(this.redis, script, keys, args)));
     throw new LimitRefusal(refusal.ceiling, refusal.kind, refusal.waitMs, [...reservation.states, ...refusal.states]);
   }
 

@@ -39,12 +39,19 @@ function outbox(instance: string): { box: Outbox; queued: string[]; queue: { up:
   return { box, queued, queue };
 }
 
+/** As settlement does it. */
+async function settle(box: Outbox, record: OperationRecord): Promise<void> {
+  const pipeline = server.client.pipeline();
+  box.queue(pipeline, record);
+  box.settled(record, await pipeline.exec().then((replies) => replies?.every(([error]) => error === null) ?? false, () => false));
+}
+
 describe('settled operations on their way to the ledger', () => {
   test('a record is in Redis until the queue has it, then leaves no trace', async () => {
     const { box, queued } = outbox('a');
     await box.start();
     const record = settled();
-    await box.settled(record);
+    await settle(box, record);
     await eventually('the record to be queued', async () => queued.includes(record.id) && (await server.client.hlen(gatewayOpsKey('a'))) === 0);
     await box.close();
     expect(await server.client.sismember(GATEWAYS_KEY, 'a')).toBe(0);
@@ -66,7 +73,7 @@ describe('settled operations on their way to the ledger', () => {
     queue.up = false;
     await box.start();
     const records = Array.from({ length: 450 }, () => settled());
-    await Promise.all(records.map((record) => box.settled(record)));
+    await Promise.all(records.map((record) => settle(box, record)));
     await eventually('the records to arrive', () => readdirSync(join(dir, 'c')).length > 0);
     await box.flush();
     queue.up = true;
@@ -83,12 +90,12 @@ describe('settled operations on their way to the ledger', () => {
     const running = open();
     box.opened(done, false);
     box.opened(running, false);
-    await box.settled(settled(done.id));
+    await settle(box, settled(done.id));
     expect(queued).toEqual([]);
     await server.restart();
     await eventually('the records to arrive', async () => queued.includes(done.id) && (await server.client.hexists(gatewayOpsKey('d'), running.id)) === 1);
     expect(await server.client.hexists(gatewayOpsKey('d'), done.id)).toBe(0);
-    await box.settled(settled(running.id));
+    await settle(box, settled(running.id));
     await eventually('the records to arrive', () => queued.includes(running.id));
     await box.close();
   });

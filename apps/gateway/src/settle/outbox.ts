@@ -1,7 +1,7 @@
 import { gatewayAliveKey, gatewayOpsKey, GATEWAY_HEARTBEAT_S, GATEWAYS_KEY, type OpenOperation, type OperationRecord, type UsageBatch } from '@deja/contracts';
 import { isUp } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 import type { Spool } from './spool.ts';
 
 /** Puts one batch on the usage queue; resolves when Redis has it. */
@@ -49,16 +49,15 @@ export class Outbox {
     if (!recorded) this.toSpool([operation]);
   }
 
-  /** Takes a settled operation. Never throws: settlement must not fail a request that was answered. */
-  async settled(record: OperationRecord): Promise<void> {
+  /** Adds the first step, the record in place of the opening, to a pipeline. */
+  queue(pipeline: ChainableCommander, record: OperationRecord): void {
+    pipeline.hset(gatewayOpsKey(this.o.instance), record.id, JSON.stringify(record));
+  }
+
+  /** Takes a settled operation; `recorded` says whether Redis has its record. Never throws: settlement must not fail a request that was answered. */
+  settled(record: OperationRecord, recorded: boolean): void {
     this.open.delete(record.id);
-    try {
-      if (!isUp(this.redis)) throw new Error('redis is away');
-      await this.redis.hset(gatewayOpsKey(this.o.instance), record.id, JSON.stringify(record));
-    } catch {
-      this.toSpool([record]); // the connection logs its own outages
-      return;
-    }
+    if (!recorded) return this.toSpool([record]);
     this.waiting.push(record);
     if (this.waiting.length >= BATCH_SIZE) void this.flush();
     else this.timer ??= setTimeout(() => void this.flush(), BATCH_MS);

@@ -1,6 +1,9 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { DejaError, type OpenOperation } from '@deja/contracts';
+import { DejaError, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { isUp, queueScript, scriptReply } from '@deja/redis';
 import { GEN_AI, type Logger } from '@deja/telemetry';
+import type { ChainableCommander, Redis } from 'ioredis';
+import type { AnswerStore } from '../cache/answer-store.ts';
 import type { Operation } from '../chat/operation.ts';
 import type { Reserver } from '../limits/reserve.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -11,7 +14,9 @@ import { chargedTokens, settledRecord } from './settlement.ts';
 export class Settler {
   constructor(
     private readonly reserver: Reserver,
+    private readonly redis: Redis,
     private readonly outbox: Outbox,
+    private readonly answers: AnswerStore,
     private readonly metrics: GatewayMetrics,
     private readonly logger: Pick<Logger, 'error' | 'warn'>,
   ) {}
@@ -25,15 +30,26 @@ export class Settler {
     this.endSpan(operation);
     this.metrics.count(operation);
     if (operation.principal === null) return;
-    const record = settledRecord(operation.facts());
-    // Begun together, these share one write to Redis.
-    await Promise.all([operation.keeping, this.correctLimits(operation, chargedTokens(record)), this.outbox.settled(record)]);
+    await this.write(operation, settledRecord(operation.facts()));
   }
 
-  private async correctLimits(operation: Operation, usedTokens: number): Promise<void> {
-    const { reservation } = operation;
-    if (reservation === null) return;
-    await this.reserver.settle(reservation, { tokens: usedTokens - reservation.tokens }).catch((error: unknown) => {
+  /**
+   * Record, limits and cache in one write, begun before the client can ask again: the same question on the next line of the
+   * same connection finds the answer.
+   */
+  private async write(operation: Operation, record: OperationRecord): Promise<void> {
+    const { kept, reservation } = operation;
+    if (!isUp(this.redis)) return this.outbox.settled(record, false);
+    const pipeline = this.redis.pipeline();
+    this.outbox.queue(pipeline, record);
+    const corrections = reservation === null ? [] : this.reserver.corrections(reservation, { tokens: chargedTokens(record) - reservation.tokens });
+    for (const correction of corrections) queueScript(pipeline, correction);
+    const apart = kept === null || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
+    if (kept) this.answers.queue(apart ?? pipeline, kept);
+    const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
+    this.outbox.settled(record, replies[0]?.[0] === null);
+    if (kept && (keptApart ?? replies).every(([error]) => error === null)) await this.answers.written(kept);
+    await Promise.all(corrections.map((correction, i) => scriptReply(this.redis, replies[i + 1], correction))).catch((error: unknown) => {
       this.logger.warn({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
     });
   }
@@ -56,5 +72,16 @@ export class Settler {
     });
     if (operation.outcome === 'error') span.setStatus({ code: SpanStatusCode.ERROR, message: operation.errorCode ?? '' });
     span.end();
+  }
+}
+
+type PipelineReply = [error: Error | null, value: unknown];
+
+/** Replies of a pipeline; one error when the connection broke. */
+async function executed(pipeline: ChainableCommander): Promise<PipelineReply[]> {
+  try {
+    return (await pipeline.exec()) ?? [];
+  } catch (error) {
+    return [[error instanceof Error ? error : new Error(String(error)), null]];
   }
 }
