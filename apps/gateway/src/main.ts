@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
@@ -17,7 +18,7 @@ const SERVICE = 'gateway';
 
 async function start(): Promise<void> {
   const environment = readEnvironment(process.env);
-  const instance = process.env['DEJA_INSTANCE'] ?? SERVICE;
+  const instance = process.env['DEJA_INSTANCE'] ?? `${hostname()}-${process.pid}`;
   const logger = createLogger({ service: SERVICE, instance, level: environment.logLevel });
   const telemetry = startTelemetry({ service: SERVICE, instance });
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
