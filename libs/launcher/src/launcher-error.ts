@@ -12,6 +12,7 @@ export function asLauncherError(error: unknown, place: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') return new LauncherError(`The disk that holds ${place} is full: free some space there, then start again.`, { cause: error });
   if (code === 'EACCES' || code === 'EPERM') return new LauncherError(`There is no permission to write to ${place}: change its owner or set DEJA_DATA_DIR to another directory.`, { cause: error });
   if (code === 'EROFS') return new LauncherError(`${place} is on a read-only file system: set DEJA_DATA_DIR to a directory that can be written to.`, { cause: error });
+  if (code === 'ENOENT') return new LauncherError(`${place} cannot be made: set DEJA_DATA_DIR to another directory.`, { cause: error });
   if (code === 'ENOTDIR' || code === 'EEXIST') return new LauncherError(`${place} is in the way: it is not a directory. Move it, or set DEJA_DATA_DIR to another directory.`, { cause: error });
   return error;
 }
