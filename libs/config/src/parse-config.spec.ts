@@ -23,6 +23,10 @@ function errors(text: string, readFile?: (path: string) => string): Extract<Pars
 const PROVIDER = 'providers:\n  local: { kind: openai, base_url: "http://localhost:1/v1" }\n';
 
 describe('deja.yaml', () => {
+  test.each([200, 700, 1500, 20_000])('a file nested %d deep is refused like any other bad file', (depth) => {
+    expect(errors(`providers: ${'['.repeat(depth)}${']'.repeat(depth)}`)).not.toHaveLength(0);
+  });
+
   test('becomes a complete configuration, with the defaults that were decided', () => {
     const { config, warnings } = good(`
 providers:

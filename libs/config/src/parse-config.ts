@@ -27,6 +27,16 @@ export function parseConfig(
   environment: ConfigEnvironment,
   readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
 ): ParsedConfig {
+  try {
+    return parse(yamlText, environment, readFile);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    // The stack ran out somewhere on the way down; where exactly says nothing.
+    return { ok: false, errors: [{ path: '', line: 1, column: 1, message: 'the file is nested too deeply to be a configuration' }], files: [] };
+  }
+}
+
+function parse(yamlText: string | null, environment: ConfigEnvironment, readFile: (path: string) => string): ParsedConfig {
   if (yamlText === null) return { ok: true, config: withoutFile(environment), warnings: [], files: [] };
   const source = new YamlSource(yamlText);
   const syntax = source.syntaxProblems();

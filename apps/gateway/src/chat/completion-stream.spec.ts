@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SSE_DONE, SseParser } from '../dialects/sse.ts';
 import { streamOf } from '../reply/replay.ts';
-import { asCompletion, isStorable, type ChatCompletion } from './completion.ts';
+import { asCompletion, isStorable, usageOf, type ChatCompletion } from './completion.ts';
 import { CompletionAssembler } from './completion-stream.ts';
 
 function assemble(chunks: unknown[]): CompletionAssembler {
@@ -68,6 +68,20 @@ describe('whole and streamed answers', () => {
   test('a key that would reach the prototype is dropped', () => {
     assemble([JSON.parse('{"choices":[{"index":0,"delta":{"__proto__":{"polluted":true}}}]}')]);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('usage as the provider says it', () => {
+  test('is counted with its details', () => {
+    expect(usageOf({ prompt_tokens: 10, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 4 }, completion_tokens_details: { reasoning_tokens: 2 } })).toEqual({ promptTokens: 10, cachedTokens: 4, cacheWriteTokens: 0, completionTokens: 5, reasoningTokens: 2 });
+  });
+
+  test('more cached tokens than there are is not believed', () => {
+    expect(usageOf({ prompt_tokens: 10, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 400 } })?.cachedTokens).toBe(10);
+  });
+
+  test.each([{}, { prompt_tokens: -1 }, { prompt_tokens: 1e300 }, { prompt_tokens: 1, completion_tokens: 2 ** 53 }, { prompt_tokens: 1, completion_tokens: -5 }, { prompt_tokens: '7' as unknown as number }, { prompt_tokens: Number.NaN }])('%j is not worth believing: the bill is estimated instead', (usage) => {
+    expect(usageOf(usage)).toBeNull();
   });
 });
 

@@ -26,11 +26,15 @@ export interface CompletionUsage {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 }
 
-const tokens = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);
+/** No answer has more tokens than this; a provider that says so is not believed, and the bill says "estimated". */
+const MOST_TOKENS = 1_000_000_000;
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST_TOKENS;
+const tokens = (value: unknown): number => (isCount(value) ? Math.round(value) : 0);
 
 /** OpenAI's `usage` object as deja counts it; null when there is none worth believing. */
 export function usageOf(usage: CompletionUsage | null | undefined): Usage | null {
-  if (!usage || typeof usage.prompt_tokens !== 'number') return null;
+  if (!usage || !isCount(usage.prompt_tokens) || !isCount(usage.completion_tokens ?? 0)) return null;
   return {
     promptTokens: tokens(usage.prompt_tokens),
     cachedTokens: Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), tokens(usage.prompt_tokens)),
