@@ -92,7 +92,17 @@ describe('bad input stops at the door, in OpenAI’s shape, with the field’s n
       const socket = connect(Number(port), hostname, () => socket.write('NONSENSE \u0000\r\n\r\n'));
       socket.on('data', (data: Buffer) => (text += data.toString())).on('close', () => resolve(text)).on('error', reject);
     });
-    expect(reply).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(reply).toMatch(/^HTTP\/1\.1 400 /);
+    expect(JSON.parse(reply.split('\r\n\r\n')[1]!)).toMatchObject({ error: { code: 'invalid_value', type: 'invalid_request_error' } });
+  });
+
+  test('a path that cannot be decoded gets its error in the same shape', async () => {
+    const response = await fetch(`${cluster.url}/v1/models/%zz`, { headers: { authorization: `Bearer ${cluster.key}` } });
+    expect([response.status, await response.json()]).toEqual([400, { error: expect.objectContaining({ code: 'invalid_value', param: 'path' }) }]);
+  });
+
+  test('a user is never shortened: one that is too long is refused', async () => {
+    expect(refusal(await post(cluster, { ...valid, user: 'u'.repeat(513) }))).toMatchObject({ status: 400, code: 'invalid_value', param: 'user' });
   });
 
   test('random bodies never give a 5xx and reach the provider only when they are valid', async () => {

@@ -56,6 +56,7 @@ describe('what a provider could serve is served', () => {
 
   test('while Redis is away and the gateway is killed: what it had settled comes out of its spool', async () => {
     await cluster.suspend('redis');
+    await eventually('the gateway to notice', async () => (await post(cluster, question())).headers.get('x-cache-reason') === 'cache_unavailable');
     const replies = await Promise.all(Array.from({ length: 10 }, () => post(cluster, question())));
     expect(replies.map((reply) => reply.status)).toEqual(Array(10).fill(200));
     cluster.kill('gateway');

@@ -133,4 +133,16 @@ describe('streams tell the truth', () => {
     expect(await post(cluster, chat(question()))).toMatchObject({ status: 400, json: { error: { message: said.message, param: 'temperature' } } });
     expect(provider.requests).toHaveLength(1);
   });
+
+  test('a provider that repeats its credential in a complaint does not tell it to the client', async () => {
+    provider.script((request) => status(400, {}, { error: { message: `no: ${request.credential}`, type: 'invalid_request_error', param: null, code: null } }));
+    const reply = await post(cluster, chat(question()));
+    expect(reply.json.error?.message).toBe('no: [masked]');
+  });
+
+  test('an absurd count of tokens is not billed: it is estimated', async () => {
+    provider.script(answer('Short.', { usage: { promptTokens: -5, completionTokens: 1e30 } }));
+    const reply = await post(cluster, chat(question()));
+    expect(await operationRow(cluster, reply.headers.get('x-request-id'))).toMatchObject({ usage_source: 'estimated' });
+  });
 });

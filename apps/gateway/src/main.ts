@@ -8,6 +8,7 @@ import { GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
 import type { FastifyRequest } from 'fastify';
 import { GatewayModule } from './gateway.module.ts';
+import { refuseRaw, refuseUnreadable } from './unreadable.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
 
@@ -24,7 +25,7 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  const adapter = new FastifyAdapter({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } });
+  const adapter = new FastifyAdapter({ clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
   const http = adapter.getInstance();
   // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.

@@ -23,6 +23,14 @@ function errors(text: string, readFile?: (path: string) => string): Extract<Pars
 const PROVIDER = 'providers:\n  local: { kind: openai, base_url: "http://localhost:1/v1" }\n';
 
 describe('deja.yaml', () => {
+  test.each(['', '  \n', '# only a comment\n', 'null\n'])('an empty file (%j) is refused: a save cut short must not take the configuration away', (text) => {
+    expect(errors(text)).toEqual([expect.objectContaining({ message: expect.stringContaining('empty') })]);
+  });
+
+  test('a file that refers to itself is refused like any other bad file', () => {
+    expect(errors('providers: &a [*a]\n')).not.toHaveLength(0);
+  });
+
   test.each([200, 700, 1500, 20_000])('a file nested %d deep is refused like any other bad file', (depth) => {
     expect(errors(`providers: ${'['.repeat(depth)}${']'.repeat(depth)}`)).not.toHaveLength(0);
   });
@@ -70,8 +78,8 @@ prices:
     });
   });
 
-  test('absent or empty: OPENAI_API_KEY makes a pool that serves every name', () => {
-    for (const text of [null, '', '# nothing\n', 'limits:\n']) {
+  test('without a file, or one that names no provider, OPENAI_API_KEY makes a pool that serves every name', () => {
+    for (const text of [null, 'limits:\n']) {
       const { config } = good(text, { ...NOTHING, openaiApiKeys: ['sk-a', 'sk-b'], openaiBaseUrl: 'http://llm:8080/v1/' });
       expect(config.providers).toMatchObject([{ name: 'openai', kind: 'openai', baseUrl: 'http://llm:8080/v1', credentials: [{ id: 'openai/main-1' }, { id: 'openai/main-2' }] }]);
       expect(config.models).toMatchObject([{ name: '*', deployments: [{ provider: 'openai', upstreamModel: '*' }] }]);

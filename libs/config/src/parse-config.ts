@@ -44,6 +44,9 @@ function parse(yamlText: string | null, environment: ConfigEnvironment, readFile
 
   const written = dataOf(source);
   if ('error' in written) return { ok: false, errors: [written.error], files: [] };
+  if (written.data === null || written.data === undefined) {
+    return { ok: false, errors: [source.problem([], 'the file is empty: write a configuration, or remove the file to run without one')], files: [] };
+  }
   const resolved = resolveReferences(written.data, { variables: environment.variables, readFile });
   const form = checkForm(resolved.data);
   const problems = [...resolved.problems, ...form.problems];

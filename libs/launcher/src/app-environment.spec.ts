@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { assignSeats } from './app-environment.ts';
+import { appEnvironment, assignSeats } from './app-environment.ts';
 import { freePort } from './port.ts';
 
 const HOST = '127.0.0.1';
@@ -34,4 +34,20 @@ test('a busy client port is one sentence with the port and the way out', async (
   const port = await freePort();
   const seats = whileBusy(port, () => assignSeats({ gateway: 1, router: 1, 'semantic-cache': 1, 'usage-worker': 1 }, { host: HOST, port, opsPort: 0 }));
   await expect(seats).rejects.toThrow(`Port ${port} is in use by another program: stop that one, or choose another port with PORT=${port + 100} npm start.`);
+});
+
+test('a provider key and the database reach only the process that uses them', () => {
+  const cluster = {
+    env: { PATH: '/bin', OPENAI_API_KEY: 'sk-provider', ANTHROPIC_API_KEY: 'sk-other', DATABASE_URL: 'postgres://a:b@c/d', OTEL_EXPORTER_OTLP_HEADERS: 'x=y' },
+    host: HOST, dataDir: '/data', redisUrl: 'redis://r', databaseUrl: 'postgres://u:p@h/d',
+    secrets: { adminKey: 'admin', bootstrapKey: 'boot', masterKey: { DEJA_MASTER_KEY_FILE: '/f' }, adminKeyFile: '/a' },
+  };
+  const told = (app: 'gateway' | 'router' | 'semantic-cache' | 'usage-worker'): NodeJS.ProcessEnv => appEnvironment({ app, n: 1, port: null, opsPort: 1 }, cluster as unknown as Parameters<typeof appEnvironment>[1]);
+  expect(told('router')).toMatchObject({ OPENAI_API_KEY: 'sk-provider', DATABASE_URL: 'postgres://u:p@h/d', DEJA_BOOTSTRAP_KEY: 'boot' });
+  for (const app of ['gateway', 'semantic-cache', 'usage-worker'] as const) {
+    expect(JSON.stringify(told(app))).not.toMatch(/sk-provider|sk-other|boot|DEJA_MASTER/);
+    expect(told(app)).toMatchObject({ PATH: '/bin', OTEL_EXPORTER_OTLP_HEADERS: 'x=y' });
+  }
+  expect(told('gateway')['DATABASE_URL']).toBeUndefined();
+  expect(told('usage-worker')['DATABASE_URL']).toBe('postgres://u:p@h/d');
 });

@@ -52,23 +52,34 @@ function busySentence(port: number, n: number): string {
   return `Port ${port}${which} is in use by another program: stop that one, or choose another port with PORT=${port + 100} npm start.`;
 }
 
-/** What every app of this cluster is told; `seat` adds what is its own. */
+const SECRET_NAME = /KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL/i;
+
+/**
+ * What a process that is not the router may know of the launcher's environment: the router alone reads deja.yaml, and with it
+ * whatever variables that names. OpenTelemetry's headers are each process's own to send.
+ */
+export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => (name.startsWith('OTEL_') || !SECRET_NAME.test(name)) && name !== 'DATABASE_URL'));
+}
+
+const USES_DATABASE: readonly AppName[] = ['router', 'usage-worker'];
+
+/** What one replica is told: everything for the router, for the others only what they need. */
 export function appEnvironment(
   seat: Seat,
   cluster: { env: NodeJS.ProcessEnv; host: string; dataDir: string; redisUrl: string; databaseUrl: string | null; secrets: Secrets },
 ): NodeJS.ProcessEnv {
   const { secrets } = cluster;
   return {
-    ...cluster.env,
+    ...(seat.app === 'router' ? cluster.env : withoutSecrets(cluster.env)),
     HOST: cluster.host,
     ...(seat.port === null ? {} : { PORT: String(seat.port) }),
     OPS_PORT: String(seat.opsPort),
     DEJA_INSTANCE: `${seat.app}-${seat.n}`,
     DEJA_DATA_DIR: cluster.dataDir,
     REDIS_URL: cluster.redisUrl,
-    ...(cluster.databaseUrl === null ? {} : { DATABASE_URL: cluster.databaseUrl }),
-    DEJA_ADMIN_KEY: secrets.adminKey,
-    DEJA_BOOTSTRAP_KEY: secrets.bootstrapKey,
-    ...secrets.masterKey,
+    ...(cluster.databaseUrl === null || !USES_DATABASE.includes(seat.app) ? {} : { DATABASE_URL: cluster.databaseUrl }),
+    ...(seat.app === 'router' ? { DEJA_BOOTSTRAP_KEY: secrets.bootstrapKey, ...secrets.masterKey } : {}),
+    ...(seat.app === 'gateway' || seat.app === 'router' ? { DEJA_ADMIN_KEY: secrets.adminKey } : {}),
   };
 }

@@ -124,8 +124,8 @@ test('gateways drain before the other apps, and Redis stays until the end', asyn
 });
 
 test('every app is told where things are, and gets the secrets that it needs', async () => {
-  const { cluster, dataDir, lines } = await start({ apps: ['gateway'] });
-  const told: unknown = JSON.parse(texts(lines, 'gateway-1')[0]!);
+  const { cluster, dataDir, lines } = await start({ apps: ['router'] });
+  const told: unknown = JSON.parse(texts(lines, 'router-1')[0]!);
   expect(told).toEqual({ app: 'stand-in', DEJA_DATA_DIR: dataDir, REDIS_URL: cluster.redisUrl, DATABASE_URL: cluster.databaseUrl, keys: true });
 });
 

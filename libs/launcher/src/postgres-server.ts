@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client, escapeIdentifier } from 'pg';
+import { withoutSecrets } from './app-environment.ts';
 import { asLauncherError, LauncherError } from './launcher-error.ts';
 import { poll } from './poll.ts';
 import { freePort } from './port.ts';
@@ -53,7 +54,7 @@ export async function startPostgres(options: PostgresOptions): Promise<ManagedPo
     name: 'postgres',
     command: files.postgres,
     args: flags(files.data, port, options.durable ?? true),
-    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+    env: { ...withoutSecrets(process.env), LC_ALL: 'C', TZ: 'UTC' },
     user: files.account,
     // Postgres' "fast" shutdown: ends sessions instead of waiting for them.
     stopSignal: 'SIGINT',
@@ -160,7 +161,7 @@ async function initdb(files: PostgresFiles, target: string, passwordFile: string
   const args = ['-D', target, '-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-instructions'];
   const said: string[] = [];
   const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(files.initdb, args, { ...files.account, env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' }, stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' });
+    const child = spawn(files.initdb, args, { ...files.account, env: { ...withoutSecrets(process.env), LC_ALL: 'C', TZ: 'UTC' }, stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' });
     child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(...text.trim().split('\n')));
     child.once('error', reject);
     child.once('close', resolve);

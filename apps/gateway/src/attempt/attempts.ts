@@ -12,7 +12,7 @@ import { simulate } from '../dialects/simulated.ts';
 import type { CredentialLeases } from './credential-leases.ts';
 import { AttemptFailure, attemptErrorCode, finalError } from './failure.ts';
 import type { OutcomeReporter } from './outcome-reporter.ts';
-import { failureOfError, readWhole, type Upstream, type UpstreamReply } from './upstream.ts';
+import { failureOfError, readWhole, type Upstream, type UpstreamCall, type UpstreamReply } from './upstream.ts';
 
 /** An answer whose first content has arrived. From here on nobody else can take over. */
 export type Answer =
@@ -70,7 +70,7 @@ export class Attempts {
     const { deployment } = candidate;
     if (deployment.kind === 'simulated') return simulate(request, candidate.upstreamModel, call.signal);
     const credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
-    return this.upstream.send({
+    return this.call(credential, {
       url: chatUrl(deployment.baseUrl),
       headers: { ...openAiHeaders(credential), ...call.traceHeaders },
       body: chatBody(request, candidate),
@@ -78,6 +78,15 @@ export class Attempts {
       timeouts: call.settings.timeouts,
       signal: call.signal,
     });
+  }
+
+  /** A provider that repeats the credential in its complaint must not tell it to the client. */
+  private async call(credential: string | null, upstreamCall: UpstreamCall): Promise<UpstreamReply> {
+    try {
+      return await this.upstream.send(upstreamCall);
+    } catch (error) {
+      throw credential !== null && error instanceof AttemptFailure ? error.without(credential) : error;
+    }
   }
 }
 
@@ -164,8 +173,9 @@ class Call {
       record.errorCode = failure.kind === 'cancelled' ? null : attemptErrorCode(failure);
       record.status ??= failure.status;
       this.retryAfterMs = failure.retryAfterMs;
-      // The provider was at work when the client left or the deadline passed, and bills the prompt at least.
-      if ((failure.kind === 'cancelled' || failure.kind === 'timeout') && record.usage === null) this.count(null, 0);
+      // The provider was at work when the client left, the deadline passed or its answer broke off, and bills the prompt at least.
+      const wasAtWork = failure.kind === 'cancelled' || failure.kind === 'timeout' || (record.status !== null && record.status < 300);
+      if (wasAtWork && record.usage === null) this.count(null, 0);
       this.controller.abort(failure);
       this.stream?.cancel().catch(() => undefined); // it is broken already
     }

@@ -29,6 +29,13 @@ export class AttemptFailure extends Error {
     this.providerError = detail.providerError ?? null;
   }
 
+  /** The same failure, with this secret taken out of the provider's words. */
+  without(secret: string): AttemptFailure {
+    const said = this.providerError;
+    if (said === null || !said.message.includes(secret)) return this;
+    return new AttemptFailure(this.kind, { ...(this.status !== null && { status: this.status }), retryAfterMs: this.retryAfterMs, providerError: { ...said, message: said.message.replaceAll(secret, '[masked]') }, cause: this.cause });
+  }
+
   /** Whether another candidate may do better. */
   get retryable(): boolean {
     return this.kind !== 'caller' && this.kind !== 'cancelled';

@@ -37,7 +37,7 @@ export class AnswerStore {
   constructor(
     readonly redis: Redis,
     private readonly announce: AnnounceAnswer,
-    private readonly logger: Pick<Logger, 'warn'>,
+    private readonly logger: Pick<Logger, 'debug'>,
   ) {}
 
   async read(key: string): Promise<Buffer | null> {
@@ -79,6 +79,6 @@ export class AnswerStore {
   /** Tells the semantic-cache of an answer that was written. Never rejects. */
   async written({ similar }: KeptAnswer): Promise<void> {
     if (similar === null) return;
-    await this.announce(similar.event).catch((error: unknown) => this.logger.warn({ err: error, entry: similar.event.entry }, 'the semantic-cache could not be told of an answer'));
+    await this.announce(similar.event).catch((error: unknown) => this.logger.debug({ err: error, entry: similar.event.entry }, 'the semantic-cache could not be told of an answer'));
   }
 }

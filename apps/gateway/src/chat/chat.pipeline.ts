@@ -19,7 +19,7 @@ import type { Settler } from '../settle/settler.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { parseChatRequest, promptTexts, type ChatRequest } from './chat-request.ts';
 import { asCompletion } from './completion.ts';
-import { tagsOf, type Operation } from './operation.ts';
+import { headerText, tagsOf, userOf, type Operation } from './operation.ts';
 
 export const CHAT_ENDPOINT = 'chat/completions';
 
@@ -75,20 +75,20 @@ export class ChatPipeline {
     // 6 Reserve
     const reserved = await operation.timed('reserve', () => this.reserve(operation, principal, request, place, snapshot));
     // 7 Look up
-    if (await operation.timed('cache', () => this.lookUp(operation, place, reserved))) return this.replyFromCache(operation, request, response);
+    if (await operation.timed('cache', () => this.lookUp(operation, place, reserved))) return this.replyFromCache(operation, request, response, snapshot.settings.timeouts.idle_ms);
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt
     const answer = await operation.timed('upstream', () => this.attempts.run(operation, request, plan, snapshot.settings));
     operation.servedModel = answer.candidate.model;
     // 9 Reply
     if (answer.kind === 'whole') sendWhole(response, operation, answer.body);
-    else await this.relay(operation, answer, response);
+    else await this.relay(operation, answer, response, snapshot.settings.timeouts.idle_ms);
     // 10 Settle: on every exit, below; a clean answer is kept for the next one who asks, in the same round trip
     operation.kept = this.answers.prepare(operation, place, answer);
   }
 
   private validate(operation: Operation, principal: Principal, bytes: Buffer, { settings, models }: RoutingSnapshot): ChatRequest {
-    operation.tags = tagsOf(operation.headers['x-deja-tags']);
+    operation.tags = tagsOf(headerText(operation.headers['x-deja-tags']));
     if (bytes.length > settings.validation.max_body_bytes) {
       throw new DejaError('request_too_large', `The request body has ${bytes.length} bytes, at most ${settings.validation.max_body_bytes} are allowed.`);
     }
@@ -96,8 +96,7 @@ export class ChatPipeline {
     if (typeof body.value['model'] === 'string') operation.requestedModel = body.value['model'].slice(0, 256);
     operation.stream = body.value['stream'] === true;
     const request = parseChatRequest(body, settings.validation);
-    const named = operation.headers['x-deja-user'];
-    operation.user = (typeof named === 'string' && named !== '' ? named : request.user)?.slice(0, 256) ?? null;
+    operation.user = userOf(headerText(operation.headers['x-deja-user']), request.user);
     operation.estimatedPromptTokens = request.promptTokens;
     if (!models.some(({ name }) => name === request.model || name === '*')) {
       throw new DejaError('model_not_found', `The model '${request.model}' does not exist.`, { param: 'model' });
@@ -179,22 +178,22 @@ export class ChatPipeline {
     return true;
   }
 
-  private async replyFromCache(operation: Operation, request: ChatRequest, response: ServerResponse): Promise<void> {
+  private async replyFromCache(operation: Operation, request: ChatRequest, response: ServerResponse, idleMs: number): Promise<void> {
     const body = operation.hit?.body ?? Buffer.alloc(0);
     if (!request.stream) return sendWhole(response, operation, body);
     const completion = asCompletion(JSON.parse(body.toString('utf8')));
     if (completion === null) throw new Error('a cache entry is not a chat completion');
     beginStream(response, operation);
-    for (const event of streamOf(completion, request.includeUsage)) await sendPiece(response, operation, event);
+    for (const event of streamOf(completion, request.includeUsage)) await sendPiece(response, operation, event, idleMs);
     response.end();
   }
 
-  private async relay(operation: Operation, answer: Extract<Answer, { kind: 'stream' }>, response: ServerResponse): Promise<void> {
+  private async relay(operation: Operation, answer: Extract<Answer, { kind: 'stream' }>, response: ServerResponse, idleMs: number): Promise<void> {
     try {
       beginStream(response, operation);
-      await sendPiece(response, operation, answer.head);
+      await sendPiece(response, operation, answer.head, idleMs);
       for await (const text of answer.stream.rest()) {
-        await sendPiece(response, operation, text);
+        await sendPiece(response, operation, text, idleMs);
         if (operation.abandoned) throw new AttemptFailure('cancelled');
       }
     } catch (error) {

@@ -40,7 +40,7 @@ export function usageOf(usage: CompletionUsage | null | undefined): Usage | null
     cachedTokens: Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), tokens(usage.prompt_tokens)),
     cacheWriteTokens: 0,
     completionTokens: tokens(usage.completion_tokens),
-    reasoningTokens: tokens(usage.completion_tokens_details?.reasoning_tokens),
+    reasoningTokens: Math.min(tokens(usage.completion_tokens_details?.reasoning_tokens), tokens(usage.completion_tokens)),
   };
 }
 

@@ -50,15 +50,17 @@ export function beginStream(response: ServerResponse, operation: Operation): voi
   });
 }
 
-/** Writes a piece and waits while the client is slower than the provider. Returns at once when the client is gone. */
-export async function sendPiece(response: ServerResponse, operation: Operation, text: string): Promise<void> {
+/** Writes a piece and waits while the client is slower than the provider; one that reads nothing for `idleMs` is given up. Returns at once when the client is gone. */
+export async function sendPiece(response: ServerResponse, operation: Operation, text: string, idleMs: number): Promise<void> {
   operation.firstByteSent();
   if (response.write(text) || operation.abandoned) return;
   // Either event may come: the client read on, or left.
   const waiting = new AbortController();
+  const timer = setTimeout(() => response.destroy(), idleMs);
   try {
     await Promise.race([once(response, 'drain', { signal: waiting.signal }), once(response, 'close', { signal: waiting.signal })]);
   } finally {
+    clearTimeout(timer);
     waiting.abort();
   }
 }

@@ -18,7 +18,7 @@ export class Settler {
     private readonly outbox: Outbox,
     private readonly answers: AnswerStore,
     private readonly metrics: GatewayMetrics,
-    private readonly logger: Pick<Logger, 'error' | 'warn'>,
+    private readonly logger: Pick<Logger, 'error' | 'debug'>,
   ) {}
 
   opened(open: OpenOperation, recorded: boolean): void {
@@ -50,7 +50,8 @@ export class Settler {
     this.outbox.settled(record, replies[0]?.[0] === null);
     if (kept && (keptApart ?? replies).every(([error]) => error === null)) await this.answers.written(kept);
     await Promise.all(corrections.map((correction, i) => scriptReply(this.redis, replies[i + 1], correction))).catch((error: unknown) => {
-      this.logger.warn({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
+      // Once per request during an outage, which the connection logs itself.
+      this.logger.debug({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
     });
   }
 

@@ -1,0 +1,21 @@
+import type { Socket } from 'node:net';
+import { STATUS_CODES } from 'node:http';
+import { DejaError, errorBody, newId } from '@deja/contracts';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+
+const STATUS_BY_CODE: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+
+/** What was no HTTP request gets its error in the same shape as all others, then the connection is closed. */
+export function refuseRaw(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
+  const message = status === 431 ? 'The request headers are too large.' : status === 408 ? 'The request did not arrive in time.' : 'This is not a readable HTTP request.';
+  const body = JSON.stringify(errorBody(new DejaError('invalid_value', message)));
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${newId()}\r\n\r\n${body}`);
+}
+
+/** A path that cannot be decoded. */
+export function refuseUnreadable(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const error = new DejaError('invalid_value', 'The path of the request cannot be read.', { param: 'path' });
+  void reply.status(error.status).header('x-request-id', newId()).send(errorBody(error));
+}
