@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { answer, chunks, cut, fakeProvider, hang, malformed, status, testCluster, unfinished, type FakeProvider, type TestCluster } from '@deja/testing';
 import { ask, attemptRows, chat, eventually, operationRow, post, sdk } from './client.ts';
@@ -117,6 +118,20 @@ describe('streams tell the truth', () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) bytes += part.value.length;
     expect(bytes).toBeGreaterThan(400 * piece.length);
     expect(cluster.pid('gateway')).toBe(pid);
+  });
+
+  test('a client that reads nothing is given up after the idle time, and its operation is settled', async () => {
+    provider.script(chunks(Array.from({ length: 400 }, () => 'x'.repeat(64 * 1024))));
+    const { hostname, port } = new URL(cluster.url);
+    const body = JSON.stringify(chat(question(), { stream: true, user: 'the-one-who-never-reads' }));
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.pause();
+    socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${cluster.key}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    const row = await eventually('its ledger row', async () => (await cluster.sql<{ outcome: string; usage_source: string }>(`select * from usage.operations where "user" = 'the-one-who-never-reads'`))[0]);
+    expect(row).toMatchObject({ outcome: 'cancelled', usage_source: 'estimated' });
+    expect(provider.requests.at(-1)?.abortedAtMs).not.toBeNull();
+    socket.destroy();
   });
 
   test('a provider that never answers is 504 at its deadline, and one that gives nonsense 502', async () => {
