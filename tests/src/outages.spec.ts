@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { fakeProvider, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
 import type { MemberName } from '@deja/launcher';
@@ -18,6 +20,13 @@ afterAll(async () => {
   await cluster?.stop();
   await provider?.close();
 });
+
+/** What the gateway has on disk for Redis. */
+function spooled(): { kind: string; id: string }[] {
+  const dir = join(cluster.dataDir, 'spool');
+  const lines = readdirSync(dir).flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n'));
+  return lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as { kind: string; id: string });
+}
 
 let questions = 0;
 const question = (): object => chat(`Outage question ${questions++} of these tests, please.`);
@@ -59,6 +68,8 @@ describe('what a provider could serve is served', () => {
     await eventually('the gateway to notice', async () => (await post(cluster, question())).headers.get('x-cache-reason') === 'cache_unavailable');
     const replies = await Promise.all(Array.from({ length: 10 }, () => post(cluster, question())));
     expect(replies.map((reply) => reply.status)).toEqual(Array(10).fill(200));
+    // A reply is sent a moment before its settlement is written; a kill in between would rightly leave an orphaned row.
+    await eventually('all settlements on disk', () => replies.every((reply) => spooled().some((line) => line.kind === 'settled' && line.id === reply.headers.get('x-request-id'))));
     cluster.kill('gateway');
     await cluster.resume('redis');
     for (const reply of replies) expect(await operationRow(cluster, reply.headers.get('x-request-id'), 40_000)).toMatchObject({ outcome: 'ok' });
