@@ -1,6 +1,9 @@
-/** Writes src/price-table.ts from models.csv: `node libs/pricing/data/generate.ts`. A test compares the two. */
+/** Writes src/price-table.ts and src/model-table.ts from models.csv: `node libs/pricing/data/generate.ts`. Tests compare them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { priceTableSource } from '../src/csv.ts';
+import { modelTableSource } from '../src/model-rows.ts';
 
 const here = import.meta.url;
-writeFileSync(new URL('../src/price-table.ts', here), priceTableSource(readFileSync(new URL('models.csv', here), 'utf8')));
+const csv = readFileSync(new URL('models.csv', here), 'utf8');
+writeFileSync(new URL('../src/price-table.ts', here), priceTableSource(csv));
+writeFileSync(new URL('../src/model-table.ts', here), modelTableSource(csv));

@@ -8,24 +8,33 @@ export type Tier = readonly [abovePromptTokens: number, input: number, output: n
 
 const TIER_COLUMN = 'long_context_tier(size:input:output:cache_read)';
 
-/**
- * The rows of models.csv by provider. Throws a RangeError on anything it does not understand. A row without an input or
- * output price is left out: no price is not a price of 0.
- */
-export function parsePrices(csv: string): { rows: Map<string, Row[]>; updated: string } {
+/** One row of models.csv: the text of a cell by its column's name. */
+export type Cells = (column: string) => string;
+
+/** The rows of models.csv as they stand. Throws a RangeError on a row of another shape and on a column that is not there. */
+export function* tableRows(csv: string): Generator<Cells> {
   const [head = '', ...lines] = csv.trim().split(/\r?\n/);
   const names = head.split(',');
-  const rows = new Map<string, Row[]>();
-  let updated = '';
   for (const line of lines) {
     const cells = line.split(',');
     if (line.includes('"') || cells.length !== names.length) throw new RangeError(`a row of another shape: ${line}`);
-    const cell = (name: string): string => {
-      const text = cells[names.indexOf(name)];
-      if (text === undefined) throw new RangeError(`no column ${name}`);
+    yield (column) => {
+      const text = cells[names.indexOf(column)];
+      if (text === undefined) throw new RangeError(`no column ${column}`);
       return text;
     };
-    if (cell('reasoning_usd_per_mtok') !== '') throw new RangeError(`a price of its own for reasoning: ${line}`);
+  }
+}
+
+/**
+ * The prices of models.csv by provider. Throws a RangeError on anything it does not understand. A row without an input or
+ * output price is left out: no price is not a price of 0.
+ */
+export function parsePrices(csv: string): { rows: Map<string, Row[]>; updated: string } {
+  const rows = new Map<string, Row[]>();
+  let updated = '';
+  for (const cell of tableRows(csv)) {
+    if (cell('reasoning_usd_per_mtok') !== '') throw new RangeError(`a price of its own for reasoning: ${cell('model')}`);
     updated = cell('last_updated') > updated ? cell('last_updated') : updated;
     const [input, output] = [rate(cell('input_usd_per_mtok')), rate(cell('output_usd_per_mtok'))];
     if (input === null || output === null) continue;

@@ -1,3 +1,6 @@
 export * from './cost.ts';
+export * from './model-facts.ts';
+export type { UpstreamModel } from './model-lists.ts';
+export type { Modality } from './model-rows.ts';
 export * from './price-of.ts';
 export { PRICE_TABLE_VERSION } from './price-table.ts';

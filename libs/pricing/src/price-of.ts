@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Price, ProviderKind, Settings } from '@deja/contracts';
 import type { Row } from './csv.ts';
+import { listed, type ModelLists } from './model-lists.ts';
 import { PRICE_TABLE_VERSION, PRICES } from './price-table.ts';
 
 type Override = Settings['prices'][string];
 
-const TABLE = new Map(Object.entries(PRICES).map(([provider, rows]) => [provider, new Map(rows.map((row) => [row[0], priceFrom(row)]))]));
+const TABLE: ModelLists<Price> = new Map(Object.entries(PRICES).map(([provider, rows]) => [provider, new Map(rows.map((row) => [row[0], priceFrom(row)]))]));
 const FREE: Price = Object.freeze({ version: 'simulated', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null });
 /** Overrides keep their identity as long as their snapshot lives: one price object each is made once. */
 const fromOverride = new WeakMap<Override, Price>();
-/** `-2024-07-18` as OpenAI and `-20241022` as Anthropic name a model's snapshots. */
-const DATE_AT_END = /-20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])$/;
 
 /**
  * The price of an upstream model, or null when nobody told: never a guess. An override of `provider/model` goes before one
@@ -21,36 +20,7 @@ export function priceOf(o: { provider: string; kind: ProviderKind; upstreamModel
   const override = overridden(o.overrides, `${o.provider}/${o.upstreamModel}`) ?? overridden(o.overrides, o.upstreamModel);
   if (override) return override;
   if (o.kind === 'simulated') return FREE;
-  // Gemini's own list calls its models `models/…`.
-  const model = o.kind === 'gemini' ? o.upstreamModel.replace(/^models\//, '') : o.upstreamModel;
-  const lists = listsFor(o.provider, o.kind);
-  return listed(lists, model) ?? (DATE_AT_END.test(model) ? listed(lists, model.replace(DATE_AT_END, '')) : null);
-}
-
-/** Which providers' rows apply, in order. Many vendors speak OpenAI's language; their configured name says whose prices hold. */
-function listsFor(provider: string, kind: ProviderKind): string[] {
-  switch (kind) {
-    case 'anthropic':
-      return ['anthropic'];
-    case 'gemini':
-      return ['google'];
-    case 'azure-openai':
-      return ['openai', 'azure'];
-    case 'openai': {
-      const named = provider.toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== 'openai' && TABLE.has(word));
-      return [...named, 'openai'];
-    }
-    case 'simulated':
-      return [];
-  }
-}
-
-function listed(lists: string[], model: string): Price | null {
-  for (const list of lists) {
-    const price = TABLE.get(list)?.get(model);
-    if (price) return price;
-  }
-  return null;
+  return listed(TABLE, o);
 }
 
 function overridden(overrides: Settings['prices'], name: string): Price | null {
