@@ -12,6 +12,7 @@ COPY apps/semantic-cache/package.json apps/semantic-cache/
 COPY apps/usage-worker/package.json apps/usage-worker/
 COPY libs/cache-key/package.json libs/cache-key/
 COPY libs/config/package.json libs/config/
+COPY libs/content-safety/package.json libs/content-safety/
 COPY libs/contracts/package.json libs/contracts/
 COPY libs/launcher/package.json libs/launcher/
 COPY libs/postgres/package.json libs/postgres/
@@ -20,6 +21,7 @@ COPY libs/redis/package.json libs/redis/
 COPY libs/routing/package.json libs/routing/
 COPY libs/telemetry/package.json libs/telemetry/
 COPY libs/testing/package.json libs/testing/
+COPY libs/tokens/package.json libs/tokens/
 COPY libs/transport/package.json libs/transport/
 COPY tests/package.json tests/
 # Install scripts are for running a Postgres of one's own, which an image does not.

@@ -7,12 +7,15 @@ const absent = [
   'pg-native', 'redis', '@valkey/valkey-glide',
 ];
 
-/** One app, one file: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules. */
+/**
+ * One app, one folder: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules.
+ * What is imported when it is first needed (the tokenizer's vocabularies) stays in files of its own.
+ */
 export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   tsconfig: './tsconfig.json',
   external: (id) => absent.some((name) => id === name || id.startsWith(`${name}/`)),
   resolve: { conditionNames: ['@deja/source', 'node', 'default'] },
-  output: { file: 'out/main.mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: false, keepNames: true },
+  output: { dir: 'out', entryFileNames: 'main.mjs', chunkFileNames: '[name].mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: true, cleanDir: true, keepNames: true },
 });

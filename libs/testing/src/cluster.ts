@@ -193,7 +193,7 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
 function configFor(provider: { url: string }): object {
   const credentials = [{ name: 'a', value: 'sk-upstream-a' }, { name: 'b', value: 'sk-upstream-b' }];
   return {
-    providers: { fake: { kind: 'openai', base_url: provider.url, credentials } },
+    providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials } },
     models: [{ name: '*', deployments: [{ provider: 'fake', model: '*' }] }],
   };
 }

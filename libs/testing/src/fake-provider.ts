@@ -1,15 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { answer, type ProviderRequest, type ScriptStep, type Step } from './fake-provider-steps.ts';
-import { asked, completion, completionFrames, embeddings, lastText, modelObject, type Asked, type Frame } from './fake-provider-wire.ts';
+import type { Call } from './fake-call.ts';
+import { defaultAnswer, refusedByDefault } from './fake-default-answer.ts';
+import { modelInPath, replyTo, takesStep } from './fake-endpoints.ts';
+import { readForm, type Form } from './fake-form.ts';
+import { play, preRendered, whole } from './fake-play.ts';
+import type { ProviderRequest, ScriptStep, Step } from './fake-provider-steps.ts';
+import { asked } from './fake-provider-wire.ts';
+import { FakeStore } from './fake-store.ts';
 
 export * from './fake-provider-steps.ts';
 
 export interface FakeProviderOptions {
   /** Steps for the first calls, in order; see `script`. */
   script?: ScriptStep[];
-  /** Answers when no step is left; by default it repeats the last text of the user. */
+  /** Answers when no step is left; by default it repeats the last text of the user, see `defaultAnswer`. */
   otherwise?: ScriptStep;
   /** Pre-rendered answer to every call: nothing is parsed, scripted or recorded. For benches. */
   fastAnswer?: Step;
@@ -19,10 +24,12 @@ export interface FakeProviderOptions {
   port?: number;
 }
 
-const SSE = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 const POLL_MS = 10;
 
-/** Opens a real HTTP server on the loopback that speaks OpenAI's chat completions, embeddings and models. */
+/**
+ * Opens a real HTTP server on the loopback that speaks OpenAI's API (also on Azure's paths), and the chat endpoints of Anthropic and Gemini.
+ * Stored responses, files and batches belong to the credential that made them.
+ */
 export async function fakeProvider(o: FakeProviderOptions = {}): Promise<FakeProvider> {
   const provider = new FakeProvider(o);
   await provider.listen(o.port ?? 0);
@@ -44,6 +51,9 @@ export class FakeProvider {
   private readonly closing = new AbortController();
   private queue: ScriptStep[];
   private queues = new Map<string, ScriptStep[]>();
+  private pathQueues: { path: RegExp; steps: ScriptStep[] }[] = [];
+  private readonly stores = new Map<string | null, FakeStore>();
+  private made = 0;
   private watchers = new Set<() => void>();
 
   constructor(o: FakeProviderOptions = {}) {
@@ -94,15 +104,21 @@ export class FakeProvider {
     this.queues.set(credential, queue);
   }
 
+  /** Adds steps for the next calls whose method and path, such as `GET /v1/files/abc`, match; they go before all others. */
+  scriptPath(path: RegExp, ...steps: ScriptStep[]): void {
+    this.pathQueues.push({ path, steps });
+  }
+
   /** Replaces what answers when no step is left. */
   otherwise(step: ScriptStep): void {
     this.options.otherwise = step;
   }
 
-  /** Forgets scripts and requests; what is being answered goes on. */
+  /** Forgets scripts and requests; what is being answered goes on, and what was stored stays. */
   reset(): void {
     this.queue = [];
     this.queues.clear();
+    this.pathQueues = [];
     this.requests.length = 0;
     this.maxInFlight = this.inFlight;
     this.connections = 0;
@@ -154,25 +170,45 @@ export class FakeProvider {
       gone.abort();
       this.changed();
     });
-    if (!(await readBody(incoming, request))) return; // the client left in the middle; `close` records it
+    const form = await readBody(incoming, request);
+    if (form === 'left') return; // the client left in the middle; `close` records it
     this.changed();
+    const signal = AbortSignal.any([gone.signal, this.closing.signal]);
+    const stage = { request, response, signal, breaking: () => (ours = true) };
     try {
       const step = await this.stepFor(request);
-      await play(step, request, response, AbortSignal.any([gone.signal, this.closing.signal]), this.options.models ?? ['fake-model'], () => (ours = true));
+      await play(step, () => replyTo(this.callOf(request, step, form?.contents ?? new Map<string, Buffer>()), request.method, pathOf(request)), stage);
     } catch (error) {
-      if (gone.signal.aborted || this.closing.signal.aborted) return; // nobody is left to be told
+      if (signal.aborted) return; // nobody is left to be told
       // A step that throws is a mistake of the test: say so where the test will see it.
-      if (!response.headersSent) return whole(response, 500, {}, { error: { message: `a step threw: ${String(error)}` } }, {});
+      if (!response.headersSent) return whole(stage, 500, {}, { error: { message: `a step threw: ${String(error)}` } }, {});
       ours = true;
       response.destroy();
     }
   }
 
   private async stepFor(request: ProviderRequest): Promise<Step> {
-    const own = request.credential === null ? undefined : this.queues.get(request.credential)?.shift();
+    const signature = `${request.method} ${request.path}`;
+    const scripted = this.pathQueues.find(({ path, steps }) => steps.length > 0 && path.test(signature))?.steps.shift();
+    const own = (): ScriptStep | undefined => (request.credential === null ? undefined : this.queues.get(request.credential)?.shift());
     // A list of models is not a call of a model: it takes no step.
-    const next = request.method === 'GET' ? {} : (own ?? this.queue.shift() ?? this.options.otherwise ?? echo);
+    const next = scripted ?? (takesStep(request.method, pathOf(request)) ? (own() ?? this.queue.shift() ?? this.options.otherwise ?? defaultAnswer) : (refusedByDefault(request) ?? {}));
     return typeof next === 'function' ? await next(request) : next;
+  }
+
+  private callOf(request: ProviderRequest, step: Step, fileContents: Call['fileContents']): Call {
+    const ask: Call['ask'] = (path, body) => {
+      const line = { ...request, method: 'POST', path, body };
+      return replyTo(this.callOf(line, defaultAnswer(line), fileContents), line.method, path);
+    };
+    const call = { request, step, query: queryOf(request), models: this.options.models ?? ['fake-model'], store: this.storeOf(request.credential), fileContents, ask };
+    return { ...call, asked: asked(request.body, modelInPath(pathOf(request))) };
+  }
+
+  private storeOf(credential: string | null): FakeStore {
+    const found = this.stores.get(credential) ?? new FakeStore((prefix) => `${prefix}${(this.server.address() as AddressInfo).port}x${++this.made}`);
+    this.stores.set(credential, found);
+    return found;
   }
 
   private changed(): void {
@@ -180,116 +216,48 @@ export class FakeProvider {
   }
 }
 
-const echo = (request: ProviderRequest): Step => answer(`You said: ${lastText(request.body)}`);
+const pathOf = (request: ProviderRequest): string => request.path.replace(/\?.*$/, '');
+const queryOf = (request: ProviderRequest): URLSearchParams => new URLSearchParams(/\?(.*)$/.exec(request.path)?.[1] ?? '');
 
 function newRequest(incoming: IncomingMessage, n: number): ProviderRequest {
   const { headers } = incoming;
   const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
-  const other = headers['api-key'] ?? headers['x-api-key'];
+  const path = incoming.url ?? '';
+  const other = headers['api-key'] ?? headers['x-api-key'] ?? headers['x-goog-api-key'] ?? /[?&]key=([^&]+)/.exec(path)?.[1];
   return {
     n,
     method: incoming.method ?? '',
-    path: incoming.url ?? '',
+    path,
     headers,
     rawBody: Buffer.alloc(0),
     body: undefined,
+    form: undefined,
     credential: bearer ?? (typeof other === 'string' ? other : null),
     receivedAtMs: Date.now(),
     abortedAtMs: null,
     finishedAtMs: null,
+    sentBytes: 0,
   };
 }
 
-/** false when the client went away before the body was complete. */
-async function readBody(incoming: IncomingMessage, request: ProviderRequest): Promise<boolean> {
+/** The body's form, if it is one; `left` when the client went away before the body was complete. */
+async function readBody(incoming: IncomingMessage, request: ProviderRequest): Promise<Form | undefined | 'left'> {
   const parts: Buffer[] = [];
   try {
     for await (const part of incoming) parts.push(part as Buffer);
   } catch {
-    return false;
+    return 'left';
   }
   request.rawBody = Buffer.concat(parts);
+  const form = await readForm(request.rawBody, incoming.headers['content-type']);
+  if (form !== undefined) {
+    request.form = form.fields;
+    return form;
+  }
   try {
     request.body = JSON.parse(request.rawBody.toString('utf8'));
   } catch {
     request.body = undefined; // recorded as it came; the test looks at rawBody
   }
-  return true;
-}
-
-/** Carries a step out on one response. */
-async function play(step: Step, request: ProviderRequest, response: ServerResponse, signal: AbortSignal, models: string[], breaking: () => void): Promise<void> {
-  const wanted = asked(request.body);
-  const path = request.path.replace(/\?.*$/, '');
-  const breakOff = (): void => {
-    breaking();
-    response.destroy();
-  };
-  if (step.hangAfter === 0) return; // the response stays open until someone closes it
-  if (step.beforeFirstByteMs) await delay(step.beforeFirstByteMs, undefined, { signal });
-  if (step.cutAfter === 0) return breakOff();
-  const headers = { 'x-request-id': `req_fake_${request.n}`, ...step.headers };
-  if (step.status !== undefined && step.status !== 200) return whole(response, step.status, headers, step.error ?? {}, step);
-  if (path.endsWith('/chat/completions')) {
-    const id = `chatcmpl-fake-${request.n}`;
-    if (!wanted.stream) return whole(response, 200, headers, completion(step, wanted, id), step, breakOff);
-    response.writeHead(200, { ...SSE, ...headers });
-    return playFrames(step, completionFrames(step, wanted, id), response, signal, breakOff);
-  }
-  if (path.endsWith('/embeddings')) return whole(response, 200, headers, embeddings(step, wanted, request.body), step, breakOff);
-  if (path.endsWith('/models')) return whole(response, 200, headers, { object: 'list', data: models.map(modelObject) }, step);
-  const one = /\/models\/([^/]+)$/.exec(path)?.[1];
-  if (one !== undefined) return whole(response, 200, headers, modelObject(decodeURIComponent(one)), step);
-  whole(response, 404, headers, { error: { message: `fake provider has no ${path}`, type: 'invalid_request_error', param: null, code: null } }, step);
-}
-
-/** Writes a reply that is not a stream; a cut or hang after some chunks happens in the middle of its body. */
-function whole(response: ServerResponse, status: number, headers: Record<string, string>, body: unknown, step: Step, breakOff?: () => void): void {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const bytes = Buffer.from(step.malformed === 'json' ? text.slice(0, text.length >> 1) : text);
-  const stopsInTheMiddle = step.cutAfter !== undefined || step.hangAfter !== undefined;
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers });
-  if (!stopsInTheMiddle || breakOff === undefined) return void response.end(bytes);
-  response.write(bytes.subarray(0, bytes.length >> 1), () => {
-    if (step.cutAfter !== undefined) breakOff();
-  });
-}
-
-async function playFrames(step: Step, frames: Frame[], response: ServerResponse, signal: AbortSignal, breakOff: () => void): Promise<void> {
-  let contents = 0;
-  for (const frame of frames) {
-    if (step.cutAfter !== undefined && contents >= step.cutAfter) return breakOff();
-    if (step.hangAfter !== undefined && contents >= step.hangAfter) return;
-    if (frame.content) {
-      if (step.chunkDelayMs) await delay(step.chunkDelayMs, undefined, { signal });
-      await step.gate?.(contents);
-      contents += 1;
-    }
-    signal.throwIfAborted();
-    // Handed to the system before anything else happens, so that a cut comes after these bytes, not instead of them.
-    await new Promise<void>((resolve) => response.write(frame.text, () => resolve()));
-  }
-  response.end();
-}
-
-/** A handler that sends bytes rendered once: it only looks whether a stream, and its usage, were asked for. */
-function preRendered(step: Step): (request: IncomingMessage, response: ServerResponse) => void {
-  const base: Asked = { model: step.model ?? 'fake-model', stream: false, includeUsage: false, promptText: 'x'.repeat(40) };
-  const body = Buffer.from(JSON.stringify(completion(step, base, 'chatcmpl-fake-fast')));
-  const headers = { 'content-type': 'application/json', 'content-length': body.length };
-  const streams = [false, true].map((includeUsage) => completionFrames(step, { ...base, stream: true, includeUsage }, 'chatcmpl-fake-fast').map((frame) => Buffer.from(frame.text)));
-  return (request, response) => {
-    let text = '';
-    request.setEncoding('latin1');
-    request.on('data', (part: string) => (text += part));
-    request.on('end', () => {
-      if (!/"stream":\s*true/.test(text)) {
-        response.writeHead(200, headers);
-        return void response.end(body);
-      }
-      response.writeHead(200, SSE);
-      for (const frame of streams[/"include_usage":\s*true/.test(text) ? 1 : 0] ?? []) response.write(frame);
-      response.end();
-    });
-  };
+  return undefined;
 }
