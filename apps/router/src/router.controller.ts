@@ -1,9 +1,10 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { DejaError, type RouterRpc } from '@deja/contracts';
+import { DejaError, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
 import { ConfigFile } from './config-file.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
+import { ObjectDirectory } from './objects/object-directory.ts';
 import { Pool } from './pool/pool.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
@@ -32,6 +33,23 @@ const ATTEMPT_OUTCOMES = z.object({
   })),
 });
 
+const objectId = z.string().regex(OBJECT_ID);
+const name = z.string().min(1).max(512);
+const objectKind = z.enum(['file', 'batch', 'response']);
+const LATEST_MS = 8.64e15; // the last moment a Date can hold
+const OBJECT_STORED = z.object({
+  tenant: name,
+  kind: objectKind,
+  id: objectId,
+  provider: name,
+  deployment: name,
+  credential: name.nullable(),
+  createdAtMs: z.number().min(0).max(LATEST_MS),
+});
+const OBJECT_DELETED = z.object({ tenant: name, id: objectId });
+const FIND_OBJECTS = z.object({ tenant: name, ids: z.array(objectId).max(MOST_OBJECT_IDS) });
+const OBJECT_ACCOUNTS = z.object({ tenant: name, kind: objectKind });
+
 /** Everything the router answers and takes: see RouterRpc and RouterEvents in the contracts. */
 @Controller()
 export class RouterController {
@@ -42,6 +60,7 @@ export class RouterController {
     private readonly pool: Pool,
     private readonly publisher: SnapshotPublisher,
     private readonly metrics: RouterMetrics,
+    private readonly objects: ObjectDirectory,
   ) {}
 
   @MessagePattern('resolve_key')
@@ -65,6 +84,28 @@ export class RouterController {
     const { outcomes } = parsed(ATTEMPT_OUTCOMES, payload);
     const content = this.publisher.content;
     if (content !== null && (await this.pool.record(outcomes, content))) this.publisher.healthChanged();
+  }
+
+  @MessagePattern('find_objects')
+  async findObjects(@Payload() payload: unknown): Promise<RouterRpc['find_objects']['reply']> {
+    const { tenant, ids } = parsed(FIND_OBJECTS, payload);
+    return { objects: await this.objects.find(tenant, ids) };
+  }
+
+  @MessagePattern('object_accounts')
+  async objectAccounts(@Payload() payload: unknown): Promise<RouterRpc['object_accounts']['reply']> {
+    const { tenant, kind } = parsed(OBJECT_ACCOUNTS, payload);
+    return { accounts: await this.objects.accounts(tenant, kind) };
+  }
+
+  @EventPattern('object_stored')
+  async objectStored(@Payload() payload: unknown): Promise<void> {
+    await this.objects.stored(parsed(OBJECT_STORED, payload));
+  }
+
+  @EventPattern('object_deleted')
+  async objectDeleted(@Payload() payload: unknown): Promise<void> {
+    await this.objects.deleted(parsed(OBJECT_DELETED, payload));
   }
 }
 

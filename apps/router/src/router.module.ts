@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ConfigFile } from './config-file.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
+import { ObjectDirectory } from './objects/object-directory.ts';
 import { Pool } from './pool/pool.ts';
 import { RouterController } from './router.controller.ts';
 import { RouterMetrics } from './router-metrics.ts';
@@ -15,6 +16,7 @@ export interface RouterParts {
   pool: Pool;
   publisher: SnapshotPublisher;
   metrics: RouterMetrics;
+  objects: ObjectDirectory;
 }
 
 @Module({})
@@ -30,6 +32,7 @@ export class RouterModule {
         { provide: Pool, useValue: parts.pool },
         { provide: SnapshotPublisher, useValue: parts.publisher },
         { provide: RouterMetrics, useValue: parts.metrics },
+        { provide: ObjectDirectory, useValue: parts.objects },
       ],
     };
   }

@@ -13,6 +13,9 @@ import { ClientKeysRepository } from './keys/client-keys.repository.ts';
 import { followKeyChanges } from './keys/follow-key-changes.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
 import { nestLogger } from './nest-logger.ts';
+import { ObjectDirectory } from './objects/object-directory.ts';
+import { ResponseSweep } from './objects/response-sweep.ts';
+import { StoredObjectsRepository } from './objects/stored-objects.repository.ts';
 import { HealthStore } from './pool/health-store.ts';
 import { Pool } from './pool/pool.ts';
 import { PushChannel } from './push-channel.ts';
@@ -52,7 +55,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'router', logger });
   const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
   const database = openPool(environment.databaseUrl, { name: 'router', logger });
-  const { publisher, pool, keys } = partsOn(redis, database, logger);
+  const { publisher, pool, keys, objects, sweep } = partsOn(redis, database, logger);
   const state = { isMigrated: false, isListening: false };
   const ops = await startOpsServer({
     host: environment.host,
@@ -77,10 +80,12 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   await use(config);
   publisher.start();
   configFile.watch(use);
+  objects.start();
+  sweep.start();
 
   const metrics = new RouterMetrics(telemetry.meter, publisher);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics }),
+    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics, objects }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new RpcErrorFilter(logger));
@@ -92,6 +97,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     await app.close();
     await configFile.close();
     await publisher.stop();
+    await Promise.all([objects.stop(), sweep.stop()]);
     redis.disconnect();
     subscriber.disconnect();
     await database.end();
@@ -100,12 +106,23 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   return { opsPort: ops.port, keys, close };
 }
 
-function partsOn(redis: Redis, database: DatabasePool, logger: Logger): { publisher: SnapshotPublisher; pool: Pool; keys: KeyDirectory } {
+interface Parts {
+  publisher: SnapshotPublisher;
+  pool: Pool;
+  keys: KeyDirectory;
+  objects: ObjectDirectory;
+  sweep: ResponseSweep;
+}
+
+function partsOn(redis: Redis, database: DatabasePool, logger: Logger): Parts {
   const push = new PushChannel(redis, logger);
   const health = new HealthStore(redis);
   const pool = new Pool(health, logger);
+  const storedObjects = new StoredObjectsRepository(drizzle(database));
   return {
     pool,
+    objects: new ObjectDirectory(storedObjects, redis, logger),
+    sweep: new ResponseSweep(storedObjects, logger),
     publisher: new SnapshotPublisher(new SnapshotStore(redis), health, pool, push, logger),
     keys: new KeyDirectory(new ClientKeysRepository(drizzle(database)), push, logger),
   };

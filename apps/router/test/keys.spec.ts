@@ -81,12 +81,12 @@ describe('starting', () => {
 
 describe('a client key', () => {
   test('stands for its tenant, with the limits of both and the models it may use', async () => {
-    await db.insert(tenants).values({ id: 'acme', name: 'Acme', limits: { requests_per_minute: 60 } });
-    const id = await keyNamed('one', { tenant: 'acme', models: ['m'], limits: { tokens_per_minute: 5 }, perUserLimits: { concurrency: 1 }, expiresAt: new Date(now + 60_000) });
+    await db.insert(tenants).values({ id: 'acme', name: 'Acme', limits: { requests_per_minute: 60 }, validation: { max_messages: 5, max_input_tokens: 100 } });
+    const id = await keyNamed('one', { tenant: 'acme', models: ['m'], limits: { tokens_per_minute: 5 }, perUserLimits: { concurrency: 1 }, validation: { max_input_tokens: 50 }, expiresAt: new Date(now + 60_000) });
     expect(await directory.resolve(sha256('one'))).toEqual({
       status: 'active',
       principal: {
-        tenant: 'acme', key: id, models: ['m'], expiresAtMs: now + 60_000,
+        tenant: 'acme', key: id, models: ['m'], expiresAtMs: now + 60_000, validation: { max_messages: 5, max_input_tokens: 50 },
         limits: { tenant: { requests_per_minute: 60 }, key: { tokens_per_minute: 5 }, perUser: { concurrency: 1 } },
       },
     });

@@ -13,7 +13,7 @@ export const operationRecord = (over: Partial<OperationRecord> = {}): OperationR
   kind: 'settled', id: newId(), tenant: 'default', key: 'key-1', user: 'ann', tags: { team: 'search' }, endpoint: 'chat/completions', requestedModel: 'gpt-4o-mini', model: 'gpt-4o-mini',
   provider: 'openai', deployment: 'openai/gpt-4o-mini', credential: 'openai/a', status: 200, outcome: 'ok', errorCode: null, cache: 'MISS', cacheReason: 'no_entry', cacheEntry: null,
   cacheSimilarity: null, stream: false, usage, usageSource: 'upstream', savedPrice: null, receivedAtMs: Date.now(), firstByteMs: 121, durationMs: 801.25,
-  traceId: '0af7651916cd43dd8448eb211c80319c', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', attempts: [attemptRecord()], ...over,
+  traceId: '0af7651916cd43dd8448eb211c80319c', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', attempts: [attemptRecord()], flags: ['email'], ...over,
 });
 
 export const openOperation = (of: Partial<OpenOperation> = {}): OpenOperation => ({

@@ -4,6 +4,9 @@ import { WORDINGS } from './wording.ts';
 
 /** Why an answer is not shared. docs/caching.md shows the same table to users. */
 export type IneligibleReason =
+  | 'stateful'
+  | 'background'
+  | 'hosted_tools'
   | 'live_search'
   | 'tools'
   | 'tool_results'

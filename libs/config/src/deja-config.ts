@@ -14,6 +14,8 @@ export interface ProviderConfig {
   /** Without a slash at the end; empty for `simulated`. */
   baseUrl: string;
   apiVersion: string | null;
+  /** Which OpenAI-compatible server this is; null: known by its address. */
+  server: string | null;
   /** Empty where the provider needs none. */
   credentials: CredentialConfig[];
 }

@@ -6,28 +6,46 @@ import { Secret } from './secret.ts';
 
 export const OPENAI_BASE_URL = 'https://api.openai.com/v1';
 
+/** Where a provider is unless the file says so; an Azure resource has an address of its own. */
+const DEFAULT_BASE_URL: Partial<Record<FileProvider['kind'], string>> = {
+  openai: OPENAI_BASE_URL,
+  anthropic: 'https://api.anthropic.com',
+  gemini: 'https://generativelanguage.googleapis.com',
+};
+/** Where people keep each provider's key. */
+const KEY_VARIABLE: Record<FileProvider['kind'], string> = {
+  openai: 'OPENAI_API_KEY',
+  'azure-openai': 'AZURE_OPENAI_API_KEY',
+  anthropic: 'ANTHROPIC_API_KEY',
+  gemini: 'GEMINI_API_KEY',
+  simulated: '',
+};
+
 /** The provider as it stands in the file, with its credentials' pools unfolded. Adds what is wrong with it to `problems`. */
 export function providerOf(name: string, file: FileProvider, problems: FormProblem[]): ProviderConfig {
   const path = ['providers', name];
-  if (file.kind === 'azure-openai' || file.kind === 'anthropic' || file.kind === 'gemini') {
-    problems.push({
-      path: [...path, 'kind'],
-      message: `kind ${file.kind} is not available in this version: write openai (it fits every OpenAI-compatible server) or simulated, or take the provider out`,
-    });
-  }
   const provider: ProviderConfig = {
     name,
     kind: file.kind,
-    baseUrl: file.kind === 'simulated' ? '' : (file.base_url ?? OPENAI_BASE_URL).replace(/\/+$/, ''),
+    baseUrl: (file.base_url ?? DEFAULT_BASE_URL[file.kind] ?? '').replace(/\/+$/, ''),
     apiVersion: file.api_version ?? null,
+    server: file.server ?? null,
     credentials: file.kind === 'simulated' ? [] : credentialsOf(name, file, problems),
   };
+  if (file.kind === 'simulated') provider.baseUrl = '';
+  if (file.kind === 'azure-openai' && file.base_url === undefined) {
+    problems.push({ path, message: 'base_url is missing: write the resource, such as base_url: https://my-resource.openai.azure.com' });
+    return provider;
+  }
+  if (file.server !== undefined && file.kind !== 'openai') {
+    problems.push({ path: [...path, 'server'], message: `says which OpenAI-compatible server this is, and kind ${file.kind} is none: take it out` });
+  }
   const wrongUrl = file.kind === 'simulated' ? null : baseUrlProblem(provider.baseUrl);
   if (wrongUrl !== null) problems.push({ path: [...path, 'base_url'], message: wrongUrl });
-  if (file.kind === 'openai' && provider.baseUrl === OPENAI_BASE_URL && file.credentials.length === 0) {
+  if (file.base_url === undefined && file.kind !== 'simulated' && file.credentials.length === 0) {
     problems.push({
       path,
-      message: 'credentials are missing: write credentials: [{ name: main, value: "${env:OPENAI_API_KEY}" }], or a base_url of a server that needs none',
+      message: `credentials are missing: write credentials: [{ name: main, value: "\${env:${KEY_VARIABLE[file.kind]}}" }], or a base_url of a server that needs none`,
     });
   }
   return provider;
@@ -40,12 +58,13 @@ export function openaiFromEnvironment(keys: string[], baseUrl: string | null): P
     kind: 'openai',
     baseUrl: (baseUrl ?? OPENAI_BASE_URL).replace(/\/+$/, ''),
     apiVersion: null,
+    server: null,
     credentials: pool('openai', { name: 'main', weight: 1, limits: {} }, keys),
   };
 }
 
 export function simulatedProvider(): ProviderConfig {
-  return { name: 'simulated', kind: 'simulated', baseUrl: '', apiVersion: null, credentials: [] };
+  return { name: 'simulated', kind: 'simulated', baseUrl: '', apiVersion: null, server: null, credentials: [] };
 }
 
 function credentialsOf(provider: string, file: FileProvider, problems: FormProblem[]): CredentialConfig[] {

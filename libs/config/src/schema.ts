@@ -1,3 +1,5 @@
+import { COMPATIBLE_SERVER_NAMES } from '@deja/contracts';
+import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
 
 /** Everything deja.yaml may say. Unknown keys are refused everywhere: a mistyped limit that is silently ignored is no limit. */
@@ -34,6 +36,7 @@ const provider = z.strictObject({
   kind: z.enum(['openai', 'azure-openai', 'anthropic', 'gemini', 'simulated']),
   base_url: z.string().optional(),
   api_version: z.string().min(1).optional(),
+  server: z.enum(COMPATIBLE_SERVER_NAMES).optional(),
   credentials: z.array(credential).default([]),
 });
 
@@ -73,19 +76,11 @@ const validation = z.strictObject({
   max_messages: z.int().min(1).max(1_000_000).default(1000),
   max_input_tokens: z.int().min(1).max(100_000_000).default(128_000),
   max_output_tokens: z.int().min(1).max(100_000_000).default(16_384),
+  over_output: z.enum(['refuse', 'clamp']).default('refuse'),
 });
 
-const onFinding = z.enum(['block', 'redact', 'flag', 'off']);
-
-const contentSafety = z.strictObject({
-  deny: z.array(z.string().min(1)).default([]),
-  secrets: onFinding.optional(),
-  pii: onFinding.optional(),
-  moderation: z.strictObject({
-    model: modelName,
-    on_error: z.enum(['open', 'closed']).optional(),
-    timeout_ms: durationMs.optional(),
-  }).optional(),
+const streams = z.strictObject({
+  keep_alive_ms: z.int().min(0).max(DAY_MS).default(0),
 });
 
 const cache = z.strictObject({
@@ -139,7 +134,8 @@ export const FILE = z.strictObject({
     degraded: z.enum(['open', 'closed', 'local_share']).default('local_share'),
   }).prefault({}),
   validation: validation.prefault({}),
-  content_safety: contentSafety.prefault({}),
+  content_safety: safetySchema.prefault({}),
+  streams: streams.prefault({}),
   cache: cache.prefault({}),
   capture: z.enum(['none', 'metadata', 'full']).default('full'),
   retention_days: z.int().min(1).max(36_500).default(30),

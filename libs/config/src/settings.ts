@@ -1,5 +1,5 @@
 import { nanoUsd, type Settings } from '@deja/contracts';
-import { RE2JS } from 're2js';
+import { safetyRules } from '@deja/content-safety';
 import type { FormProblem } from './form.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -7,16 +7,15 @@ import type { FileConfig } from './schema.ts';
 export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings {
   const [first, last] = file.retries.backoff_ms;
   if (first > last) problems.push({ path: ['retries', 'backoff_ms'], message: `the first pause must not be longer than the last: write [${last}, ${first}]` });
-  file.content_safety.deny.forEach((pattern, index) => {
-    const reason = patternProblem(pattern);
-    if (reason !== null) problems.push({ path: ['content_safety', 'deny', index], message: reason });
-  });
+  const { rules, problems: safetyProblems } = safetyRules(file.content_safety);
+  problems.push(...safetyProblems.map(({ path, message }) => ({ path: ['content_safety', ...path], message })));
   return {
     timeouts: file.timeouts,
     retries: file.retries,
     limits: file.limits,
     validation: file.validation,
-    content_safety: { deny: file.content_safety.deny },
+    content_safety: rules,
+    streams: file.streams,
     cache: {
       scope: file.cache.scope,
       exact: file.cache.exact,
@@ -24,16 +23,6 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
     },
     prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
   };
-}
-
-function patternProblem(pattern: string): string | null {
-  try {
-    RE2JS.compile(pattern);
-    return null;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return `not an RE2 pattern (${reason}): RE2 has no look-around and no back-references`;
-  }
 }
 
 /** Cached tokens cost what others cost where the file does not say: assuming less would be a guess in the user's favour. */

@@ -8,11 +8,7 @@ const NOT_YET: readonly string[] = [
   'models.*.hedge',
   'models.*.fallbacks_on',
   ...['global', 'per_key', 'per_user'].flatMap((scope) => ['requests_per_day', 'tokens_per_day', 'concurrency'].map((limit) => `limits.${scope}.${limit}`)),
-  'providers.*.api_version',
   'providers.*.credentials.*.limits',
-  'content_safety.secrets',
-  'content_safety.pii',
-  'content_safety.moderation',
   'cache.semantic.max_wrong_rate',
   'capture',
   'retention_days',
@@ -41,6 +37,9 @@ export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
     }
   });
   for (const [name, provider] of Object.entries(file.providers)) {
+    if (provider.api_version !== undefined && provider.kind !== 'azure-openai' && provider.kind !== 'gemini') {
+      notices.push({ path: ['providers', name, 'api_version'], message: `has no effect: kind ${provider.kind} has no versions of its API to choose from` });
+    }
     if (provider.kind !== 'simulated') continue;
     if (provider.base_url !== undefined) notices.push({ path: ['providers', name, 'base_url'], message: 'has no effect: a simulated provider calls nobody' });
     if (provider.credentials.length > 0) notices.push({ path: ['providers', name, 'credentials'], message: 'has no effect: a simulated provider needs none' });

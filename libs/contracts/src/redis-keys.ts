@@ -23,3 +23,8 @@ export const cacheEntryKey = (tenant: string, entry: string): string => `deja:ca
 /** Exists while this partition holds at least one semantic entry; otherwise no look-up is worth its round trip. */
 export const semanticPresenceKey = (tenant: string, scope: string, fingerprint: string): string =>
   `deja:cache:{${tenant}}:sem:${scope}:${fingerprint}`;
+
+/** Whose a stored object is and which account has it: StoredObject (JSON), for a day after it was made or last looked up. Postgres has the truth. */
+export const storedObjectKey = (tenant: string, id: string): string => `deja:object:{${tenant}}:${id}`;
+/** Set of ObjectAccount (JSON): accounts that made objects of this kind lately, also such as the router has not heard of yet. */
+export const objectAccountsKey = (tenant: string, kind: string): string => `deja:object-accounts:{${tenant}}:${kind}`;

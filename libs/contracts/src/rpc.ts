@@ -15,12 +15,47 @@ export interface RouterRpc {
     request: { credentials: { id: string; version: string }[]; publicKey: JsonWebKeyPublic };
     reply: { leases: { id: string; version: string; jwe: string }[] };
   };
+  /** Which of these objects are this tenant's, and where they are. What is another's is left out like what nobody has. At most MOST_OBJECT_IDS ids. */
+  find_objects: {
+    request: { tenant: string; ids: string[] };
+    reply: { objects: StoredObject[] };
+  };
+  /** Every account that holds objects of this kind for the tenant. */
+  object_accounts: {
+    request: { tenant: string; kind: StoredObjectKind };
+    reply: { accounts: ObjectAccount[] };
+  };
 }
 
 /** Events the router takes (at least once, order not promised). */
 export interface RouterEvents {
   attempt_outcomes: { gateway: string; outcomes: AttemptOutcome[] };
+  /** A provider made an object for a tenant. */
+  object_stored: StoredObject;
+  /** A provider has deleted it. */
+  object_deleted: { tenant: string; id: string };
 }
+
+export type StoredObjectKind = 'file' | 'batch' | 'response';
+
+/** Where an object is: the deployment it was made through and the credential whose account holds it; null where the provider needs none. */
+export interface ObjectAccount {
+  provider: string;
+  deployment: string;
+  credential: string | null;
+}
+
+/** Something a provider keeps for a tenant under an id of the provider's making. */
+export interface StoredObject extends ObjectAccount {
+  tenant: string;
+  kind: StoredObjectKind;
+  id: string;
+  createdAtMs: number;
+}
+
+/** What an id of a stored object looks like. Anything else names nothing. */
+export const OBJECT_ID = /^[\x21-\x7e]{1,256}$/;
+export const MOST_OBJECT_IDS = 256;
 
 /** What a gateway learned from one attempt. */
 export interface AttemptOutcome {

@@ -1,3 +1,4 @@
+import type { SafetyRules } from '@deja/content-safety';
 import type { Price } from './usage.ts';
 
 /** Ceilings; a missing one is no ceiling. Spelled as in deja.yaml and the admin API. */
@@ -17,6 +18,8 @@ export interface Principal {
   /** Public model names this key may use; null is all. */
   models: string[] | null;
   limits: { tenant: Limits; key: Limits; perUser: Limits };
+  /** Where the tenant or the key has ceilings of its own in place of `settings.validation`; the key's go before the tenant's. */
+  validation?: Partial<Validation>;
   expiresAtMs: number | null;
 }
 
@@ -43,6 +46,8 @@ export interface Deployment {
   kind: ProviderKind;
   baseUrl: string;
   apiVersion: string | null;
+  /** Which OpenAI-compatible server this is; null: known by its address. */
+  server?: string | null;
   /** `*`: the name the client sent. */
   upstreamModel: string;
   /** Empty where the provider needs none. */
@@ -67,6 +72,19 @@ export interface Timeouts {
   unary_ms: number;
 }
 
+/** What a request may be at most; spelled as in deja.yaml. */
+export interface Validation {
+  max_body_bytes: number;
+  max_messages: number;
+  max_input_tokens: number;
+  max_output_tokens: number;
+  /** What happens when more output is asked for than `max_output_tokens`: a 400, or the ceiling in its place (also where nothing was asked). */
+  over_output: 'refuse' | 'clamp';
+}
+
+/** Names of the OpenAI-compatible servers whose quirks are known (apps/gateway/src/dialects/openai/compatible-servers.ts). */
+export const COMPATIBLE_SERVER_NAMES = ['openai', 'deepseek', 'groq', 'mistral', 'xai', 'openrouter', 'ollama', 'vllm', 'together', 'fireworks', 'cohere', 'generic'] as const;
+
 export type CacheScope = 'key' | 'user' | 'tenant' | 'global';
 
 /** What every gateway needs to know of deja.yaml; spelled as there. */
@@ -74,8 +92,9 @@ export interface Settings {
   timeouts: Timeouts;
   retries: { max_attempts: number; backoff_ms: [number, number] };
   limits: { global: Limits; per_key: Limits; per_user: Limits; degraded: 'open' | 'closed' | 'local_share' };
-  validation: { max_body_bytes: number; max_messages: number; max_input_tokens: number; max_output_tokens: number };
-  content_safety: { deny: string[] };
+  validation: Validation;
+  streams: { /** A comment is sent when a stream has been silent for so long; 0: never. */ keep_alive_ms: number };
+  content_safety: SafetyRules;
   cache: {
     scope: CacheScope;
     exact: { enabled: boolean; ttl_s: number };

@@ -86,6 +86,8 @@ export interface OperationRecord {
   /** W3C traceparent of the operation, for the worker's span link. */
   traceparent: string | null;
   attempts: AttemptRecord[];
+  /** Names of the content safety rules that the prompt or the answer met. */
+  flags: string[];
 }
 
 /** An accepted operation that has not been settled yet; what an `orphaned` row is made of when its gateway dies. */

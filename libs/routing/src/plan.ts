@@ -4,6 +4,10 @@ import { weightedOrder } from './weighted-order.ts';
 export interface PlanNeed {
   /** The name the client sent. */
   model: string;
+  /** Whether a deployment can serve this request at all; all can unless given. */
+  suits?: (deployment: Deployment, upstreamModel: string) => boolean;
+  /** Only this provider's account has what the request names (a stored object). The credential is null where it is of no account, or gone. */
+  pin?: { provider: string; credential: string | null };
 }
 
 export interface PlanMoment {
@@ -16,7 +20,7 @@ export interface PlanMoment {
 
 export type PlanResult =
   | { plan: Plan }
-  | { refused: 'model_not_found' | 'no_deployment_available'; /** Until the first one is usable again; null when waiting does not help. */ retryAfterMs: number | null };
+  | { refused: 'model_not_found' | 'no_deployment_available' | 'no_suitable_deployment'; /** Until the first one is usable again; null when waiting does not help. */ retryAfterMs: number | null };
 
 /** The model that takes every name no other model has. */
 const ANY_MODEL = '*';
@@ -34,18 +38,21 @@ export function planRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: PlanM
   if (requested === null) return { refused: 'model_not_found', retryAfterMs: null };
 
   const deployments = new Map(snapshot.deployments.map((deployment) => [deployment.id, deployment]));
-  const groups = candidateGroups(requested, need.model, deployments, at);
+  const groups = candidateGroups(requested, need.model, deployments, need, at);
   const seen = new Set([requested.name]);
   for (const name of requested.fallbacks) {
     const fallback = findModel(snapshot, name);
     if (fallback === null || seen.has(name)) continue;
     seen.add(name);
-    groups.push(...candidateGroups(fallback, name, deployments, at));
+    groups.push(...candidateGroups(fallback, name, deployments, need, at));
   }
 
-  const distinct = chooseWithin(groups, Math.max(1, at.maxAttempts));
+  const distinct = chooseWithin(groups.filter((group) => group.length > 0), Math.max(1, at.maxAttempts));
   if (distinct.length === 0) {
     const models = [requested, ...requested.fallbacks.flatMap((name) => findModel(snapshot, name) ?? [])];
+    const existing = models.flatMap((model) => model.deployments).flatMap(({ id }) => deployments.get(id) ?? []);
+    const suits = (deployment: Deployment): boolean => isSuitable(deployment, deployment.upstreamModel === ANY_MODEL ? need.model : deployment.upstreamModel, need);
+    if (existing.length > 0 && !existing.some(suits)) return { refused: 'no_suitable_deployment', retryAfterMs: null };
     return { refused: 'no_deployment_available', retryAfterMs: shortestWaitMs(models, deployments, at.nowMs) };
   }
   return { plan: { snapshotVersion: snapshot.version, candidates: filledUp(distinct, at.maxAttempts) } };
@@ -58,15 +65,21 @@ function findModel(snapshot: RoutingSnapshot, name: string): PublicModel | null 
 }
 
 /** Per usable deployment of a model, in the order of its strategy, one candidate for each usable credential. */
-function candidateGroups(model: PublicModel, name: string, deployments: Map<string, Deployment>, at: PlanMoment): Candidate[][] {
+function candidateGroups(model: PublicModel, name: string, deployments: Map<string, Deployment>, need: PlanNeed, at: PlanMoment): Candidate[][] {
   return orderedDeployments(model, deployments, at).map((deployment) => {
     const upstreamModel = deployment.upstreamModel === ANY_MODEL ? name : deployment.upstreamModel;
+    if (!isSuitable(deployment, upstreamModel, need)) return [];
     const candidate = (credential: CredentialRef | null): Candidate => ({ model: name, deployment, credential, upstreamModel });
     if (deployment.credentials.length === 0) return [candidate(null)];
-    const usable = deployment.credentials.filter((credential) => credential.unavailableUntilMs <= at.nowMs);
+    const pinned = need.pin?.credential;
+    const own = deployment.credentials.filter((credential) => credential.id === pinned);
+    const usable = (own.length > 0 ? own : deployment.credentials).filter((credential) => credential.unavailableUntilMs <= at.nowMs);
     return weightedOrder(usable, (credential) => credential.weight, at.random).map(candidate);
   });
 }
+
+const isSuitable = (deployment: Deployment, upstreamModel: string, need: PlanNeed): boolean =>
+  (need.pin === undefined || need.pin.provider === deployment.provider) && (need.suits?.(deployment, upstreamModel) ?? true);
 
 function orderedDeployments(model: PublicModel, deployments: Map<string, Deployment>, at: PlanMoment): Deployment[] {
   const usable = model.deployments.flatMap(({ id, weight, priority }) => {

@@ -1,4 +1,4 @@
-import type { Limits } from '@deja/contracts';
+import type { Limits, Validation } from '@deja/contracts';
 import { eq } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { clientKeys, tenants } from '../schema/tables.ts';
@@ -11,6 +11,7 @@ export interface StoredKey {
   limits: Limits;
   perUserLimits: Limits;
   tenantLimits: Limits;
+  validation: Partial<Validation>;
   disabled: boolean;
   expiresAtMs: number | null;
 }
@@ -26,6 +27,7 @@ export interface KeyChange {
   models?: string[] | null;
   limits?: Limits;
   perUserLimits?: Limits;
+  validation?: Partial<Validation>;
   disabled?: boolean;
   expiresAt?: Date | null;
 }
@@ -46,12 +48,14 @@ export class ClientKeysRepository {
       limits: clientKeys.limits,
       perUserLimits: clientKeys.perUserLimits,
       tenantLimits: tenants.limits,
+      validation: clientKeys.validation,
+      tenantValidation: tenants.validation,
       disabled: clientKeys.disabled,
       expiresAt: clientKeys.expiresAt,
     }).from(clientKeys).innerJoin(tenants, eq(tenants.id, clientKeys.tenant)).where(eq(clientKeys.keySha256, keySha256)).limit(1);
     if (row === undefined) return null;
-    const { expiresAt, ...stored } = row;
-    return { ...stored, expiresAtMs: expiresAt?.getTime() ?? null };
+    const { expiresAt, tenantValidation, ...stored } = row;
+    return { ...stored, validation: { ...tenantValidation, ...stored.validation }, expiresAtMs: expiresAt?.getTime() ?? null };
   }
 
   /** Does nothing when a key with this hash exists: it keeps its tenant, its limits and whether it is disabled. */

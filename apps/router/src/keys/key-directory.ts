@@ -36,6 +36,7 @@ export class KeyDirectory {
         key: key.id,
         models: key.models,
         limits: { tenant: key.tenantLimits, key: key.limits, perUser: key.perUserLimits },
+        validation: key.validation,
         expiresAtMs: key.expiresAtMs,
       },
     };

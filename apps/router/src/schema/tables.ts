@@ -1,5 +1,5 @@
-import type { Limits } from '@deja/contracts';
-import { boolean, customType, jsonb, pgSchema, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import type { Limits, StoredObjectKind, Validation } from '@deja/contracts';
+import { boolean, customType, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /** The tables this app owns. The SQL that makes them is in `migrations/`. */
 
@@ -18,6 +18,8 @@ export const tenants = router.table('tenants', {
   id: text('id').primaryKey(),
   name: text('name').notNull(),
   limits: jsonb('limits').$type<Limits>().notNull().default({}),
+  /** Ceilings of requests in place of deja.yaml's `validation`. */
+  validation: jsonb('validation').$type<Partial<Validation>>().notNull().default({}),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
 });
 
@@ -31,7 +33,20 @@ export const clientKeys = router.table('client_keys', {
   models: jsonb('models').$type<string[]>(),
   limits: jsonb('limits').$type<Limits>().notNull().default({}),
   perUserLimits: jsonb('per_user_limits').$type<Limits>().notNull().default({}),
+  /** The same for one key; it goes before its tenant's. */
+  validation: jsonb('validation').$type<Partial<Validation>>().notNull().default({}),
   disabled: boolean('disabled').notNull().default(false),
   expiresAt: timestamp('expires_at', { withTimezone: true }),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
 });
+
+/** Whose an object is that a provider keeps. Two providers may give the same id, so it is the tenant's own; of one provider an id has one owner for good. */
+export const storedObjects = router.table('stored_objects', {
+  tenant: text('tenant').notNull().references(() => tenants.id, { onDelete: 'cascade' }),
+  id: text('id').notNull(),
+  kind: text('kind').$type<StoredObjectKind>().notNull(),
+  provider: text('provider').notNull(),
+  deployment: text('deployment').notNull(),
+  credential: text('credential'),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+}, (table) => [primaryKey({ columns: [table.tenant, table.id] })]);

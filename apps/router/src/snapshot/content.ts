@@ -25,6 +25,7 @@ export function contentOf(config: DejaConfig, versionOf: (credential: Credential
         kind: provider.kind,
         baseUrl: provider.baseUrl,
         apiVersion: provider.apiVersion,
+        server: provider.server,
         upstreamModel,
         credentials: provider.credentials.map((credential) => ({
           id: credential.id,

@@ -18,7 +18,7 @@ const { estimatedPromptTokens: _, ...common } = open;
 const settled = {
   ...common, kind: 'settled', model: 'm', provider: 'p', deployment: 'p/m', credential: null, status: 200, outcome: 'ok', errorCode: null,
   cache: 'MISS', cacheReason: null, cacheEntry: null, cacheSimilarity: null, usage, usageSource: 'upstream', savedPrice: null,
-  firstByteMs: 3, durationMs: 10, traceparent: null, attempts: [attempt],
+  firstByteMs: 3, durationMs: 10, traceparent: null, attempts: [attempt], flags: [],
 };
 
 test('a well-formed event is read as it is, without what is not known of it', () => {

@@ -84,6 +84,8 @@ const settled = z.object({
   durationMs: z.number(),
   traceparent: text.nullable(),
   attempts: z.array(attempt).max(1000),
+  // A gateway of an earlier version does not send them.
+  flags: z.array(text).max(256).default([]),
 }) satisfies z.ZodType<OperationRecord>;
 
 const open = z.object({ kind: z.literal('open'), ...request, estimatedPromptTokens: count }) satisfies z.ZodType<OpenOperation>;

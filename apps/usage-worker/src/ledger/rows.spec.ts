@@ -10,7 +10,7 @@ const attempt = (over: Partial<AttemptRecord> = {}): AttemptRecord => ({
 const record = (over: Partial<OperationRecord> = {}): OperationRecord => ({
   kind: 'settled', id: newId(), tenant: 't', key: 'k', user: 'u', tags: { team: 'a' }, endpoint: 'chat/completions', requestedModel: 'r', model: 'm', provider: 'p', deployment: 'p/m',
   credential: 'p/a', status: 200, outcome: 'ok', errorCode: null, cache: 'MISS', cacheReason: 'no entry', cacheEntry: null, cacheSimilarity: null, stream: true, usage, usageSource: 'upstream',
-  savedPrice: null, receivedAtMs: 1_764_000_000_000, firstByteMs: 1, durationMs: 2, traceId: null, traceparent: null, attempts: [attempt()], ...over,
+  savedPrice: null, receivedAtMs: 1_764_000_000_000, firstByteMs: 1, durationMs: 2, traceId: null, traceparent: null, attempts: [attempt()], flags: [], ...over,
 });
 const money = (over: Partial<OperationRecord>) => {
   const { cost_nano_usd, saved_nano_usd, price_version } = settledRows(record(over)).operation;

@@ -35,6 +35,7 @@ export function settledRows(record: OperationRecord): LedgerRows {
       saved_nano_usd: hit ? savedNanoUsd(record) : 0n,
       first_byte_ms: record.firstByteMs,
       duration_ms: record.durationMs,
+      safety_flags: record.flags,
     },
     attempts,
   };
@@ -67,6 +68,7 @@ export function orphanedRows(open: OpenOperation): LedgerRows {
       saved_nano_usd: null,
       first_byte_ms: null,
       duration_ms: null,
+      safety_flags: [],
     },
     attempts: [],
   };

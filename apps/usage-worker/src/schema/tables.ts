@@ -46,6 +46,8 @@ export const operations = usage.table('operations', {
   first_byte_ms: doublePrecision(),
   duration_ms: doublePrecision(),
   trace_id: text(),
+  /** Content safety rules that prompt or answer met. */
+  safety_flags: text().array().notNull(),
   recorded_at: timestamp({ withTimezone: true, mode: 'string' }).notNull().defaultNow(),
 });
 
