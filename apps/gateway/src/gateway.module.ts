@@ -1,10 +1,14 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { ChatController } from './chat/chat.controller.ts';
-import { ChatPipeline } from './chat/chat.pipeline.ts';
+import { ApiController } from './api.controller.ts';
+import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { ErrorFilter } from './error.filter.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { ModelsController } from './models/models.controller.ts';
+import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
+import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
+import { FrontDoor } from './pipeline/front-door.ts';
+import { Pipeline } from './pipeline/pipeline.ts';
 import { RoutingTable } from './plan/routing-table.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
@@ -19,14 +23,18 @@ export class GatewayModule {
   static forRuntime(runtime: Runtime): DynamicModule {
     return {
       module: GatewayModule,
-      controllers: [ChatController, ModelsController],
+      controllers: [ApiController, ModelsController],
       providers: [
         { provide: Runtime, useValue: runtime },
         { provide: APP_FILTER, useClass: ErrorFilter },
         GatewayServices,
         provided(KeyRing, (services) => services.keys),
         provided(RoutingTable, (services) => services.routing),
-        provided(ChatPipeline, (services) => services.chat),
+        provided(FrontDoor, (services) => services.door),
+        provided(Pipeline, (services) => services.pipeline),
+        provided(EmbeddingsPipeline, (services) => services.embeddings),
+        provided(ModelCallPipeline, (services) => services.models),
+        provided(ObjectsPipeline, (services) => services.objects),
       ],
     };
   }

@@ -10,18 +10,28 @@ import { OutcomeReporter } from './attempt/outcome-reporter.ts';
 import { Upstream } from './attempt/upstream.ts';
 import { AnswerStore } from './cache/answer-store.ts';
 import { SemanticLookup } from './cache/semantic-lookup.ts';
-import { ChatPipeline } from './chat/chat.pipeline.ts';
+import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
+import { Guard } from './guard/guard.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { Reserver } from './limits/reserve.ts';
+import { StoredObjects } from './objects/stored-objects.ts';
+import { Admission } from './passthrough/admission.ts';
+import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
+import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
+import { RawCalls } from './passthrough/raw-call.ts';
+import { FrontDoor } from './pipeline/front-door.ts';
+import { Pipeline } from './pipeline/pipeline.ts';
 import { RoutingTable } from './plan/routing-table.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayMetrics } from './settle/metrics.ts';
 import { Outbox } from './settle/outbox.ts';
 import { Settler } from './settle/settler.ts';
 import { Spool } from './settle/spool.ts';
+import { Validator } from './validate/validator.ts';
 
 const RESOLVE_DEADLINE_MS = 2000;
 const CREDENTIAL_DEADLINE_MS = 2000;
+const OBJECTS_DEADLINE_MS = 2000;
 const SEMANTIC_DEADLINE_MS = 200;
 const REDIS_DEADLINE_MS = 250;
 
@@ -30,7 +40,11 @@ const REDIS_DEADLINE_MS = 250;
 export class GatewayServices implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly keys: KeyRing;
   readonly routing: RoutingTable;
-  readonly chat: ChatPipeline;
+  readonly door: FrontDoor;
+  readonly pipeline: Pipeline;
+  readonly embeddings: EmbeddingsPipeline;
+  readonly models: ModelCallPipeline;
+  readonly objects: ObjectsPipeline;
   private readonly commands;
   private readonly cache;
   private readonly subscriber;
@@ -64,15 +78,20 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
     const reserver = new Reserver(this.commands, this.cache, instance, () => this.outbox.replicas);
     const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
-    this.chat = new ChatPipeline(
-      this.keys,
-      this.routing,
-      reserver,
-      new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal })),
-      new Attempts(this.upstream, leases, this.reporter, telemetry.tracer),
-      answers,
-      new Settler(reserver, this.commands, this.outbox, answers, new GatewayMetrics(telemetry.meter), logger),
-    );
+    const settler = new Settler(reserver, this.commands, this.outbox, answers, new GatewayMetrics(telemetry.meter), logger);
+    const watchers = { reporter: this.reporter, tracer: telemetry.tracer };
+    const attempts = new Attempts(this.upstream, leases, watchers);
+    const guard = new Guard(attempts);
+    const validator = new Validator();
+    const objects = new StoredObjects(this.commands, (pattern, event) => this.router.notify(pattern, event), (pattern, request) => this.router.call(pattern, request, { deadlineMs: OBJECTS_DEADLINE_MS }), logger);
+    const semantic = new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }));
+    const admission = new Admission(this.keys, this.routing, reserver, settler);
+    const rawCalls = new RawCalls(this.upstream, leases, watchers);
+    this.door = new FrontDoor(telemetry, settler);
+    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, reserver, semantic, attempts, answers, settler);
+    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, reserver, attempts, answers, settler);
+    this.models = new ModelCallPipeline(admission, guard, objects, rawCalls);
+    this.objects = new ObjectsPipeline(admission, objects, rawCalls);
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -1,4 +1,5 @@
 import { DejaError, type ErrorBody, type ErrorCode } from '@deja/contracts';
+import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 
 /** Why one upstream call did not give an answer. A closed list: it decides what happens next. */
 export type FailureKind =
@@ -11,6 +12,7 @@ export type FailureKind =
   | 'timeout'
   | 'network'
   | 'malformed' // an answer that is none
+  | 'blocked' // an own rule keeps the answer from the client
   | 'cancelled'; // the client left
 
 /** One failed upstream call: what is learned from it, and what the client would be told if it were the last. */
@@ -20,13 +22,16 @@ export class AttemptFailure extends Error {
   readonly retryAfterMs: number | null;
   /** The provider's own words, for a mistake of the caller. */
   readonly providerError: ErrorBody['error'] | null;
+  /** The content rule that blocked the answer. */
+  readonly rule: string | null;
 
-  constructor(kind: FailureKind, detail: { status?: number; retryAfterMs?: number | null; providerError?: ErrorBody['error'] | null; cause?: unknown } = {}) {
+  constructor(kind: FailureKind, detail: { status?: number; retryAfterMs?: number | null; providerError?: ErrorBody['error'] | null; rule?: string; cause?: unknown } = {}) {
     super(`upstream attempt failed: ${kind}`, { cause: detail.cause });
     this.kind = kind;
     this.status = detail.status ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
     this.providerError = detail.providerError ?? null;
+    this.rule = detail.rule ?? null;
   }
 
   /** The same failure, with this secret taken out of the provider's words. */
@@ -38,7 +43,7 @@ export class AttemptFailure extends Error {
 
   /** Whether another candidate may do better. */
   get retryable(): boolean {
-    return this.kind !== 'caller' && this.kind !== 'cancelled';
+    return this.kind !== 'caller' && this.kind !== 'blocked' && this.kind !== 'cancelled';
   }
 }
 
@@ -52,11 +57,16 @@ const CODES: Record<FailureKind, ErrorCode> = {
   timeout: 'upstream_timeout',
   network: 'upstream_error',
   malformed: 'upstream_error',
+  blocked: 'content_policy_violation',
   cancelled: 'upstream_error',
 };
 
 /** The code recorded for one failed attempt. */
 export const attemptErrorCode = (failure: AttemptFailure): ErrorCode => CODES[failure.kind];
+
+export type ReplyHeaders = Record<string, string | string[] | undefined>;
+/** Classifies an answer that is no success. */
+export type ReadFailure = (status: number, headers: ReplyHeaders, body: string) => AttemptFailure;
 
 /** Classifies a provider's answer that is not a success. */
 export function failureOfStatus(status: number, headers: Record<string, string | string[] | undefined>, body: string): AttemptFailure {
@@ -77,6 +87,7 @@ export function finalError(failures: AttemptFailure[]): DejaError {
   const last = failures.at(-1);
   if (!last) return new DejaError('no_deployment_available', 'No deployment can take this request at the moment.', { retryAfterMs: 1000 });
   if (last.kind === 'caller') return callerError(last);
+  if (last.kind === 'blocked') return new BlockedByRule('answer', last.rule ?? 'content safety');
   if (failures.every((f) => f.kind === 'rate' || f.kind === 'quota')) {
     const waits = failures.map((f) => f.retryAfterMs ?? 1000);
     return new DejaError('provider_rate_limited', 'Every provider that could serve this request is rate-limited.', { retryAfterMs: Math.min(...waits), cause: last });
@@ -90,7 +101,7 @@ function callerError(failure: AttemptFailure): DejaError {
   const said = failure.providerError;
   const tooLong = said?.code === 'context_length_exceeded';
   const filtered = said?.code === 'content_filter' || said?.code === 'content_policy_violation';
-  const code = failure.status === 413 ? 'request_too_large' : tooLong ? 'context_length_exceeded' : filtered ? 'content_policy_violation' : 'invalid_value';
+  const code = failure.status === 404 ? 'not_found' : failure.status === 413 ? 'request_too_large' : tooLong ? 'context_length_exceeded' : filtered ? 'content_policy_violation' : 'invalid_value';
   return new DejaError(code, said?.message ?? `The provider refused this request with status ${failure.status}.`, { ...(said?.param && { param: said.param }), cause: failure });
 }
 

@@ -1,21 +1,26 @@
+import type { Readable } from 'node:stream';
 import { Agent, errors, type Dispatcher } from 'undici';
 import type { Timeouts } from '@deja/contracts';
-import { AttemptFailure, failureOfStatus } from './failure.ts';
+import { AttemptFailure, type ReadFailure } from './failure.ts';
 
 /** One HTTP call to a provider, ready to be sent. */
 export interface UpstreamCall {
+  method: 'GET' | 'POST' | 'DELETE';
   url: string;
   headers: Record<string, string>;
-  body: string;
+  /** Text, bytes that come as they are read, or nothing. */
+  body: string | Readable | null;
   stream: boolean;
   timeouts: Timeouts;
   signal: AbortSignal;
+  failure: ReadFailure;
 }
 
 /** A successful answer; its body is read as it comes, and the provider slows down when nobody reads. */
 export interface UpstreamReply {
   status: number;
   contentType: string;
+  headers?: Record<string, string | string[] | undefined>;
   body: AsyncIterable<Uint8Array>;
 }
 
@@ -30,9 +35,9 @@ export class Upstream {
   async send(call: UpstreamCall): Promise<UpstreamReply> {
     const reply = await this.request(call);
     if (reply.statusCode >= 200 && reply.statusCode < 300) {
-      return { status: reply.statusCode, contentType: String(reply.headers['content-type'] ?? ''), body: guardBody(reply.body, call.signal) };
+      return { status: reply.statusCode, contentType: String(reply.headers['content-type'] ?? ''), headers: reply.headers, body: guardBody(reply.body, call.signal) };
     }
-    throw failureOfStatus(reply.statusCode, reply.headers, await errorText(reply.body));
+    throw call.failure(reply.statusCode, reply.headers, await errorText(reply.body));
   }
 
   async close(): Promise<void> {
@@ -45,7 +50,7 @@ export class Upstream {
       return await this.agent(call.timeouts.connect_ms).request({
         origin: url.origin,
         path: url.pathname + url.search,
-        method: 'POST',
+        method: call.method,
         headers: call.headers,
         body: call.body,
         signal: call.signal,

@@ -1,10 +1,9 @@
-import { cacheEntryKey, newId, type SemanticCacheEvents, type SemanticPartition } from '@deja/contracts';
+import { cacheEntryKey, newId, type Candidate, type SemanticCacheEvents, type SemanticPartition } from '@deja/contracts';
 import { isUp } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { ChainableCommander, Redis } from 'ioredis';
-import type { Answer } from '../attempt/attempts.ts';
-import { isComplete, isStorable } from '../chat/completion.ts';
-import type { Operation } from '../chat/operation.ts';
+import type { KeptReply } from '../attempt/exchange.ts';
+import type { Operation } from '../operation/operation.ts';
 import type { CacheWishes } from './directives.ts';
 import { decodeEntry, encodeEntry, type CacheEntry } from './entry.ts';
 
@@ -19,6 +18,8 @@ export interface CachePlace {
   partition: SemanticPartition | null;
   /** The last user turn. */
   text: string;
+  /** Names the content rules that answers are held to: one kept under other rules is not served. */
+  rules: string;
 }
 
 /** Tells the semantic-cache of an answer that may serve similar questions. */
@@ -44,31 +45,26 @@ export class AnswerStore {
     return isUp(this.redis) ? await this.redis.getBuffer(key).catch(() => null) : null; // an outage is a miss
   }
 
-  /** The entry, if it is one and young enough for this request. */
-  usable(value: Buffer | null, wishes: CacheWishes): CacheEntry | null {
+  /** The entry, if it is one, was held to today's content rules and is young enough for this request. */
+  usable(value: Buffer | null, { wishes, rules }: Pick<CachePlace, 'wishes' | 'rules'>): CacheEntry | null {
     const entry = value === null ? null : decodeEntry(value);
-    if (entry === null) return null;
+    if (entry === null || (entry.meta.rules ?? '') !== rules) return null;
     const ageS = (Date.now() - entry.meta.createdAtMs) / 1000;
     return wishes.maxAgeS === null || ageS <= wishes.maxAgeS ? entry : null;
   }
 
-  /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. null when nothing may be kept. */
-  prepare(operation: Operation, place: CachePlace, answer: Answer): KeptAnswer | null {
-    const completion = answer.kind === 'whole' ? answer.completion : answer.stream.assembler.completion();
+  /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. Empty when nothing may be kept. */
+  prepare(operation: Operation, place: CachePlace, { model, deployment }: Candidate, reply: KeptReply | null): KeptAnswer[] {
     const { wishes, tenant, exactKey, partition, text } = place;
-    if (!wishes.write || !isStorable(completion)) return null;
-    const body = answer.kind === 'whole' ? answer.body : Buffer.from(JSON.stringify(completion));
-    if (body.length > MAX_ENTRY_BYTES) return null;
-    const attempt = operation.attempts.at(-1);
+    if (!wishes.write || reply === null || !reply.storable || reply.body.length > MAX_ENTRY_BYTES) return [];
+    const attempt = operation.servingAttempt;
     const id = newId();
-    const { model, deployment } = answer.candidate;
-    const meta = { v: 1 as const, id, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage: attempt?.usage ?? null, price: attempt?.price ?? null };
+    const meta = { v: 1 as const, id, rules: place.rules, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage: attempt?.usage ?? null, price: attempt?.price ?? null };
     const ttlS = wishes.semanticTtlS;
-    return {
-      value: encodeEntry({ meta, body }),
-      exact: exactKey === null ? null : { key: exactKey, ttlS: wishes.exactTtlS },
-      similar: partition === null || !isComplete(completion) ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs: Date.now() + ttlS * 1000 } },
-    };
+    const exact = exactKey === null ? null : { key: exactKey, ttlS: wishes.exactTtlS };
+    const expiresAtMs = Date.now() + ttlS * 1000;
+    const similar = partition === null || !reply.complete ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs } };
+    return exact === null && similar === null ? [] : [{ value: encodeEntry({ meta, body: reply.body }), exact, similar }];
   }
 
   /** Adds the writing of an answer to a pipeline on this store's Redis. */

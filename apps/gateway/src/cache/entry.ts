@@ -13,6 +13,8 @@ export interface EntryMeta {
   usage: Usage | null;
   /** Price of the original call: what a hit saves. */
   price: Price | null;
+  /** Content rules the answer was held to; absent where there were none. */
+  rules?: string;
 }
 
 export interface CacheEntry {

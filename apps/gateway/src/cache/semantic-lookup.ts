@@ -1,5 +1,5 @@
 import type { SemanticCacheRpc, SemanticPartition } from '@deja/contracts';
-import type { Operation } from '../chat/operation.ts';
+import type { Operation } from '../operation/operation.ts';
 
 /** Asks the semantic-cache; rejects at the deadline. */
 export type AskSemanticCache = (request: SemanticCacheRpc['lookup']['request'], signal: AbortSignal) => Promise<SemanticCacheRpc['lookup']['reply']>;

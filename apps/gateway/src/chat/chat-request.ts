@@ -1,9 +1,11 @@
-import { DejaError, type Settings } from '@deja/contracts';
+import { lastUserText } from '@deja/cache-key';
 import { z } from 'zod';
+import type { ApiRequest } from '../pipeline/endpoint.ts';
+import { nullish } from '../validate/fields.ts';
 import type { JsonBody } from '../validate/json-body.ts';
 import { parseOrRefuse } from '../validate/refuse.ts';
+import { chatParts } from './prompt-parts.ts';
 
-const nullish = <T extends z.ZodType>(schema: T): z.ZodOptional<z.ZodNullable<T>> => schema.nullable().optional();
 const count = (max: number): z.ZodInt => z.int().min(1).max(max);
 
 const contentPart = z.looseObject({ type: z.string().min(1) }).superRefine((part, context) => {
@@ -52,79 +54,30 @@ const chatRequest = z.looseObject({
 });
 
 export type ChatMessage = z.infer<typeof message>;
+/** The body of a validated chat completion request. */
+export type ChatBody = z.infer<typeof chatRequest>;
 
 /** A validated chat completion request. */
-export interface ChatRequest {
-  body: JsonBody;
-  model: string;
-  stream: boolean;
+export interface ChatRequest extends ApiRequest {
+  value: ChatBody;
   includeUsage: boolean;
-  messages: ChatMessage[];
-  /** What the client allows at most, null when it did not say. */
-  maxOutputTokens: number | null;
-  choices: number;
-  /** End user as the body names it (OpenAI's `safety_identifier`, else `user`). */
-  user: string | null;
-  /** Upper estimate of the prompt in tokens, for limits; the bill uses the provider's own number. */
-  promptTokens: number;
 }
 
 /** Checks a chat request before anything costs money; throws a 400 that names the field. */
-export function parseChatRequest(body: JsonBody, rules: Settings['validation']): ChatRequest {
+export function parseChatRequest(body: JsonBody): ChatRequest {
   const value = parseOrRefuse(chatRequest, body.value);
-  if (value.messages.length > rules.max_messages) {
-    throw new DejaError('invalid_value', `Too many messages: ${value.messages.length}, at most ${rules.max_messages} are allowed.`, { param: 'messages' });
-  }
-  const maxOutputTokens = value.max_completion_tokens ?? value.max_tokens ?? null;
-  if (maxOutputTokens !== null && maxOutputTokens > rules.max_output_tokens) {
-    throw new DejaError('invalid_value', `${maxOutputTokens} output tokens were asked for, at most ${rules.max_output_tokens} are allowed.`, {
-      param: value.max_completion_tokens == null ? 'max_tokens' : 'max_completion_tokens',
-    });
-  }
-  const promptTokens = estimatePromptTokens(value.messages, body.text.length);
-  if (promptTokens > rules.max_input_tokens) {
-    throw new DejaError('context_length_exceeded', `The prompt is about ${promptTokens} tokens long, at most ${rules.max_input_tokens} are allowed.`, { param: 'messages' });
-  }
   return {
     body,
+    value,
     model: value.model,
     stream: value.stream === true,
     includeUsage: value.stream_options?.include_usage === true,
-    messages: value.messages,
-    maxOutputTokens,
-    choices: value.n ?? 1,
     user: value.safety_identifier ?? value.user ?? null,
-    promptTokens,
+    parts: chatParts(value),
+    messages: value.messages.length,
+    maxOutputTokens: value.max_completion_tokens ?? value.max_tokens ?? null,
+    outputParam: value.max_completion_tokens == null && value.max_tokens != null ? 'max_tokens' : 'max_completion_tokens',
+    choices: value.n ?? 1,
+    lastUserText: lastUserText(body),
   };
-}
-
-const CHARS_PER_TOKEN = 4;
-const TOKENS_PER_MESSAGE = 4;
-/** OpenAI's figure for one low-detail image; larger ones are settled by the provider's own count. */
-const TOKENS_PER_IMAGE = 85;
-
-/** About how many tokens a prompt has: four characters a token for text, a flat figure for what is not text. */
-function estimatePromptTokens(messages: ChatMessage[], bodyChars: number): number {
-  let chars = 0;
-  let tokens = 0;
-  for (const { content } of messages) {
-    tokens += TOKENS_PER_MESSAGE;
-    if (typeof content === 'string') chars += content.length;
-    else if (Array.isArray(content)) {
-      for (const part of content) {
-        if (typeof part['text'] === 'string') chars += part['text'].length;
-        else tokens += TOKENS_PER_IMAGE;
-      }
-    }
-  }
-  return tokens + Math.ceil(Math.min(chars, bodyChars) / CHARS_PER_TOKEN);
-}
-
-/** Everything a person wrote into the request, for content rules. */
-export function promptTexts(messages: ChatMessage[]): string[] {
-  return messages.flatMap(({ content }) => {
-    if (typeof content === 'string') return [content];
-    if (!Array.isArray(content)) return [];
-    return content.flatMap((part) => (typeof part['text'] === 'string' ? [part['text']] : []));
-  });
 }

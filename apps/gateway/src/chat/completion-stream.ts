@@ -38,6 +38,11 @@ export class CompletionAssembler {
     return usageOf(this.lastUsage);
   }
 
+  /** What the chunks said besides their choices, with the last usage: where servers report what they used. */
+  get reported(): Readonly<Record<string, unknown>> {
+    return { ...this.head, usage: this.lastUsage };
+  }
+
   /** Whether every choice seen has said why it ended. */
   get finished(): boolean {
     return this.choices.size > 0 && [...this.choices.values()].every((choice) => choice.finish_reason !== null);

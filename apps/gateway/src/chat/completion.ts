@@ -22,7 +22,7 @@ export interface CompletionUsage {
   prompt_tokens?: number;
   completion_tokens?: number;
   total_tokens?: number;
-  prompt_tokens_details?: { cached_tokens?: number | null } | null;
+  prompt_tokens_details?: { cached_tokens?: number | null; cache_creation_tokens?: number | null } | null;
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 }
 
@@ -35,10 +35,12 @@ const tokens = (value: unknown): number => (isCount(value) ? Math.round(value) :
 /** OpenAI's `usage` object as deja counts it; null when there is none worth believing. */
 export function usageOf(usage: CompletionUsage | null | undefined): Usage | null {
   if (!usage || !isCount(usage.prompt_tokens) || !isCount(usage.completion_tokens ?? 0)) return null;
+  const promptTokens = tokens(usage.prompt_tokens);
+  const cachedTokens = Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), promptTokens);
   return {
-    promptTokens: tokens(usage.prompt_tokens),
-    cachedTokens: Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), tokens(usage.prompt_tokens)),
-    cacheWriteTokens: 0,
+    promptTokens,
+    cachedTokens,
+    cacheWriteTokens: Math.min(tokens(usage.prompt_tokens_details?.cache_creation_tokens), promptTokens - cachedTokens),
     completionTokens: tokens(usage.completion_tokens),
     reasoningTokens: Math.min(tokens(usage.completion_tokens_details?.reasoning_tokens), tokens(usage.completion_tokens)),
   };

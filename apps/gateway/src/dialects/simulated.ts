@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { promptTexts, type ChatRequest } from '../chat/chat-request.ts';
+import type { ChatQuestion } from '../chat/chat-exchange.ts';
+import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import type { UpstreamReply } from '../attempt/upstream.ts';
 import { SSE_DONE, sseEvent } from './sse.ts';
 
@@ -10,21 +11,22 @@ const QUOTED_CHARS = 200;
  * The built-in provider for those who have no key yet: plain, honest about being none, with token counts of realistic
  * size and a real stream, so that a client can be tried against it. It costs nothing.
  */
-export function simulate(request: ChatRequest, model: string, signal: AbortSignal): UpstreamReply {
-  const text = answerTo(request);
+export function simulate({ body, stream: asStream }: ChatQuestion, { candidate, promptTokens, createdS, operationId }: ExchangeContext, signal: AbortSignal): UpstreamReply {
+  const text = answerTo(body);
+  const choiceCount = body.n ?? 1;
   const all = text.match(/\S+\s*/g) ?? [];
-  const words = all.slice(0, request.maxOutputTokens ?? all.length);
+  const words = all.slice(0, body.max_completion_tokens ?? body.max_tokens ?? all.length);
   const finish = words.length < all.length ? 'length' : 'stop';
-  const head = { id: `chatcmpl-simulated-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
+  const head = { id: `chatcmpl-simulated-${operationId}`, created: createdS, model: candidate.upstreamModel };
   const usage = {
-    prompt_tokens: request.promptTokens,
-    completion_tokens: words.length * request.choices,
-    total_tokens: request.promptTokens + words.length * request.choices,
+    prompt_tokens: promptTokens,
+    completion_tokens: words.length * choiceCount,
+    total_tokens: promptTokens + words.length * choiceCount,
     prompt_tokens_details: { cached_tokens: 0 },
     completion_tokens_details: { reasoning_tokens: 0 },
   };
-  const indexes = Array.from({ length: request.choices }, (_, i) => i);
-  if (request.stream) return { status: 200, contentType: 'text/event-stream', body: stream() };
+  const indexes = Array.from({ length: choiceCount }, (_, i) => i);
+  if (asStream) return { status: 200, contentType: 'text/event-stream', body: stream() };
   return { status: 200, contentType: 'application/json', body: whole() };
 
   async function* whole(): AsyncGenerator<Uint8Array> {
@@ -48,8 +50,13 @@ export function simulate(request: ChatRequest, model: string, signal: AbortSigna
   }
 }
 
-function answerTo(request: ChatRequest): string {
-  const asked = promptTexts(request.messages.filter((message) => message.role === 'user')).at(-1) ?? '';
+function answerTo(body: ChatQuestion['body']): string {
+  const asked = body.messages.filter(({ role }) => role === 'user').flatMap(({ content }) => textsOf(content)).at(-1) ?? '';
   const quoted = asked.length > QUOTED_CHARS ? `${asked.slice(0, QUOTED_CHARS)}…` : asked;
   return `This is deja's simulated model: no provider is configured, so no real model was asked. Your last message was: "${quoted}". Set OPENAI_API_KEY or write a deja.yaml to get real answers.`;
+}
+
+function textsOf(content: ChatQuestion['body']['messages'][number]['content']): string[] {
+  if (typeof content === 'string') return [content];
+  return (content ?? []).flatMap((part) => (typeof part['text'] === 'string' ? [part['text']] : []));
 }

@@ -20,7 +20,7 @@ const open = (): OpenOperation => ({
   kind: 'open', id: newId(), tenant: 't', key: 'k', user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'm', stream: false, receivedAtMs: Date.now(), estimatedPromptTokens: 1, traceId: null,
 });
 const ceiling = (limits: Partial<Ceiling>): Ceiling => ({ scope: 'key', counter: `deja:limit:{t}:${counters++}`, requestsPerMinute: null, tokensPerMinute: null, ...limits });
-const request = (ceilings: Ceiling[][], tokens = 10): ReserveRequest => ({ open: open(), ceilings, tokens, exactKey: null, presenceKey: null });
+const request = (ceilings: Ceiling[][], tokens = 10): ReserveRequest => ({ open: open(), ceilings, tokens, exactKeys: [], presenceKey: null });
 const refusal = expect.objectContaining({ code: 'rate_limit_exceeded' });
 
 describe('limits', () => {
@@ -72,10 +72,10 @@ describe('limits', () => {
   test('the opening is in Redis before the answer, and the exact entry and the semantic mark come along', async () => {
     await server.client.set('exact', Buffer.from('entry'));
     await server.client.set('present', '1');
-    const asked = { ...request([]), exactKey: 'exact', presenceKey: 'present' };
-    expect(await reserver.reserve(asked, 'closed')).toMatchObject({ exact: Buffer.from('entry'), semanticPresent: true, degraded: false });
+    const asked = { ...request([]), exactKeys: ['exact', 'other'], presenceKey: 'present' };
+    expect(await reserver.reserve(asked, 'closed')).toMatchObject({ exact: [Buffer.from('entry'), null], semanticPresent: true, degraded: false });
     expect(JSON.parse((await server.client.hget('deja:ops:{gateway-a}:open', asked.open.id))!)).toMatchObject({ kind: 'open', tenant: 't' });
-    expect(await reserver.reserve({ ...request([]), exactKey: 'none', presenceKey: 'none' }, 'closed')).toMatchObject({ exact: null, semanticPresent: false });
+    expect(await reserver.reserve({ ...request([]), exactKeys: ['none'], presenceKey: 'none' }, 'closed')).toMatchObject({ exact: [null], semanticPresent: false });
   });
 
   test('a Redis that forgot the scripts is taught them again', async () => {

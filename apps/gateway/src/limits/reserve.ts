@@ -10,7 +10,8 @@ export interface ReserveRequest {
   ceilings: Ceiling[][];
   /** Estimated prompt plus what the answer may take. */
   tokens: number;
-  exactKey: string | null;
+  /** Places in the exact cache to be read. */
+  exactKeys: string[];
   presenceKey: string | null;
 }
 
@@ -23,8 +24,8 @@ export interface Reservation {
 
 export interface Reserved {
   reservation: Reservation;
-  /** The exact-cache entry, if there is one. */
-  exact: Buffer | null;
+  /** What the exact cache has at each of the asked places; empty when it could not be asked. */
+  exact: (Buffer | null)[];
   semanticPresent: boolean;
   /** Redis could not be asked: limits were decided by this process alone, and the cache was not read. */
   degraded: boolean;
@@ -55,8 +56,8 @@ export class Reserver {
     const afterLimits = 1 + request.ceilings.length;
     if (request.presenceKey !== null) pipeline.exists(request.presenceKey);
     const together = this.cache === this.redis;
-    if (request.exactKey !== null && together) pipeline.getBuffer(request.exactKey);
-    const apart = together || request.exactKey === null ? null : this.readApart(request.exactKey);
+    if (together) for (const key of request.exactKeys) pipeline.getBuffer(key);
+    const apart = together || request.exactKeys.length === 0 ? null : this.readApart(request.exactKeys);
     let replies: PipelineReply[];
     let reservation: Reservation;
     try {
@@ -70,17 +71,17 @@ export class Reserver {
     }
     if (this.local.size > 0) this.local.clear();
     const presence = request.presenceKey === null ? undefined : replies[afterLimits];
-    const exact = request.exactKey === null || !together ? undefined : replies[afterLimits + (presence === undefined ? 0 : 1)];
+    const exact = together ? replies.slice(afterLimits + (presence === undefined ? 0 : 1)).map(bufferOf) : [];
     return {
       reservation,
-      exact: apart === null ? bufferOf(exact) : await apart,
+      exact: apart === null ? exact : await apart,
       semanticPresent: presence?.[0] === null && presence[1] === 1,
       degraded: false,
     };
   }
 
-  private async readApart(key: string): Promise<Buffer | null> {
-    return isUp(this.cache) ? await this.cache.getBuffer(key).catch(() => null) : null; // an outage of the cache is a miss
+  private async readApart(keys: string[]): Promise<(Buffer | null)[]> {
+    return isUp(this.cache) ? await this.cache.mgetBuffer(keys).catch(() => []) : []; // an outage of the cache is a miss
   }
 
   /** What replaces the estimate by what was used; `requests` is -1 to give the request itself back. Losing it to an outage leaves the estimate to expire. */
@@ -123,7 +124,7 @@ export class Reserver {
         if (!window.admit(ceiling, { requests: 1, tokens: request.tokens }, Date.now(), share)) throw new LimitRefusal(ceiling, 'requests', 1000, []);
       }
     }
-    return { reservation: NOTHING_RESERVED, exact: null, semanticPresent: false, degraded: true };
+    return { reservation: NOTHING_RESERVED, exact: [], semanticPresent: false, degraded: true };
   }
 }
 

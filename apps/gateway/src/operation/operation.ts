@@ -18,6 +18,7 @@ export class Operation {
   private readonly controller = new AbortController();
   private readonly startedMs = performance.now();
   private readonly timings: string[] = [];
+  private ended = false;
 
   principal: Principal | null = null;
   user: string | null = null;
@@ -32,8 +33,12 @@ export class Operation {
   hit: (CacheEntry & { similarity: number | null }) | null = null;
   servedModel: string | null = null;
   /** What settlement is to put into the cache. */
-  kept: KeptAnswer | null = null;
+  kept: KeptAnswer[] = [];
   readonly attempts: AttemptRecord[] = [];
+  /** Parameters that the provider who serves lacks. */
+  droppedParams: string[] = [];
+  /** Rules of content safety that prompt or answer met. */
+  readonly flags = new Set<string>();
 
   status = 0;
   outcome: OperationFacts['outcome'] = 'ok';
@@ -62,8 +67,28 @@ export class Operation {
     this.controller.abort();
   }
 
+  /** The answer is this entry of the cache. */
+  servedFromCache<How extends 'exact' | 'semantic'>(hit: NonNullable<Operation['hit']>, how: How): How {
+    this.hit = hit;
+    this.cache = how === 'exact' ? 'HIT-EXACT' : 'HIT-SEMANTIC';
+    this.cacheReason = null;
+    this.servedModel = hit.meta.model;
+    return how;
+  }
+
+  /** The answer is out or failed: what still runs beside it is not needed any more. */
+  end(): void {
+    this.ended = true;
+    this.controller.abort();
+  }
+
   get abandoned(): boolean {
-    return this.signal.aborted;
+    return this.signal.aborted && !this.ended;
+  }
+
+  /** The upstream call that gave the answer, or the last that tried; calls beside it left out. */
+  get servingAttempt(): AttemptRecord | undefined {
+    return this.attempts.findLast((attempt) => !attempt.shadow);
   }
 
   async timed<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
@@ -118,6 +143,7 @@ export class Operation {
         : null,
       servedModel: this.servedModel,
       attempts: this.attempts,
+      flags: [...this.flags],
       firstByteMs: this.firstByteMs,
       durationMs: Math.round(this.elapsedMs),
     };

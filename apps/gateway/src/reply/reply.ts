@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { costNanoUsd } from '@deja/pricing';
 import { DejaError, errorBody, usdText } from '@deja/contracts';
-import type { Operation } from '../chat/operation.ts';
+import type { Operation } from '../operation/operation.ts';
 import { rateLimitHeaders } from '../limits/ceilings.ts';
 import { LimitRefusal } from '../limits/reserve.ts';
 import { sseEvent } from '../dialects/sse.ts';
@@ -10,7 +10,7 @@ import { sseEvent } from '../dialects/sse.ts';
 /** Headers every answer of the pipeline carries (docs/api.md). */
 export function replyHeaders(operation: Operation): Record<string, string> {
   const { cache, cacheReason, hit, servedModel, reservation } = operation;
-  const served = hit?.meta ?? operation.attempts.at(-1);
+  const served = hit?.meta ?? operation.servingAttempt;
   return {
     'x-request-id': operation.id,
     ...(cache && { 'x-cache': cache }),
@@ -19,11 +19,17 @@ export function replyHeaders(operation: Operation): Record<string, string> {
     ...(hit?.similarity != null && { 'x-cache-similarity': hit.similarity.toFixed(4) }),
     ...(servedModel && { 'x-deja-model': servedModel }),
     ...(served && { 'x-deja-provider': served.provider, 'x-deja-deployment': served.deployment }),
-    'x-deja-attempts': String(operation.attempts.length),
+    'x-deja-attempts': String(operation.attempts.filter(({ shadow }) => !shadow).length),
+    ...(operation.droppedParams.length > 0 && hit === null && { 'x-deja-dropped-params': headerList(operation.droppedParams) }),
     ...(operation.serverTiming && { 'server-timing': operation.serverTiming }),
     ...(reservation && rateLimitHeaders(reservation.states)),
   };
 }
+
+const MAX_LIST_CHARS = 512;
+
+/** Names from a client's body in a header: whatever is no plain token is left out. */
+const headerList = (names: string[]): string => names.filter((name) => /^[\w.[\]-]{1,64}$/.test(name)).join(',').slice(0, MAX_LIST_CHARS);
 
 /** Sends a whole reply. */
 export function sendWhole(response: ServerResponse, operation: Operation, body: Buffer): void {
@@ -54,7 +60,11 @@ export function beginStream(response: ServerResponse, operation: Operation): voi
 export async function sendPiece(response: ServerResponse, operation: Operation, text: string, idleMs: number): Promise<void> {
   operation.firstByteSent();
   if (response.write(text) || operation.abandoned) return;
-  // Either event may come: the client read on, or left.
+  await drained(response, idleMs);
+}
+
+/** Waits until the client has read on or left; one that reads nothing for `idleMs` is given up. */
+export async function drained(response: ServerResponse, idleMs: number): Promise<void> {
   const waiting = new AbortController();
   const timer = setTimeout(() => response.destroy(), idleMs);
   try {
@@ -95,8 +105,8 @@ export function retryHeaders(error: DejaError): Record<string, string> {
 /** What all attempts cost together; null as soon as one of them has no known price. */
 function totalCost(operation: Operation): bigint | null {
   let total = 0n;
-  for (const { usage, price } of operation.attempts) {
-    if (usage === null) continue;
+  for (const { usage, price, shadow } of operation.attempts) {
+    if (usage === null || shadow) continue;
     const cost = costNanoUsd(usage, price);
     if (cost === null) return null;
     total += cost;

@@ -10,7 +10,7 @@ const attempt = (fields: Partial<AttemptRecord>): AttemptRecord => ({
   id: 'a', n: 1, provider: 'p', deployment: 'p/m', credential: 'p/a', model: 'm', status: 200, outcome: 'ok', errorCode: null, hedge: false, shadow: false, usage: null, usageSource: 'none', price: null, startedAtMs: 1, firstByteMs: null, durationMs: 1, ...fields,
 });
 const facts = (fields: Partial<OperationFacts>): OperationFacts => ({
-  open, traceparent: null, status: 200, outcome: 'ok', errorCode: null, cache: 'MISS', cacheReason: null, hit: null, servedModel: 'm', attempts: [], firstByteMs: 1, durationMs: 2, ...fields,
+  open, traceparent: null, status: 200, outcome: 'ok', errorCode: null, cache: 'MISS', cacheReason: null, hit: null, servedModel: 'm', attempts: [], flags: [], firstByteMs: 1, durationMs: 2, ...fields,
 });
 
 describe('settlement', () => {

@@ -13,6 +13,8 @@ export interface OperationFacts {
   /** The public model that served, and the attempts in order; the last one served unless all failed. */
   servedModel: string | null;
   attempts: AttemptRecord[];
+  /** Rules of content safety that prompt or answer met. */
+  flags: string[];
   firstByteMs: number | null;
   durationMs: number;
 }
@@ -20,7 +22,7 @@ export interface OperationFacts {
 /** The usage event of an operation. Pure. An answer from the cache has the original's numbers, and nothing was bought. */
 export function settledRecord(facts: OperationFacts): OperationRecord {
   const { open, hit } = facts;
-  const served = facts.servedModel === null ? null : (facts.attempts.findLast((a) => a.usage !== null || a.outcome !== 'error') ?? null);
+  const served = facts.servedModel === null ? null : (facts.attempts.findLast((a) => !a.shadow && (a.usage !== null || a.outcome !== 'error')) ?? null);
   const { usage, source } = hit ? { usage: hit.usage, source: 'cache' as const } : usageOf(facts.attempts);
   return {
     kind: 'settled',
@@ -52,6 +54,7 @@ export function settledRecord(facts: OperationFacts): OperationRecord {
     traceId: open.traceId,
     traceparent: facts.traceparent,
     attempts: facts.attempts,
+    flags: facts.flags,
   };
 }
 

@@ -4,7 +4,7 @@ import { isUp, queueScript, scriptReply } from '@deja/redis';
 import { GEN_AI, type Logger } from '@deja/telemetry';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { AnswerStore } from '../cache/answer-store.ts';
-import type { Operation } from '../chat/operation.ts';
+import type { Operation } from '../operation/operation.ts';
 import type { Reserver } from '../limits/reserve.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
@@ -44,11 +44,11 @@ export class Settler {
     this.outbox.queue(pipeline, record);
     const corrections = reservation === null ? [] : this.reserver.corrections(reservation, { tokens: chargedTokens(record) - reservation.tokens });
     for (const correction of corrections) queueScript(pipeline, correction);
-    const apart = kept === null || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
-    if (kept) this.answers.queue(apart ?? pipeline, kept);
+    const apart = kept.length === 0 || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
+    for (const answer of kept) this.answers.queue(apart ?? pipeline, answer);
     const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
     this.outbox.settled(record, replies[0]?.[0] === null);
-    if (kept && (keptApart ?? replies).every(([error]) => error === null)) await this.answers.written(kept);
+    if ((keptApart ?? replies).every(([error]) => error === null)) await Promise.all(kept.map((answer) => this.answers.written(answer)));
     await Promise.all(corrections.map((correction, i) => scriptReply(this.redis, replies[i + 1], correction))).catch((error: unknown) => {
       // Once per request during an outage, which the connection logs itself.
       this.logger.debug({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
@@ -64,7 +64,7 @@ export class Settler {
   private endSpan(operation: Operation): void {
     const { span, hit } = operation;
     span.setAttributes({
-      [GEN_AI.operationName]: 'chat',
+      
       [GEN_AI.requestModel]: operation.requestedModel,
       'deja.request_id': operation.id,
       'deja.cache': operation.cache ?? 'none',

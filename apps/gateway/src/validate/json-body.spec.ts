@@ -16,6 +16,26 @@ describe('the request body', () => {
     expect(withMembers(body, { model: '"x"' })).toBe('{"model":"x","a":2}');
   });
 
+  test('a name repeated a hundred thousand times is no way to overflow the stack', () => {
+    const body = parse(`{${'"a":1,'.repeat(200_000)}"a":2}`);
+    expect(withMembers(body, {})).toBe('{"a":2}');
+    expect(withMembers(body, { a: null })).toBe('{}');
+  });
+
+  test.each([
+    ['{"a":1,"b":2,"c":3}', { a: null }, '{"b":2,"c":3}'],
+    ['{"a":1,"b":2,"c":3}', { b: null }, '{"a":1,"c":3}'],
+    ['{"a":1,"b":2,"c":3}', { c: null }, '{"a":1,"b":2}'],
+    ['{"a":1,"b":2,"c":3}', { b: null, c: null }, '{"a":1}'],
+    ['{ "a" : 1 }', { a: null }, '{ }'],
+    ['{"a":1}', { a: null, b: '2' }, '{"b":2}'],
+    ['{"a":1,"b":2,"a":3}', { a: null }, '{"b":2}'],
+    ['{"a":1,"b":2,"b":3}', { b: null, a: '4' }, '{"a":4}'],
+    ['{"a":1}', { b: null }, '{"a":1}'],
+  ])('%s with %j is %s', (text, changes, expected) => {
+    expect(withMembers(parse(text), changes)).toBe(expected);
+  });
+
   test.each(['', '[]', '"x"', 'null', '{', '{"a":1,}', '{"a":1}x', '\u{feff}{}'])('%j is refused as invalid_json', (text) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'invalid_json' }));
   });
@@ -39,6 +59,24 @@ describe('the request body', () => {
         const body = parse(JSON.stringify(value, null, layout));
         const spliced = JSON.parse(withMembers(body, Object.fromEntries(Object.entries(replacement).map(([k, v]) => [k, JSON.stringify(v)])))) as unknown;
         expect(spliced).toEqual(JSON.parse(JSON.stringify({ ...value, ...replacement })));
+      }),
+    );
+  });
+
+  test('taking members out equals deleting them from the parsed value, for any object, any layout and any repetition', () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'd', '"', '__proto__');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, fc.jsonValue()), { maxLength: 8 }), fc.dictionary(name, fc.option(fc.jsonValue()), { maxKeys: 4 }), fc.constantFrom('', ' ', '\n\t'), (members, changes, space) => {
+        const text = `{${space}${members.map(([key, value]) => `${JSON.stringify(key)}${space}:${space}${JSON.stringify(value)}`).join(`${space},${space}`)}${space}}`;
+        const body = parse(text);
+        const expected = new Map(Object.entries(body.value));
+        for (const [key, value] of Object.entries(changes)) {
+          if (value === null) expected.delete(key);
+          else expected.set(key, value);
+        }
+        const spliced = withMembers(body, Object.fromEntries(Object.entries(changes).map(([key, value]) => [key, value === null ? null : JSON.stringify(value)])));
+        expect(new Map(Object.entries(parse(spliced).value))).toEqual(new Map([...expected].map(([key, value]) => [key, JSON.parse(JSON.stringify(value)) as unknown])));
+        expect([...parse(spliced).members.values()].every((list) => list.length === 1)).toBe(true);
       }),
     );
   });

@@ -52,7 +52,7 @@ function jsonComplaint(cause: unknown): string {
 }
 
 /** Finds the top-level members of an object that `JSON.parse` has accepted. One pass over the text, no copies. */
-function scanMembers(text: string): Map<string, JsonMember[]> {
+export function scanMembers(text: string): Map<string, JsonMember[]> {
   const members = new Map<string, JsonMember[]>();
   let depth = 0;
   let start = -1;
@@ -84,7 +84,7 @@ function scanMembers(text: string): Map<string, JsonMember[]> {
 }
 
 /** Index of the quote that ends the string which begins at `open`. */
-function endOfString(text: string, open: number): number {
+export function endOfString(text: string, open: number): number {
   let close = text.indexOf('"', open + 1);
   for (;;) {
     let backslashes = 0;
@@ -94,32 +94,66 @@ function endOfString(text: string, open: number): number {
   }
 }
 
+interface TextEdit {
+  start: number;
+  end: number;
+  text: string;
+}
+
 /**
- * The body's text with some top-level members replaced or added; everything else stays byte for byte. Members named
- * more than once are reduced to one, so that a provider reads the same value that was validated (JSON.parse: the last).
- * @param replacements name → JSON text of the value
+ * The body's text with some top-level members replaced, added or taken out; everything else stays byte for byte. Members
+ * named more than once are reduced to one, so that a provider reads the same value that was validated (JSON.parse: the last).
+ * @param changes name → JSON text of the value; null takes the member out
  */
-export function withMembers(body: JsonBody, replacements: Record<string, string>): string {
-  const edits: { start: number; end: number; text: string }[] = [];
-  const added: string[] = [];
+export function withMembers(body: JsonBody, changes: Readonly<Record<string, string | null>>): string {
+  const edits: TextEdit[] = [];
+  const removed: JsonMember[] = [];
+  let keptEnd = -1;
   for (const [name, list] of body.members) {
-    const kept = list.at(-1);
-    if (list.length > 1) for (const member of list.slice(0, -1)) edits.push({ start: member.start, end: member.end + 1, text: '' });
-    const replacement = Object.hasOwn(replacements, name) ? replacements[name] : undefined;
-    if (kept && replacement !== undefined) edits.push({ start: kept.valueStart, end: kept.end, text: replacement });
+    const change = Object.hasOwn(changes, name) ? changes[name] : undefined;
+    const last = list.at(-1);
+    for (const member of list) {
+      if (member !== last || change === null) {
+        removed.push(member);
+        continue;
+      }
+      keptEnd = Math.max(keptEnd, member.end);
+      if (change !== undefined) edits.push({ start: member.valueStart, end: member.end, text: change });
+    }
   }
-  for (const [name, json] of Object.entries(replacements)) if (!body.members.has(name)) added.push(`${JSON.stringify(name)}:${json}`);
-  if (edits.length === 0 && added.length === 0) return body.text;
+  const added = Object.entries(changes).filter(([name, json]) => json !== null && !body.members.has(name));
+  if (edits.length === 0 && removed.length === 0 && added.length === 0) return body.text;
+  const out = edited(body.text, [...edits, ...removals(removed, keptEnd)]);
+  if (added.length === 0) return out;
+  const close = out.lastIndexOf('}');
+  const separator = keptEnd < 0 ? '' : ',';
+  return `${out.slice(0, close)}${separator}${added.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}${out.slice(close)}`;
+}
+
+/** Takes members out together with the comma that follows; the ones behind the last that stays, with the comma before them. */
+function removals(removed: JsonMember[], keptEnd: number): TextEdit[] {
+  const edits: TextEdit[] = [];
+  let start = keptEnd < 0 ? Infinity : keptEnd;
+  let end = -1;
+  for (const member of removed) {
+    if (member.start < keptEnd) {
+      edits.push({ start: member.start, end: member.end + 1, text: '' });
+    } else {
+      start = Math.min(start, member.start);
+      end = Math.max(end, member.end);
+    }
+  }
+  if (end >= 0) edits.push({ start, end, text: '' });
+  return edits;
+}
+
+function edited(text: string, edits: TextEdit[]): string {
   edits.sort((a, b) => a.start - b.start);
   let out = '';
   let from = 0;
   for (const edit of edits) {
-    out += body.text.slice(from, edit.start) + edit.text;
+    out += text.slice(from, edit.start) + edit.text;
     from = edit.end;
   }
-  out += body.text.slice(from);
-  if (added.length === 0) return out;
-  const close = out.lastIndexOf('}');
-  const separator = body.members.size > 0 ? ',' : '';
-  return `${out.slice(0, close)}${separator}${added.join(',')}${out.slice(close)}`;
+  return out + text.slice(from);
 }

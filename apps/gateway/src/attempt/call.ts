@@ -1,0 +1,153 @@
+import { SpanKind, SpanStatusCode, trace, type Span, type Tracer } from '@opentelemetry/api';
+import { newId, type AttemptRecord, type Candidate, type Price, type Settings, type Usage } from '@deja/contracts';
+import { carrierOf, GEN_AI } from '@deja/telemetry';
+import type { Operation } from '../operation/operation.ts';
+import { AttemptFailure, attemptErrorCode } from './failure.ts';
+import type { OutcomeReporter } from './outcome-reporter.ts';
+
+const CHARS_PER_TOKEN = 4;
+
+/** What one upstream call is about, as far as its record and its deadlines need to know. */
+export interface CallPurpose {
+  /** OpenTelemetry's name of the operation: `chat`, `embeddings`, … */
+  genAiOperation: string;
+  stream: boolean;
+  /** For the estimate when the provider gives no numbers. */
+  promptTokens: number;
+  price: Price | null;
+  /** A call beside the answer (a moderation): recorded, never billed to the client. */
+  shadow?: boolean;
+}
+
+/** Who is told of calls: the router of their outcome, the trace of their span. */
+export interface CallWatchers {
+  reporter: OutcomeReporter;
+  tracer: Tracer;
+}
+
+/** One upstream call: its deadlines, its record in the ledger, its span. */
+export class Call {
+  readonly signal: AbortSignal;
+  readonly record: AttemptRecord;
+  private readonly controller = new AbortController();
+  private readonly span: Span;
+  private readonly startedMs = performance.now();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private firstByteTimer: NodeJS.Timeout | null = null;
+  private retryAfterMs: number | null = null;
+  private finished = false;
+
+  constructor(
+    private readonly operation: Operation,
+    candidate: Candidate,
+    private readonly purpose: CallPurpose,
+    readonly settings: Pick<Settings, 'timeouts'>,
+    private readonly watchers: CallWatchers,
+  ) {
+    this.signal = this.controller.signal;
+    this.record = openAttempt(operation, candidate, purpose);
+    operation.attempts.push(this.record);
+    if (operation.signal.aborted) this.cancel();
+    else operation.signal.addEventListener('abort', this.cancel, { once: true });
+    const { timeouts } = settings;
+    this.timers.push(this.deadline(purpose.stream ? timeouts.total_ms : timeouts.unary_ms));
+    if (purpose.stream) this.timers.push((this.firstByteTimer = this.deadline(timeouts.first_byte_ms)));
+    this.span = watchers.tracer.startSpan(
+      `${purpose.genAiOperation} ${candidate.upstreamModel}`,
+      { kind: SpanKind.CLIENT, attributes: { [GEN_AI.operationName]: purpose.genAiOperation, [GEN_AI.requestModel]: candidate.upstreamModel, [GEN_AI.providerName]: candidate.deployment.provider } },
+      operation.traceContext,
+    );
+  }
+
+  get traceHeaders(): Record<string, string> {
+    return { ...carrierOf(trace.setSpan(this.operation.traceContext, this.span)) };
+  }
+
+  /** From here on only the idle deadline counts: a model that thinks for long has at least begun to answer. */
+  firstByte(): void {
+    if (this.firstByteTimer) clearTimeout(this.firstByteTimer);
+    this.record.firstByteMs ??= Math.round(performance.now() - this.startedMs);
+  }
+
+  /** What was bought: the provider's own numbers, else an estimate from what was produced. */
+  count(usage: Usage | null, producedChars: number): void {
+    this.record.usage = usage ?? {
+      promptTokens: this.purpose.promptTokens,
+      cachedTokens: 0,
+      cacheWriteTokens: 0,
+      completionTokens: Math.ceil(producedChars / CHARS_PER_TOKEN),
+      reasoningTokens: 0,
+    };
+    this.record.usageSource = usage ? 'upstream' : 'estimated';
+  }
+
+  /** Closes the record, once. A failure also ends the call, if it still runs. */
+  finish(failure: AttemptFailure | null): void {
+    if (this.finished) return;
+    this.finished = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.operation.signal.removeEventListener('abort', this.cancel);
+    const { record } = this;
+    record.durationMs = Math.round(performance.now() - this.startedMs);
+    if (failure) {
+      const cancelled = failure.kind === 'cancelled' || failure.kind === 'blocked';
+      record.outcome = cancelled ? 'cancelled' : 'error';
+      record.errorCode = cancelled ? null : attemptErrorCode(failure);
+      record.status ??= failure.status;
+      this.retryAfterMs = failure.retryAfterMs;
+      // The provider was at work when the client left, the deadline passed or its answer broke off, and bills the prompt at least.
+      const wasAtWork = cancelled || failure.kind === 'timeout' || (record.status !== null && record.status < 300);
+      if (wasAtWork && record.usage === null) this.count(null, 0);
+      this.controller.abort(failure);
+    }
+    this.report(failure);
+  }
+
+  private deadline(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.controller.abort(new AttemptFailure('timeout')), ms);
+  }
+
+  private readonly cancel = (): void => this.controller.abort(new AttemptFailure('cancelled'));
+
+  private report(failure: AttemptFailure | null): void {
+    const { record } = this;
+    if (record.status !== null) this.span.setAttribute('http.response.status_code', record.status);
+    if (record.usage) this.span.setAttributes({ [GEN_AI.inputTokens]: record.usage.promptTokens, [GEN_AI.outputTokens]: record.usage.completionTokens });
+    if (failure) this.span.setStatus({ code: SpanStatusCode.ERROR, message: failure.kind });
+    this.span.end();
+    if (failure?.kind === 'cancelled' || failure?.kind === 'blocked') return; // says nothing about the provider
+    this.watchers.reporter.add({
+      atMs: Date.now(),
+      deployment: record.deployment,
+      credential: record.credential,
+      status: record.status,
+      errorCode: failure?.kind === 'caller' ? null : record.errorCode,
+      retryAfterMs: this.retryAfterMs,
+      firstByteMs: record.firstByteMs,
+      durationMs: record.durationMs,
+    });
+  }
+}
+
+function openAttempt(operation: Operation, candidate: Candidate, { price, shadow = false }: CallPurpose): AttemptRecord {
+  const { deployment } = candidate;
+  return {
+    id: newId(),
+    n: operation.attempts.length + 1,
+    provider: deployment.provider,
+    deployment: deployment.id,
+    credential: candidate.credential?.id ?? null,
+    model: candidate.upstreamModel,
+    status: null,
+    outcome: 'ok',
+    errorCode: null,
+    hedge: false,
+    shadow,
+    usage: null,
+    usageSource: 'none',
+    price,
+    startedAtMs: Date.now(),
+    firstByteMs: null,
+    durationMs: 0,
+  };
+}

@@ -1,0 +1,93 @@
+import type { Usage } from '@deja/contracts';
+import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import { CompletionAssembler } from './completion-stream.ts';
+import { isComplete, isStorable } from './completion.ts';
+import type { ChatCall } from './chat-exchange.ts';
+import type { ChunkSource, SourcedChunk } from './chunk-source.ts';
+
+/** A chat stream for a client of chat completions. */
+export class ChatReader implements StreamReader {
+  readonly closing = sseEvent(SSE_DONE);
+  readonly storedId = null;
+  private readonly assembler = new CompletionAssembler();
+  private said = '';
+
+  constructor(
+    private readonly source: ChunkSource,
+    /** Whether the client asked for usage; upstream always is. */
+    private readonly includeUsage: boolean,
+    private readonly usageIn: ChatCall['usageIn'],
+  ) {}
+
+  get ended(): boolean {
+    return this.source.ended;
+  }
+
+  get usage(): Usage | null {
+    return this.usageIn(this.assembler.reported);
+  }
+
+  get producedChars(): number {
+    return this.assembler.producedChars;
+  }
+
+  push(event: SseEvent): Relayed {
+    return this.relay(this.source.push(event));
+  }
+
+  finish(): Relayed {
+    return this.relay(this.source.finish());
+  }
+
+  takeText(): string {
+    const said = this.said;
+    this.said = '';
+    return said;
+  }
+
+  kept(): KeptReply | null {
+    const completion = this.assembler.completion();
+    if (completion.choices.length === 0) return null;
+    return { body: Buffer.from(JSON.stringify(completion)), storable: isStorable(completion), complete: isComplete(completion) };
+  }
+
+  private relay(chunks: SourcedChunk[]): Relayed {
+    let text = '';
+    let content = false;
+    for (const { chunk, text: json } of chunks) {
+      const kind = this.assembler.add(chunk);
+      if (kind === 'error') throw streamError(chunk);
+      if (kind === 'usage' && !this.includeUsage) continue;
+      if (kind === 'content') {
+        content = true;
+        this.said += spoken(chunk);
+      }
+      text += sseEvent(this.includeUsage ? json : withoutUsage(chunk, json));
+    }
+    return { text, content };
+  }
+}
+
+/** Some servers put the usage on the last chunk that has choices: hidden there too from clients that did not ask. */
+function withoutUsage(chunk: unknown, json: string): string {
+  const { usage, ...rest } = chunk as { usage?: unknown };
+  return usage === undefined || usage === null ? json : JSON.stringify(rest);
+}
+
+function spoken(chunk: unknown): string {
+  const { choices } = chunk as { choices: { delta?: { content?: unknown; refusal?: unknown } }[] };
+  return choices.map(({ delta }) => [delta?.content, delta?.refusal].filter((text) => typeof text === 'string').join('')).join('');
+}
+
+/** An error event in OpenAI's language, also as OpenRouter and others send it: beside choices. */
+export function streamError(chunk: unknown): AttemptFailure {
+  const error = typeof chunk === 'object' && chunk !== null ? (chunk as { error?: unknown }).error : undefined;
+  if (typeof error !== 'object' || error === null) return new AttemptFailure('malformed');
+  const { message, code, type } = error as { message?: unknown; code?: unknown; type?: unknown };
+  const limited = code === 429 || code === 'rate_limit_exceeded' || type === 'rate_limit_error';
+  return new AttemptFailure(limited ? 'rate' : 'overloaded', {
+    providerError: typeof message === 'string' ? { message, type: 'api_error', param: null, code: typeof code === 'string' ? code : '' } : null,
+  });
+}

@@ -1,0 +1,68 @@
+import type { WholeReply } from '../attempt/exchange.ts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import type { CompletionUsage } from '../chat/completion.ts';
+import { addressOf } from '../dialects/openai/address.ts';
+import { openAiBody } from '../dialects/openai/body.ts';
+import { serverOf } from '../dialects/openai/compatible-servers.ts';
+import { openAiFailure } from '../dialects/openai/failure.ts';
+import { openAiUsage } from '../dialects/openai/usage.ts';
+import { lacks, offers } from '../dialects/unsuited.ts';
+import type { AnswerRules } from '../guard/answer-rules.ts';
+import type { Endpoint } from '../pipeline/endpoint.ts';
+import { parsedReply } from '../reply/parsed-reply.ts';
+import { parseCompletionsRequest, type CompletionsRequest } from './completions-request.ts';
+import { asTextCompletion, isStorableText, textStreamOf, type TextCompletion } from './text-completion.ts';
+import { TextReader } from './text-reader.ts';
+
+const PATH = 'completions';
+
+/** `POST /v1/completions`, OpenAI's legacy completions: no translation, only providers that have them. */
+export const COMPLETIONS: Endpoint<CompletionsRequest> = {
+  path: PATH,
+  genAiOperation: 'text_completion',
+  defaultModel: null,
+  textMembers: ['prompt', 'suffix'],
+  storesAnswers: false,
+  parse: parseCompletionsRequest,
+  unsuited: (_request, candidate) => (offers(candidate, PATH) ? null : lacks(candidate, PATH)),
+  eligibility: () => ({ exact: true, semantic: false, reason: null }),
+  exchange({ body, stream, includeUsage }, { candidate: { deployment, upstreamModel }, rules }) {
+    const server = serverOf(deployment);
+    const { text, dropped } = openAiBody(body, { upstreamModel, stream, includeUsage, server, endpoint: PATH });
+    const usageOf = (usage: CompletionUsage | null): ReturnType<typeof openAiUsage> => openAiUsage(usage, server);
+    return {
+      url: addressOf(deployment, upstreamModel, PATH),
+      headers: { 'content-type': 'application/json' },
+      body: text,
+      dropped,
+      failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
+      whole: (reply) => wholeText(reply, usageOf, rules),
+      stream: () => new TextReader(includeUsage, usageOf, rules),
+    };
+  },
+  replay(kept, request) {
+    const completion = asTextCompletion(JSON.parse(kept.toString('utf8')));
+    if (completion === null) throw new Error('a cache entry is not a completion');
+    return textStreamOf(completion, request.includeUsage);
+  },
+};
+
+function wholeText(bytes: Buffer, usageOf: (usage: CompletionUsage | null) => WholeReply['usage'], rules: AnswerRules | null): WholeReply {
+  const completion = asTextCompletion(parsedReply(bytes));
+  if (completion === null) throw new AttemptFailure('malformed');
+  const text = completion.choices.map((choice) => choice.text).join('\n');
+  const facts = { usage: usageOf(completion.usage ?? null), producedChars: text.length, complete: false };
+  try {
+    const treated = rules === null ? completion : guarded(completion, rules);
+    const body = treated === completion ? bytes : Buffer.from(JSON.stringify(treated));
+    return { ...facts, body, text: treated.choices.map((choice) => choice.text).join('\n'), storable: isStorableText(treated) };
+  } catch (error) {
+    if (!(error instanceof AttemptFailure) || error.rule === null) throw error;
+    return { ...facts, body: Buffer.alloc(0), text: '', storable: false, blockedBy: error.rule };
+  }
+}
+
+function guarded(completion: TextCompletion, rules: AnswerRules): TextCompletion {
+  const choices = completion.choices.map((choice) => ({ ...choice, text: rules.whole(choice.text) }));
+  return choices.some(({ text }, i) => text !== completion.choices[i]?.text) ? { ...completion, choices } : completion;
+}

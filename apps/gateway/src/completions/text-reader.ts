@@ -1,0 +1,111 @@
+import type { Usage } from '@deja/contracts';
+import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import { streamError } from '../chat/chat-reader.ts';
+import type { CompletionUsage } from '../chat/completion.ts';
+import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import type { AnswerRules } from '../guard/answer-rules.ts';
+import { isStorableText, type TextChoice, type TextCompletion } from './text-completion.ts';
+
+/** The stream of a legacy completion: pieces of `choices[].text`. */
+export class TextReader implements StreamReader {
+  readonly closing = sseEvent(SSE_DONE);
+  readonly storedId = null;
+  ended = false;
+  producedChars = 0;
+  private head: Record<string, unknown> = {};
+  private rawUsage: CompletionUsage | null = null;
+  private readonly choices = new Map<number, TextChoice>();
+  private readonly guards = new Map<number, { push(piece: string): string; flush(): string }>();
+  private said = '';
+
+  constructor(
+    private readonly includeUsage: boolean,
+    private readonly usageOf: (usage: CompletionUsage | null) => Usage | null,
+    private readonly rules: AnswerRules | null,
+  ) {}
+
+  get usage(): Usage | null {
+    return this.usageOf(this.rawUsage);
+  }
+
+  push({ data }: SseEvent): Relayed {
+    if (data === SSE_DONE) {
+      this.ended = true;
+      return { text: '', content: false };
+    }
+    const event = eventOf(data);
+    const { choices, usage, ...head } = event;
+    Object.assign(this.head, head);
+    if (usage) this.rawUsage = usage;
+    if (choices.length === 0 && usage && !this.includeUsage) return { text: '', content: false };
+    const treated = choices.map((choice) => this.take(choice));
+    const changed = treated.some((choice, i) => choice !== choices[i]) || (usage && !this.includeUsage);
+    const json = changed ? JSON.stringify({ ...head, choices: treated, ...(this.includeUsage && usage !== undefined && { usage }) }) : data;
+    return { text: sseEvent(json), content: choices.some(({ text, finish_reason: finish }) => text !== '' || Boolean(finish)) };
+  }
+
+  finish(): Relayed {
+    throw new AttemptFailure('network', { cause: new Error('the stream ended before its time') });
+  }
+
+  takeText(): string {
+    const said = this.said;
+    this.said = '';
+    return said;
+  }
+
+  kept(): KeptReply | null {
+    if (this.choices.size === 0) return null;
+    const completion: TextCompletion = { ...this.head, choices: [...this.choices.values()].sort((a, b) => a.index - b.index), ...(this.rawUsage && { usage: this.rawUsage }) };
+    return { body: Buffer.from(JSON.stringify(completion)), storable: isStorableText(completion), complete: false };
+  }
+
+  /** The piece as the client may see it; the very same object when no rule changes it. */
+  private take(piece: TextChoice): TextChoice {
+    const ends = typeof piece.finish_reason === 'string';
+    let { text } = piece;
+    if (this.rules) {
+      const guard = this.guards.get(piece.index) ?? this.rules.pieces();
+      this.guards.set(piece.index, guard);
+      text = guard.push(text) + (ends ? guard.flush() : '');
+    }
+    const treated = text === piece.text ? piece : { ...piece, text };
+    this.producedChars += text.length;
+    this.said += text;
+    const known = this.choices.get(piece.index);
+    if (!known) this.choices.set(piece.index, { ...treated });
+    else {
+      known.text += text;
+      known.finish_reason = piece.finish_reason ?? known.finish_reason;
+      known.logprobs = joinedLogprobs(known.logprobs, piece.logprobs);
+    }
+    return treated;
+  }
+}
+
+function eventOf(data: string): TextCompletion {
+  let event: unknown;
+  try {
+    event = JSON.parse(data);
+  } catch (cause) {
+    throw new AttemptFailure('malformed', { cause });
+  }
+  const { choices, error } = (event ?? {}) as { choices?: unknown; error?: unknown };
+  if (!Array.isArray(choices) || (error !== undefined && error !== null)) throw streamError(event);
+  const sound = choices.every((choice: unknown) => typeof (choice as TextChoice | null)?.text === 'string');
+  if (!sound) throw new AttemptFailure('malformed');
+  return event as TextCompletion;
+}
+
+/** Log probabilities come as parallel lists; each piece has the next stretch of all of them. */
+function joinedLogprobs(known: unknown, added: unknown): unknown {
+  if (typeof added !== 'object' || added === null) return known;
+  if (typeof known !== 'object' || known === null) return added;
+  const joined: Record<string, unknown> = { ...known };
+  for (const [name, list] of Object.entries(added)) {
+    const before = joined[name];
+    joined[name] = Array.isArray(before) && Array.isArray(list) ? [...(before as unknown[]), ...(list as unknown[])] : (list as unknown);
+  }
+  return joined;
+}

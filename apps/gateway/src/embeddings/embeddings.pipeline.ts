@@ -1,0 +1,159 @@
+import type { ServerResponse } from 'node:http';
+import { exactCacheKey } from '@deja/cache-key';
+import { DejaError, exactKey, newId, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
+import { planRequest } from '@deja/routing';
+import type { Attempts } from '../attempt/attempts.ts';
+import type { AnswerStore, CachePlace, KeptAnswer } from '../cache/answer-store.ts';
+import { cacheWishes } from '../cache/directives.ts';
+import { encodeEntry, type CacheEntry } from '../cache/entry.ts';
+import { scopeOf } from '../cache/scope.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import { ceilingsFor } from '../limits/ceilings.ts';
+import type { Reserver } from '../limits/reserve.ts';
+import type { Operation } from '../operation/operation.ts';
+import type { Endpoint } from '../pipeline/endpoint.ts';
+import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { sendWhole } from '../reply/reply.ts';
+import type { Settler } from '../settle/settler.ts';
+import type { Validator } from '../validate/validator.ts';
+import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
+import { parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
+import { asEmbeddings, embeddingsReply, sharesOf, type KeptVector } from './vectors.ts';
+
+/** What validation and guard need to know of `POST /v1/embeddings`; its way is its own, because each input is cached by itself. */
+export const EMBEDDINGS: Endpoint<EmbeddingsRequest> = {
+  path: EMBEDDINGS_PATH,
+  genAiOperation: 'embeddings',
+  defaultModel: null,
+  textMembers: ['input'],
+  storesAnswers: false,
+  parse: parseEmbeddingsRequest,
+  unsuited: unsuitedForEmbeddings,
+  eligibility: () => ({ exact: true, semantic: false, reason: null }),
+  exchange: (request, { candidate }) => embeddingsExchange(request, request.inputs, candidate),
+  replay: () => [],
+};
+
+/** One input's place in the cache, and what was found there. */
+interface Place {
+  key: string;
+  entry: (CacheEntry & { vector: KeptVector }) | null;
+}
+
+/** The way of one embeddings request: like any other, but each input is looked up and kept by itself, and only the missing ones are bought. */
+export class EmbeddingsPipeline {
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly routing: RoutingTable,
+    private readonly validator: Validator,
+    private readonly guard: Guard,
+    private readonly reserver: Reserver,
+    private readonly attempts: Attempts,
+    private readonly answers: AnswerStore,
+    private readonly settler: Settler,
+  ) {}
+
+  async answer(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
+    // 2 Authenticate
+    const principal = await operation.timed('auth', () => this.keys.authenticate(operation.headers));
+    operation.principal = principal;
+    const snapshot = this.routing.snapshot();
+    // 3 Validate
+    const validated = await this.validator.validate(EMBEDDINGS, operation, principal, bytes, snapshot);
+    const { promptTokens } = validated;
+    const tooMany = tooManyInputs(validated.request);
+    if (tooMany !== null) throw new DejaError('invalid_value', tooMany, { param: 'input' });
+    // 4 Guard
+    const request = await operation.timed('guard', () => this.guard.prompt(EMBEDDINGS, operation, validated.request, snapshot));
+    const moderation = this.guard.moderate(EMBEDDINGS, operation, request, snapshot);
+    // 5 Plan
+    const plan = await operation.timed('plan', () => {
+      let why: ReturnType<typeof unsuitedForEmbeddings> = null;
+      const planned = planRequest(
+        snapshot,
+        { model: request.model, suits: (deployment, upstreamModel) => (why = unsuitedForEmbeddings(request, { deployment, upstreamModel })) === null },
+        { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts },
+      );
+      return plannedOrRefused(planned, request.model, () => unsuitableFor(request.model, why));
+    });
+    // 6 Reserve, 7 Look up
+    const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, snapshot));
+    const missing = places.flatMap(({ entry }, index) => (entry === null ? [index] : []));
+    if (missing.length === 0) return replyFromCache(operation, places, response);
+    await operation.timed('guard', () => moderation);
+    if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
+    // 8 Attempt
+    const inputs = missing.map((index) => request.inputs[index] ?? '');
+    const question = { genAiOperation: EMBEDDINGS.genAiOperation, stream: false, promptTokens, exchange: (candidate: Parameters<typeof embeddingsExchange>[2]) => embeddingsExchange(request, inputs, candidate) };
+    const answer = await operation.timed('upstream', () => this.attempts.run(operation, question, plan, snapshot.settings));
+    if (answer.kind !== 'whole') throw new Error('embeddings do not stream');
+    operation.servedModel = answer.candidate.model;
+    // 9 Reply: the provider's own bytes where it gave everything
+    const bought = vectorsOf(answer.reply.body, inputs, operation.servingAttempt?.usage ?? null);
+    const partial = missing.length < places.length;
+    if (partial) operation.cacheReason = 'partial_hit';
+    const all = places.map(({ entry }, index) => entry?.vector ?? bought[missing.indexOf(index)] ?? { embedding: [], tokens: 0, model: '' });
+    sendWhole(response, operation, partial || answer.reply.usage === null ? embeddingsReply(all) : answer.reply.body);
+    // 10 Settle, by the front door
+    if (place.wishes.write && place.exactKey !== null) operation.kept = missing.flatMap((index, i) => this.kept(operation, place, places[index]?.key ?? '', answer.candidate, bought[i]));
+  }
+
+  private async reserve(operation: Operation, principal: Principal, request: EmbeddingsRequest, promptTokens: number, snapshot: RoutingSnapshot): Promise<{ place: CachePlace; places: Place[] }> {
+    const { settings } = snapshot;
+    const wishes = cacheWishes(operation.headers, settings.cache);
+    operation.cache = wishes.bypass === null && wishes.exact ? 'MISS' : 'BYPASS';
+    operation.cacheReason = wishes.bypass ?? (wishes.exact ? null : 'disabled');
+    const { tenant } = principal;
+    const scope = scopeOf(settings.cache.scope, principal, operation.user);
+    const keys = wishes.exact ? keysOf(request).map((body) => exactKey(tenant, exactCacheKey(body, { tenant, scope, servedModel: request.model, endpoint: EMBEDDINGS_PATH }))) : [];
+    const place: CachePlace = { wishes, tenant, exactKey: keys[0] ?? null, partition: null, text: '', rules: this.guard.rulesName(snapshot) };
+    const open = operation.opening();
+    const reads = wishes.read && operation.cache !== 'BYPASS' ? keys : [];
+    const reserved = await this.reserver.reserve({ open, ceilings: ceilingsFor(principal, operation.user, settings.limits), tokens: promptTokens, exactKeys: reads, presenceKey: null }, settings.limits.degraded);
+    this.settler.opened(open, !reserved.degraded);
+    operation.reservation = reserved.reservation;
+    if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
+    else if (operation.cache === 'MISS') operation.cacheReason = 'no_entry';
+    return { place, places: request.inputs.map((_, index) => ({ key: keys[index] ?? '', entry: this.found(reserved.exact[index] ?? null, place) })) };
+  }
+
+  private found(value: Buffer | null, place: CachePlace): Place['entry'] {
+    const entry = this.answers.usable(value, place);
+    return entry && { ...entry, vector: JSON.parse(entry.body.toString('utf8')) as KeptVector };
+  }
+
+  private kept(operation: Operation, place: CachePlace, key: string, { model, deployment }: { model: string; deployment: { provider: string; id: string } }, vector: KeptVector | undefined): KeptAnswer[] {
+    if (vector === undefined) return [];
+    const usage: Usage = { promptTokens: vector.tokens, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+    const meta = { v: 1 as const, id: newId(), rules: place.rules, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage, price: operation.servingAttempt?.price ?? null };
+    return [{ value: encodeEntry({ meta, body: Buffer.from(JSON.stringify(vector)) }), exact: { key, ttlS: place.wishes.exactTtlS }, similar: null }];
+  }
+}
+
+/** Every input was known: an exact hit, as old as its oldest part. */
+function replyFromCache(operation: Operation, places: Place[], response: ServerResponse): void {
+  const entries = places.flatMap(({ entry }) => entry ?? []);
+  const oldest = entries.reduce((a, b) => (b.meta.createdAtMs < a.meta.createdAtMs ? b : a));
+  const usage = entries.reduce<Usage>((sum, { meta }) => ({ ...sum, promptTokens: sum.promptTokens + (meta.usage?.promptTokens ?? 0) }), { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 });
+  const body = embeddingsReply(entries.map(({ vector }) => vector));
+  operation.servedFromCache({ meta: { ...oldest.meta, usage }, body, similarity: null }, 'exact');
+  sendWhole(response, operation, body);
+}
+
+/** The vectors of a reply in the order of their inputs, each with its share of the tokens. */
+function vectorsOf(body: Buffer, inputs: EmbeddingsRequest['inputs'], usage: Usage | null): KeptVector[] {
+  const { data, model } = asEmbeddings(body, inputs.length);
+  const shares = sharesOf(usage?.promptTokens ?? 0, inputs.map((input) => input.length));
+  const byIndex = new Map(data.map((item) => [item.index, item.embedding]));
+  return inputs.map((_, index) => ({ embedding: byIndex.get(index) ?? [], tokens: shares[index] ?? 0, model: typeof model === 'string' ? model : '' }));
+}
+
+/** For each input, the request that asks for it alone. Its encoding stays in: a kept vector is served as it came. */
+function keysOf({ body, inputs }: EmbeddingsRequest): { text: string; value: Record<string, unknown> }[] {
+  return inputs.map((input) => {
+    const value: Record<string, unknown> = { ...body.value, encoding_format: body.value['encoding_format'] ?? 'float', input };
+    return { value, text: JSON.stringify(value) };
+  });
+}

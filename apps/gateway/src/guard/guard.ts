@@ -1,0 +1,138 @@
+import { Inspector, rulesDigest } from '@deja/content-safety';
+import { DejaError, type RoutingSnapshot, type Settings } from '@deja/contracts';
+import { planRequest } from '@deja/routing';
+import type { Attempts, Question } from '../attempt/attempts.ts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import { MODERATIONS, moderationCall } from '../moderations/moderations.endpoint.ts';
+import { asModeration, verdictOf } from '../moderations/verdict.ts';
+import type { Operation } from '../operation/operation.ts';
+import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
+import { AnswerRules } from './answer-rules.ts';
+import { BlockedByRule } from './blocked-by-rule.ts';
+import type { JsonBody } from '../validate/json-body.ts';
+import { promptTexts, withTexts } from './prompt-texts.ts';
+
+type Snapshot = Pick<RoutingSnapshot, 'version' | 'settings'>;
+
+/** A moderation model reads at least so much of a streamed answer at once, and more where its sentences are longer. */
+const MODERATED_CHARS = 200;
+const SENTENCE_END = /[.!?。！？\n]["')\]]?\s*$/;
+
+/** Step 4: content safety, by rules of our own and by a moderation model, over prompts and answers. */
+export class Guard {
+  private compiled: { version: number; source: string; inspector: Inspector; digest: string } | null = null;
+
+  constructor(private readonly attempts: Attempts) {}
+
+  /** The request with what must not leave the house taken out of it; throws a BlockedByRule. */
+  prompt<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, request: R, snapshot: Snapshot): R {
+    const { body } = this.passing(operation, request.body, endpoint.textMembers, snapshot);
+    return body === request.body ? request : endpoint.parse(body);
+  }
+
+  /** The same for a body that is passed on, with the texts in it; the very same body where nothing had to be taken out. */
+  passing(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): { body: JsonBody; texts: string[] } {
+    const treated = members.length > 0 && this.rules(snapshot).inspector.active('prompts') ? withTexts(body, members, (text) => this.passingText(operation, text, members[0] ?? '', snapshot)) : body;
+    return { body: treated, texts: promptTexts(treated, members) };
+  }
+
+  /** The same for one text. `param` is where it stands. */
+  passingText(operation: Operation, text: string, param: string, snapshot: Snapshot): string {
+    const { text: treated, findings, blocked } = this.rules(snapshot).inspector.inspect(text, 'prompts');
+    for (const { rule } of findings) operation.flags.add(rule);
+    if (blocked !== null) throw new BlockedByRule('request', blocked, param);
+    return treated;
+  }
+
+  /** Rules for this operation's answer; null when no rule looks at answers. */
+  answers(operation: Operation, snapshot: Snapshot): AnswerRules | null {
+    const { inspector } = this.rules(snapshot);
+    return inspector.active('answers') ? new AnswerRules(inspector, (rule) => operation.flags.add(rule)) : null;
+  }
+
+  /** Names what answers are held to: an answer kept under other rules is not served. Empty where there are none. */
+  rulesName(snapshot: Snapshot): string {
+    const { inspector, digest } = this.rules(snapshot);
+    const { moderation } = snapshot.settings.content_safety;
+    if (moderation === null) return inspector.active('answers') ? digest : '';
+    // An exact hit is not moderated again, so it counts which model judged its prompt, and how strictly.
+    return `${digest} ${moderation.model} ${JSON.stringify(moderation.thresholds)}`;
+  }
+
+  /** Asks the moderation model about the prompt, if there is one. Rejects with a BlockedByRule, or `overloaded` when nobody can tell and that is not good enough. */
+  moderate(endpoint: Endpoint, operation: Operation, request: ApiRequest, snapshot: RoutingSnapshot): Promise<void> {
+    if (snapshot.settings.content_safety.moderation === null || endpoint.textMembers.length === 0) return Promise.resolve();
+    return this.moderateTexts(operation, promptTexts(request.body, endpoint.textMembers), snapshot);
+  }
+
+  moderateTexts(operation: Operation, texts: string[], snapshot: RoutingSnapshot): Promise<void> {
+    const judged = this.judge(operation, texts, 'request', snapshot);
+    judged.catch(() => undefined); // whoever waits for it is told; an answer that needs no verdict has nobody waiting
+    return judged;
+  }
+
+  moderatesAnswers({ settings }: Snapshot): boolean {
+    return settings.content_safety.moderation?.answers ?? false;
+  }
+
+  /** The same for a whole answer, where the moderation model watches over answers too. */
+  async moderateAnswer(endpoint: Endpoint, operation: Operation, text: string, snapshot: RoutingSnapshot): Promise<void> {
+    if (this.moderatesAnswers(snapshot) && endpoint.textMembers.length > 0) await this.judge(operation, [text], 'answer', snapshot);
+  }
+
+  /** A streamed answer, held back until the model has let its sentences pass. `takeText` gives what the pieces so far say. */
+  async *moderateStream(endpoint: Endpoint, operation: Operation, pieces: AsyncIterable<string>, takeText: () => string, snapshot: RoutingSnapshot): AsyncGenerator<string> {
+    let held = '';
+    let said = '';
+    for await (const piece of pieces) {
+      held += piece;
+      said += takeText();
+      if (said.length < MODERATED_CHARS || !SENTENCE_END.test(said)) continue;
+      await this.moderateAnswer(endpoint, operation, said, snapshot);
+      yield held;
+      held = '';
+      said = '';
+    }
+    if (said !== '') await this.moderateAnswer(endpoint, operation, said, snapshot);
+    yield held;
+  }
+
+  private async judge(operation: Operation, texts: string[], what: 'request' | 'answer', snapshot: RoutingSnapshot): Promise<void> {
+    const policy = snapshot.settings.content_safety.moderation;
+    const asked = texts.filter((text) => text.trim() !== '');
+    if (policy === null || asked.length === 0) return;
+    let verdict: { flagged: string[]; blocked: string | null };
+    try {
+      verdict = verdictOf(await this.ask(operation, policy, asked, snapshot), policy.thresholds);
+    } catch (error) {
+      if (operation.signal.aborted) return; // nobody waits for it any more
+      operation.flags.add('moderation:unavailable');
+      if (policy.on_error === 'open') return;
+      throw new DejaError('overloaded', 'The content of this request cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause: error });
+    }
+    for (const category of verdict.flagged) operation.flags.add(`moderation:${category}`);
+    if (verdict.blocked !== null) throw new BlockedByRule(what, `moderation:${verdict.blocked}`);
+  }
+
+  private async ask(operation: Operation, policy: NonNullable<Settings['content_safety']['moderation']>, texts: string[], snapshot: RoutingSnapshot): Promise<ReturnType<typeof asModeration>> {
+    const planned = planRequest(snapshot, { model: policy.model, suits: (deployment) => MODERATIONS.offeredBy(deployment) }, { nowMs: Date.now(), random: Math.random, maxAttempts: 1 });
+    const candidate = 'plan' in planned ? planned.plan.candidates[0] : undefined;
+    if (candidate === undefined) throw new AttemptFailure('model');
+    const ms = policy.timeout_ms;
+    const settings = { ...snapshot.settings, timeouts: { ...snapshot.settings.timeouts, unary_ms: ms, idle_ms: ms } };
+    const exchange: Question['exchange'] = (chosen) => moderationCall(chosen, JSON.stringify({ model: chosen.upstreamModel, input: texts }), []);
+    const reply = await this.attempts.beside(operation, { genAiOperation: MODERATIONS.genAiOperation, stream: false, promptTokens: 0, exchange }, candidate, settings);
+    return asModeration(reply.body);
+  }
+
+  private rules({ version, settings }: Snapshot): { inspector: Inspector; digest: string } {
+    const known = this.compiled;
+    if (known?.version === version) return known;
+    const rules = settings.content_safety;
+    const digest = rulesDigest(rules);
+    const source = JSON.stringify(rules);
+    // Most new snapshots tell of health: the patterns are compiled again only when they changed.
+    this.compiled = { version, digest, source, inspector: known?.source === source ? known.inspector : new Inspector(rules) };
+    return this.compiled;
+  }
+}

@@ -1,0 +1,89 @@
+import { DejaError } from '@deja/contracts';
+
+/** What an id in a request body names. Of these, deja keeps the owner of files and responses (and of batches, which no body names). */
+export type ReferenceKind = 'file' | 'response' | 'conversation' | 'vector_store' | 'container' | 'skill';
+
+/** One id of something that a provider keeps, and where the body names it: `input[0].content[1].file_id`. */
+export interface Reference {
+  kind: ReferenceKind;
+  id: string;
+  path: string;
+}
+
+/** As deep as a request body may be nested (validate/json-body.ts). */
+const MAX_DEPTH = 128;
+/** More than any call needs: each of them has to be looked up. */
+const MAX_REFERENCES = 1000;
+
+/** Members that name one object, wherever they stand. */
+const ONE: Record<string, ReferenceKind> = {
+  file_id: 'file',
+  input_file_id: 'file',
+  comparison_response_id: 'response',
+  vector_store_id: 'vector_store',
+  container_id: 'container',
+  container: 'container',
+  skill_id: 'skill',
+};
+/** Members that name several. */
+const MANY: Record<string, ReferenceKind> = { file_ids: 'file', vector_store_ids: 'vector_store' };
+/** Members that name one object only at the top of a body. */
+const AT_TOP: Record<string, ReferenceKind> = { previous_response_id: 'response', conversation: 'conversation', training_file: 'file', validation_file: 'file' };
+
+/** The client's own words and schemas: an id in them is text that no provider follows. */
+const OWN_WORDS = new Set(['metadata', 'parameters', 'schema', 'json_schema', 'input_schema', 'output_schema', 'arguments', 'headers', 'attributes']);
+/** What a model once answered, sent back: these say where something was found and are not followed either. */
+const QUOTED: Record<string, string> = { output_text: 'annotations', file_search_call: 'results' };
+
+/**
+ * Every id in a request body by which a provider would fetch something it keeps, in the order of the body (OpenAI API reference, request bodies
+ * of chat completions, responses, batches, images and fine-tuning jobs). One pass. Left out: `item_reference` ids, whose items belong to a response or
+ * conversation and are no objects of their own; `audio.id` of an earlier spoken answer; `prompt.id`, which is made on the provider's pages. Throws
+ * `invalid_value` for a body nested absurdly deep, or with more than 1,000 of them.
+ */
+export function referencedIds(body: Record<string, unknown>): Reference[] {
+  const found: Reference[] = [];
+  const steps: (string | number)[] = [];
+
+  const add = (kind: ReferenceKind, id: unknown, ...last: (string | number)[]): void => {
+    if (typeof id !== 'string' || id === '') return;
+    if (found.length >= MAX_REFERENCES) throw new DejaError('invalid_value', `The request names more than ${MAX_REFERENCES} stored objects.`, { param: pathText([...steps, ...last]) });
+    found.push({ kind, id, path: pathText([...steps, ...last]) });
+  };
+
+  const member = (name: string, value: unknown): void => {
+    const top = steps.length === 0 ? kindOf(AT_TOP, name) : undefined;
+    const one = top ?? kindOf(ONE, name);
+    const many = kindOf(MANY, name);
+    if (one !== undefined) add(one, value, name);
+    if (top === 'conversation' && isRecord(value)) add(top, value['id'], name, 'id');
+    if (many !== undefined && Array.isArray(value)) for (const [index, id] of value.entries()) add(many, id, name, index);
+  };
+
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (steps.length > MAX_DEPTH) throw new DejaError('invalid_value', `The request body is nested deeper than ${MAX_DEPTH} levels.`);
+    const quoted = isRecord(value) && typeof value['type'] === 'string' && Object.hasOwn(QUOTED, value['type']) ? QUOTED[value['type']] : undefined;
+    // The names under `prompt.variables` are the client's own; what they stand for may be a file.
+    const isNamedByClient = steps.length === 2 && steps[0] === 'prompt' && steps[1] === 'variables';
+    for (const [name, inner] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
+      if (typeof name === 'string' && !isNamedByClient) {
+        if (OWN_WORDS.has(name) || name === quoted) continue;
+        member(name, inner);
+      }
+      steps.push(name);
+      walk(inner);
+      steps.pop();
+    }
+  };
+
+  walk(body);
+  return found;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const kindOf = (names: Record<string, ReferenceKind>, name: string): ReferenceKind | undefined => (Object.hasOwn(names, name) ? names[name] : undefined);
+
+const pathText = (steps: readonly (string | number)[]): string =>
+  steps.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '');

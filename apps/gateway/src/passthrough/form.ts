@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http';
+import { DejaError } from '@deja/contracts';
+import { boundaryOf, MultipartScanner, type MultipartBounds, type RewriteField } from './multipart.ts';
+import { Prelude } from './prelude.ts';
+
+/** Enough for the fields that people put before a file, and for small files whole. */
+const READ_AHEAD_BYTES = 1024 * 1024;
+const BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
+/** Must be plain fields: some providers read a file of that name as the field. */
+const PLAIN_FIELDS = ['model', 'purpose'];
+
+interface FormTexts {
+  /** Fields in which people write. */
+  texts: readonly string[];
+  /** The text as it may leave the house; throws the refusal when it may not. */
+  treat: (text: string) => string;
+}
+
+/** One multipart request on its way through: read ahead as far as routing needs it, then sent on as it comes. */
+export class Form {
+  readonly contentType: string;
+  private readonly boundary: string;
+  private readonly prelude: Prelude;
+  private readonly ahead: MultipartScanner;
+  private sent = false;
+  /** Nothing more comes: the form may be sent more than once. */
+  ended = false;
+
+  /** Throws `invalid_value` when this is no form. */
+  constructor(contentType: string | undefined, source: IncomingMessage, private readonly o: FormTexts) {
+    const boundary = boundaryOf(contentType ?? '');
+    if (boundary === null || contentType === undefined) throw new DejaError('invalid_value', 'Send the body as multipart/form-data with a boundary.', { param: 'content-type' });
+    this.contentType = contentType;
+    this.boundary = boundary;
+    this.prelude = new Prelude(source);
+    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS });
+  }
+
+  /** Reads until this field has come, the form has ended or enough was read; null when it has not come. */
+  async readAhead(field: string): Promise<string | null> {
+    const { exhausted } = await this.prelude.readAhead(this.ahead, READ_AHEAD_BYTES, field);
+    this.ended = exhausted;
+    return this.ahead.fields.get(field) ?? null;
+  }
+
+  /** What people wrote into the fields that were read ahead. */
+  get textsSoFar(): string[] {
+    return this.o.texts.flatMap((name) => this.ahead.fields.get(name) ?? []);
+  }
+
+  /** The whole form, its model renamed and its texts treated on the way; null when it has gone by and cannot be sent again. */
+  body(modelFor: ((model: string) => string) | null): AsyncIterable<Uint8Array> | null {
+    if (this.sent && !this.ended) return null;
+    this.sent = true;
+    const rewrite: RewriteField = (field, value) => {
+      if (field === 'model' && modelFor !== null) return changed(value, modelFor(value));
+      return this.o.texts.includes(field) ? changed(value, this.o.treat(value)) : undefined;
+    };
+    return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS, rewrite }), modelFor !== null);
+  }
+
+  async close(): Promise<void> {
+    await this.prelude.close();
+  }
+
+  private async *through(scanner: MultipartScanner, needsModel: boolean): AsyncGenerator<Uint8Array> {
+    // The last chunk is held until all is known: a form without a model must not be complete when it arrives.
+    let held: Uint8Array | null = null;
+    for await (const chunk of this.prelude.through(scanner)) {
+      if (held !== null) yield held;
+      held = chunk;
+    }
+    if (needsModel && !scanner.fields.has('model')) throw new DejaError('missing_required_parameter', "Missing required parameter: 'model'.", { param: 'model' });
+    if (held !== null) yield held;
+  }
+}
+
+const changed = (before: string, after: string): string | undefined => (after === before ? undefined : after);

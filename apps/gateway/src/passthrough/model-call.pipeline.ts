@@ -1,0 +1,153 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
+import { planRequest } from '@deja/routing';
+import { estimate } from '@deja/tokens';
+import { addressOf } from '../dialects/openai/address.ts';
+import { openAiBody } from '../dialects/openai/body.ts';
+import { serverOf, type Endpoint } from '../dialects/openai/compatible-servers.ts';
+import { lacks, offers } from '../dialects/unsuited.ts';
+import type { Guard } from '../guard/guard.ts';
+import { pinOf, type Pin } from '../objects/pin.ts';
+import type { StoredObjects } from '../objects/stored-objects.ts';
+import type { Operation } from '../operation/operation.ts';
+import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import { parseJsonBody } from '../validate/json-body.ts';
+import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
+import type { Admission } from './admission.ts';
+import { Form } from './form.ts';
+import type { RawCalls, RawQuestion } from './raw-call.ts';
+import { relayRaw } from './raw-reply.ts';
+
+/** An endpoint that deja passes on to the provider of the model that the request names. */
+export interface ModelCall {
+  /** Below `/v1/`, such as `audio/speech`. */
+  path: string;
+  /** What a provider has to offer. */
+  offer: Extract<Endpoint, 'images' | 'audio'>;
+  /** Members, or form fields, in which people write. */
+  textMembers: readonly string[];
+}
+
+/** Where a form goes, and what its model is called there. */
+interface FormRoute {
+  plan: Plan;
+  /** For one candidate: the upstream's name for the model of the form; throws the DejaError that the client is to get. */
+  modelFor(candidate: Candidate): (model: string) => string;
+}
+
+/** Pass-through of calls that name a model: images and audio, as JSON or as a form that streams by. */
+export class ModelCallPipeline {
+  constructor(
+    private readonly admission: Admission,
+    private readonly guard: Guard,
+    private readonly objects: StoredObjects,
+    private readonly calls: RawCalls,
+  ) {}
+
+  /** A JSON body, read whole. */
+  async answerJson(endpoint: ModelCall, operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
+    // 2 Authenticate
+    const { principal, snapshot } = await this.admission.authenticate(operation);
+    // 3 Validate
+    checkSize(bytes.length, validationFor(principal, snapshot));
+    const parsed = parseJsonBody(bytes);
+    const model = modelOf(parsed.value['model'], operation, principal, snapshot);
+    // 4 Guard
+    const { body, texts } = this.guard.passing(operation, parsed, endpoint.textMembers, snapshot);
+    const moderation = this.guard.moderateTexts(operation, texts, snapshot);
+    // 5 Plan
+    const plan = this.plan(endpoint, model, await pinOf(this.objects, principal.tenant, body.value), snapshot);
+    // 6 Reserve
+    const promptTokens = estimate({ texts, messages: 0, images: [], tools: 0 });
+    await this.admission.reserve(operation, principal, promptTokens, snapshot);
+    await moderation;
+    // 8 Attempt, 9 Reply
+    const question: RawQuestion = {
+      ...this.question(endpoint, promptTokens),
+      headers: { 'content-type': 'application/json' },
+      body: ({ deployment, upstreamModel }) => openAiBody(body, { upstreamModel, stream: false, includeUsage: false, server: serverOf(deployment), endpoint: endpoint.offer }).text,
+    };
+    const answer = await this.calls.run(operation, question, plan, snapshot.settings);
+    await relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
+  }
+
+  /** A form. Files in it stream by: they are never held, and so an upload that has begun is not repeated elsewhere. */
+  async answerForm(endpoint: ModelCall, operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { principal, snapshot } = await this.admission.authenticate(operation);
+    const treat = (text: string): string => this.guard.passingText(operation, text, endpoint.textMembers[0] ?? 'prompt', snapshot);
+    const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat });
+    try {
+      const model = await form.readAhead('model');
+      const route = model === null ? this.lateRoute(endpoint, form, operation, principal, snapshot) : this.namedRoute(endpoint, model, operation, principal, snapshot);
+      await this.admission.reserve(operation, principal, 0, snapshot);
+      await this.guard.moderateTexts(operation, form.textsSoFar, snapshot);
+      const question: RawQuestion = { ...this.question(endpoint, 0), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
+      const { plan } = route;
+      const answer = await this.calls.run(operation, question, plan, snapshot.settings);
+      await relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
+    } finally {
+      await form.close();
+    }
+  }
+
+  private namedRoute(endpoint: ModelCall, model: string, operation: Operation, principal: Principal, snapshot: RoutingSnapshot): FormRoute {
+    modelOf(model, operation, principal, snapshot);
+    const modelFor: FormRoute['modelFor'] = ({ upstreamModel }) => (value) => {
+      if (value !== model) throw new DejaError('invalid_value', 'The form names two different models.', { param: 'model' });
+      return upstreamModel;
+    };
+    return { plan: this.plan(endpoint, model, null, snapshot), modelFor };
+  }
+
+  /**
+   * Many clients send the file first and the model after it. Where one provider alone has this endpoint, the upload goes
+   * there at once, and the model is checked when it comes by: before that the provider cannot have begun.
+   */
+  private lateRoute(endpoint: ModelCall, form: Form, operation: Operation, principal: Principal, snapshot: RoutingSnapshot): FormRoute {
+    const offering = snapshot.deployments.filter((deployment) => offers({ deployment }, endpoint.offer));
+    const [first] = offering;
+    // A dated Azure address names the model itself.
+    const inAddress = first?.kind === 'azure-openai' && first.apiVersion !== null;
+    if (form.ended || first === undefined || inAddress || offering.some(({ provider }) => provider !== first.provider)) throw modelComesLate(form.ended);
+    const anyModel: RoutingSnapshot = { ...snapshot, models: [{ name: first.id, strategy: 'weighted', deployments: [{ id: first.id, weight: 1, priority: 1 }], fallbacks: [] }] };
+    const modelFor: FormRoute['modelFor'] = (candidate) => (value) => {
+      modelOf(value, operation, principal, snapshot);
+      const own = snapshot.models.find(({ name }) => name === value) ?? snapshot.models.find(({ name }) => name === '*');
+      const served = offering.find(({ id }) => own?.deployments.some((deployment) => deployment.id === id));
+      if (served === undefined) throw new DejaError('invalid_value', lacks({ deployment: candidate.deployment }, endpoint.path)?.message ?? '', { param: 'model' });
+      candidate.model = value;
+      return served.upstreamModel === '*' ? value : served.upstreamModel;
+    };
+    return { plan: this.plan(endpoint, first.id, null, anyModel), modelFor };
+  }
+
+  private plan(endpoint: ModelCall, model: string, pin: Pin | null, snapshot: RoutingSnapshot): Plan {
+    let why: ReturnType<typeof lacks> = null;
+    const suits = (deployment: Candidate['deployment']): boolean => {
+      if (offers({ deployment }, endpoint.offer)) return true;
+      why = lacks({ deployment }, endpoint.path);
+      return false;
+    };
+    const planned = planRequest(snapshot, { model, suits, ...(pin && { pin }) }, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
+    return plannedOrRefused(planned, model, () => unsuitableFor(model, why));
+  }
+
+  private question(endpoint: ModelCall, promptTokens: number): Pick<RawQuestion, 'method' | 'url' | 'price' | 'promptTokens'> {
+    // The price table knows rates of text only; what pictures and sound cost is not known, and not 0.
+    return { method: 'POST', url: ({ deployment, upstreamModel }) => addressOf(deployment, upstreamModel, endpoint.path), price: null, promptTokens };
+  }
+}
+
+function modelOf(model: unknown, operation: Operation, principal: Principal, snapshot: RoutingSnapshot): string {
+  if (model === undefined || model === null) throw new DejaError('missing_required_parameter', "Missing required parameter: 'model'.", { param: 'model' });
+  if (typeof model !== 'string' || model === '' || model.length > 256) throw new DejaError('invalid_value', "Invalid value for 'model': expected a name of at most 256 characters.", { param: 'model' });
+  operation.requestedModel = model;
+  checkModel(model, principal, snapshot);
+  return model;
+}
+
+/** Where everything goes to one provider anyway, a form may name its model as late as it likes. */
+const modelComesLate = (ended: boolean): DejaError =>
+  ended
+    ? new DejaError('missing_required_parameter', "Missing required parameter: 'model'.", { param: 'model' })
+    : new DejaError('invalid_value', "The form's field 'model' comes after a large file: send it before the file, so that the upload can be routed without being stored.", { param: 'model' });

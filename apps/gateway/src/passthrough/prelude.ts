@@ -1,0 +1,51 @@
+import type { MultipartScanner } from './multipart.ts';
+
+/** A body that is read ahead only as far as it has to be understood, and then sent on whole: what was read first, the rest after it. */
+export class Prelude {
+  private readonly source: AsyncIterator<Uint8Array>;
+  private readonly head: Uint8Array[] = [];
+  private exhausted = false;
+  private isTaken = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.source = source[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Reads until the scanner knows `field`, the form has ended, or `maxBytes` were read (the last chunk may go beyond). `head` is what was read, byte for
+   * byte and not as the scanner would send it on: where the form goes decides what is rewritten, so it passes a second scanner on its way out.
+   * `exhausted`: nothing more comes, so the form may be sent more than once. Throws what the scanner throws.
+   */
+  async readAhead(scanner: MultipartScanner, maxBytes: number, field = 'model'): Promise<{ head: Uint8Array[]; exhausted: boolean }> {
+    for (let bytes = 0; bytes < maxBytes && !this.exhausted && !scanner.fields.has(field); ) {
+      const { done, value } = await this.source.next();
+      if (done === true) {
+        scanner.end();
+        this.exhausted = true;
+        break;
+      }
+      this.head.push(value);
+      bytes += value.length;
+      scanner.push(value);
+    }
+    return { head: this.head, exhausted: this.exhausted };
+  }
+
+  /** The whole body through a new scanner; again only when it was exhausted. Ends with the scanner's error when the form does not end well. */
+  async *through(scanner: MultipartScanner): AsyncGenerator<Uint8Array> {
+    if (this.isTaken && !this.exhausted) throw new Error('a body that was not read to its end can be sent once');
+    this.isTaken = true;
+    for (const chunk of this.head) yield* scanner.push(chunk);
+    while (!this.exhausted) {
+      const { done, value } = await this.source.next();
+      if (done === true) break;
+      yield* scanner.push(value);
+    }
+    yield* scanner.end();
+  }
+
+  /** Lets the source go when the rest is not wanted. */
+  async close(): Promise<void> {
+    await this.source.return?.();
+  }
+}

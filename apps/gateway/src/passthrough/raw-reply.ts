@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http';
+import { AttemptFailure } from '../attempt/failure.ts';
+import { failureOfError, readWhole } from '../attempt/upstream.ts';
+import type { Operation } from '../operation/operation.ts';
+import { drained, replyHeaders } from '../reply/reply.ts';
+import { UNBILLED, type RawAnswer } from './raw-call.ts';
+import { ReportedUsage } from './reported-usage.ts';
+
+/** Headers of the provider's that describe its body and go on with it. */
+const PASSED_HEADERS = ['content-type', 'content-length', 'content-disposition', 'openai-processing-ms', 'openai-version'] as const;
+
+/** Sends an answer on as it comes, as fast as the client reads. Usage that the reply reports is counted. Rejects with an AttemptFailure when it breaks off. */
+export async function relayRaw(operation: Operation, { reply, call, candidate }: RawAnswer, response: ServerResponse, idleMs: number): Promise<void> {
+  const reported = new ReportedUsage();
+  operation.servedModel = candidate.model;
+  try {
+    begin(operation, reply, response);
+    for await (const chunk of reply.body) {
+      reported.add(chunk);
+      operation.firstByteSent();
+      if (!response.write(chunk) && !operation.abandoned) await drained(response, idleMs);
+      if (operation.abandoned) throw new AttemptFailure('cancelled');
+    }
+    count(call, reported);
+    call.finish(null);
+    response.end();
+  } catch (error) {
+    const failure = operation.abandoned ? new AttemptFailure('cancelled') : failureOfError(error, call.signal);
+    call.finish(failure);
+    // A body that breaks off must not look complete.
+    if (response.headersSent && !isEventStream(reply.contentType)) response.destroy();
+    throw failure;
+  }
+}
+
+const MAX_JSON_BYTES = 16 * 1024 * 1024;
+
+/** Reads a small JSON answer whole, so that what it tells (an id, a list) can be acted upon before the client sees it. */
+export async function readJson({ reply, call }: RawAnswer): Promise<{ bytes: Buffer; json: Record<string, unknown> }> {
+  try {
+    const bytes = await readWhole(reply.body);
+    const json: unknown = bytes.length > MAX_JSON_BYTES ? null : JSON.parse(bytes.toString('utf8'));
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new AttemptFailure('malformed');
+    const reported = new ReportedUsage();
+    reported.add(bytes);
+    count(call, reported);
+    call.finish(null);
+    return { bytes, json: json as Record<string, unknown> };
+  } catch (error) {
+    const failure = error instanceof SyntaxError ? new AttemptFailure('malformed', { cause: error }) : failureOfError(error, call.signal);
+    call.finish(failure);
+    throw failure;
+  }
+}
+
+/** Sends a JSON answer that was read, or put together, here. */
+export function sendJson(operation: Operation, response: ServerResponse, status: number, body: Buffer): void {
+  operation.status = status;
+  operation.firstByteSent();
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length, ...replyHeaders(operation) });
+  response.end(body);
+}
+
+function begin(operation: Operation, reply: RawAnswer['reply'], response: ServerResponse): void {
+  const headers: Record<string, string> = {};
+  for (const name of PASSED_HEADERS) {
+    const value = reply.headers?.[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  if (isEventStream(reply.contentType)) Object.assign(headers, { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
+  operation.status = reply.status;
+  response.writeHead(reply.status, { ...headers, ...replyHeaders(operation) });
+}
+
+/** What a call that is not billed used is nothing; what a billed one used is what it says, and unknown when it does not. */
+function count({ record }: RawAnswer['call'], reported: ReportedUsage): void {
+  if (record.price?.version === UNBILLED.version) {
+    record.usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+    return;
+  }
+  record.usage = reported.usage;
+  if (record.usage !== null) record.usageSource = 'upstream';
+}
+
+const isEventStream = (contentType: string): boolean => contentType.startsWith('text/event-stream');

@@ -1,0 +1,79 @@
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { context, SpanKind } from '@opentelemetry/api';
+import { DejaError } from '@deja/contracts';
+import { contextOf, type Telemetry } from '@deja/telemetry';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AttemptFailure, finalError } from '../attempt/failure.ts';
+import { BlockedByRule } from '../guard/blocked-by-rule.ts';
+import { Operation } from '../operation/operation.ts';
+import { sendError } from '../reply/reply.ts';
+import type { Settler } from '../settle/settler.ts';
+
+/** nginx's status for a client that left before there was an answer; never on the wire. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Where every operation begins and ends: an id and a span at first, an answer or an error, then settlement, on every exit. */
+export class FrontDoor {
+  constructor(
+    private readonly telemetry: Pick<Telemetry, 'tracer'>,
+    private readonly settler: Settler,
+  ) {}
+
+  /** Never rejects: whatever happens in `work`, the client gets an answer or an error, and the operation is settled. */
+  async serve(request: FastifyRequest, reply: FastifyReply, endpoint: string, work: (operation: Operation, response: ServerResponse) => Promise<void>): Promise<void> {
+    reply.hijack();
+    const { headers, method } = request.raw;
+    const span = this.telemetry.tracer.startSpan(
+      `${method} /v1/${endpoint}`,
+      { kind: SpanKind.SERVER, attributes: { 'http.request.method': method ?? '', 'http.route': `/v1/${endpoint}` } },
+      contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
+    );
+    const operation = new Operation(endpoint, headers, span);
+    const response = reply.raw;
+    response.on('close', () => {
+      if (!response.writableFinished) operation.abandon();
+    });
+    if (response.destroyed) operation.abandon();
+    // Calls to other services and log lines belong to this operation's trace.
+    await context.with(operation.traceContext, () => this.answerAndSettle(operation, response, work));
+  }
+
+  private async answerAndSettle(operation: Operation, response: ServerResponse, work: (operation: Operation, response: ServerResponse) => Promise<void>): Promise<void> {
+    try {
+      await work(operation, response);
+    } catch (error) {
+      this.fail(operation, response, error);
+    } finally {
+      operation.end();
+      await this.settler.settle(operation);
+    }
+  }
+
+  private fail(operation: Operation, response: ServerResponse, error: unknown): void {
+    if (operation.abandoned) {
+      operation.outcome = 'cancelled';
+      operation.status ||= CLIENT_CLOSED_REQUEST;
+      response.destroy();
+      return;
+    }
+    const known = error instanceof DejaError ? error : error instanceof AttemptFailure ? finalError([error]) : this.settler.unexpected(operation, error);
+    operation.outcome = known instanceof BlockedByRule ? 'blocked' : 'error';
+    if (known instanceof BlockedByRule) operation.flags.add(known.rule);
+    operation.errorCode = known.code;
+    sendError(response, operation, known);
+  }
+}
+
+/** The body of a request that is read whole; 400 for one in a form nobody here reads. */
+export function wholeBody(request: FastifyRequest): Buffer {
+  const encoding = request.raw.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new DejaError('invalid_value', 'Send the body without a content-encoding.', { param: 'content-encoding' });
+  }
+  if (request.body instanceof Readable) {
+    request.body.resume();
+    throw new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
+  }
+  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+}

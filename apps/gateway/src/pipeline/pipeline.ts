@@ -1,0 +1,217 @@
+import type { ServerResponse } from 'node:http';
+import { cacheKeys } from '@deja/cache-key';
+import { cacheEntryKey, DejaError, exactKey, semanticPresenceKey, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
+import { modelFacts } from '@deja/pricing';
+import { planRequest, type PlanNeed } from '@deja/routing';
+import { AttemptFailure } from '../attempt/failure.ts';
+import { keptReply, type Answer, type Attempts } from '../attempt/attempts.ts';
+import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
+import { cacheWishes } from '../cache/directives.ts';
+import { scopeOf } from '../cache/scope.ts';
+import type { SemanticLookup } from '../cache/semantic-lookup.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import { ceilingsFor } from '../limits/ceilings.ts';
+import type { Reserved, Reserver } from '../limits/reserve.ts';
+import { pinOf } from '../objects/pin.ts';
+import type { StoredObjects } from '../objects/stored-objects.ts';
+import type { Operation } from '../operation/operation.ts';
+import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { StreamedReply } from '../reply/streamed-reply.ts';
+import { sendWhole } from '../reply/reply.ts';
+import type { Settler } from '../settle/settler.ts';
+import type { Validator } from '../validate/validator.ts';
+import type { ApiRequest, Endpoint } from './endpoint.ts';
+
+/** Output tokens reserved where the client did not bound them: a long answer; settlement corrects it. */
+const UNBOUNDED_OUTPUT_TOKENS = 1024;
+
+type Pin = NonNullable<PlanNeed['pin']>;
+
+/** One request on its way: what validation and guard made of it, under the settings it began with. */
+interface Journey {
+  endpoint: Endpoint;
+  operation: Operation;
+  principal: Principal;
+  request: ApiRequest;
+  promptTokens: number;
+  snapshot: RoutingSnapshot;
+  response: ServerResponse;
+}
+
+/** The way of one request that a model answers, top to bottom. */
+export class Pipeline {
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly routing: RoutingTable,
+    private readonly validator: Validator,
+    private readonly guard: Guard,
+    private readonly objects: StoredObjects,
+    private readonly reserver: Reserver,
+    private readonly semantic: SemanticLookup,
+    private readonly attempts: Attempts,
+    private readonly answers: AnswerStore,
+    private readonly settler: Settler,
+  ) {}
+
+  /** Steps 2 to 9 of docs/architecture.md; receiving and settling are the front door's. Rejects with what the client is to be told. */
+  async answer<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
+    // 2 Authenticate
+    const principal = await operation.timed('auth', () => this.keys.authenticate(operation.headers));
+    operation.principal = principal;
+    const snapshot = this.routing.snapshot();
+    // 3 Validate
+    const { request, promptTokens } = await this.validator.validate(endpoint, operation, principal, bytes, snapshot);
+    const journey: Journey = { endpoint, operation, principal, request, promptTokens, snapshot, response };
+    // 4 Guard: our own rules now; a moderation model runs beside the next steps and is waited for before step 8
+    journey.request = await operation.timed('guard', () => this.guard.prompt(endpoint, operation, request, snapshot));
+    const moderation = this.guard.moderate(endpoint, operation, journey.request, snapshot);
+    // 5 Plan
+    const pin = await pinOf(this.objects, principal.tenant, journey.request.body.value);
+    const plan = await operation.timed('plan', () => this.plan(journey, pin));
+    const place = this.cachePlace(journey);
+    // 6 Reserve
+    const reserved = await operation.timed('reserve', () => this.reserve(journey, place));
+    // 7 Look up
+    const found = await operation.timed('cache', () => this.lookUp(operation, place, reserved));
+    // The same prompt was moderated when its answer was made; a similar one is another prompt.
+    if (found !== 'exact') await operation.timed('guard', () => moderation);
+    if (found !== null) return this.replyFromCache(journey);
+    if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
+    // 8 Attempt
+    const stream = request.stream ? new StreamedReply(response, operation, snapshot.settings) : null;
+    const answer = await operation.timed('upstream', () => this.attempt(journey, plan)).finally(() => stream?.answered());
+    operation.servedModel = answer.candidate.model;
+    // 9 Reply
+    await this.remember(journey, answer);
+    if (answer.kind === 'whole') {
+      await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
+      sendWhole(response, operation, answer.reply.body);
+    } else if (stream) await this.relay(journey, answer, stream);
+    // 10 Settle: on every exit, by the front door; a clean answer is kept for the next one who asks, in the same round trip
+    operation.kept = this.answers.prepare(operation, place, answer.candidate, keptReply(answer));
+  }
+
+  private plan({ endpoint, request, promptTokens, snapshot }: Journey, pin: Pin | null): Plan {
+    let why: { param: string | null; message: string } | null = null;
+    let tooLong: number | null = null;
+    const suits: PlanNeed['suits'] = (deployment, upstreamModel) => {
+      const unsuited = endpoint.unsuited(request, { deployment, upstreamModel });
+      why ??= unsuited;
+      const window = modelFacts({ provider: deployment.provider, kind: deployment.kind, upstreamModel })?.contextTokens ?? null;
+      const fits = window === null || promptTokens < window;
+      if (!fits) tooLong = Math.max(tooLong ?? 0, window);
+      return unsuited === null && fits;
+    };
+    const need: PlanNeed = { model: request.model, suits, ...(pin && { pin }) };
+    const planned = planRequest(snapshot, need, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
+    return plannedOrRefused(planned, request.model, () => (why === null && tooLong !== null ? windowExceeded(promptTokens, tooLong) : unsuitableFor(request.model, why)));
+  }
+
+  private cachePlace({ endpoint, operation, principal, request, snapshot: { settings, version } }: Journey): CachePlace {
+    const wishes = cacheWishes(operation.headers, settings.cache);
+    const allowed = endpoint.eligibility(request);
+    const scope = scopeOf(settings.cache.scope, principal, operation.user);
+    const { tenant } = principal;
+    const keys = cacheKeys(request.body, { tenant, scope, servedModel: request.model, endpoint: endpoint.path });
+    const semantic = wishes.semantic && allowed.semantic && keys.fingerprint !== null && request.lastUserText !== null;
+    operation.cache = wishes.bypass === null && allowed.exact ? 'MISS' : 'BYPASS';
+    operation.cacheReason = wishes.bypass ?? allowed.reason;
+    return {
+      wishes,
+      tenant,
+      exactKey: wishes.exact && allowed.exact ? exactKey(tenant, keys.exact) : null,
+      partition: semantic && keys.fingerprint !== null ? { tenant, scope, fingerprint: keys.fingerprint } : null,
+      text: request.lastUserText ?? '',
+      rules: this.guard.rulesName({ settings, version }),
+    };
+  }
+
+  private async reserve({ operation, principal, request, promptTokens, snapshot: { settings } }: Journey, place: CachePlace): Promise<Reserved> {
+    const open = operation.opening();
+    const { read } = place.wishes;
+    const output = (request.maxOutputTokens ?? UNBOUNDED_OUTPUT_TOKENS) * request.choices;
+    const reserved = await this.reserver.reserve(
+      {
+        open,
+        ceilings: ceilingsFor(principal, operation.user, settings.limits),
+        tokens: promptTokens + output,
+        exactKeys: read && place.exactKey !== null ? [place.exactKey] : [],
+        presenceKey: read && place.partition ? semanticPresenceKey(place.tenant, place.partition.scope, place.partition.fingerprint) : null,
+      },
+      settings.limits.degraded,
+    );
+    this.settler.opened(open, !reserved.degraded);
+    operation.reservation = reserved.reservation;
+    return reserved;
+  }
+
+  /** Puts a usable entry on the operation; says how it was found. */
+  private async lookUp(operation: Operation, place: CachePlace, reserved: Reserved): Promise<'exact' | 'semantic' | null> {
+    if (!place.wishes.read || operation.cache === 'BYPASS') return null;
+    if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
+    const exact = this.answers.usable(reserved.exact[0] ?? null, place);
+    if (exact) return operation.servedFromCache({ ...exact, similarity: null }, 'exact');
+    if (place.partition === null || !reserved.semanticPresent) {
+      operation.cacheReason ??= 'no_entry';
+      return null;
+    }
+    const found = await this.semantic.find(place.partition, place.text, operation);
+    const entry = 'entry' in found ? this.answers.usable(await this.answers.read(cacheEntryKey(place.tenant, found.entry)), place) : null;
+    if (entry && 'entry' in found) return operation.servedFromCache({ ...entry, similarity: found.similarity }, 'semantic');
+    operation.cacheReason = 'reason' in found ? found.reason : 'entry_gone';
+    return null;
+  }
+
+  private async replyFromCache({ endpoint, operation, request, response, snapshot: { settings } }: Journey): Promise<void> {
+    const body = operation.hit?.body ?? Buffer.alloc(0);
+    if (!request.stream) return sendWhole(response, operation, body);
+    const stream = new StreamedReply(response, operation, settings);
+    for (const event of endpoint.replay(body, request)) await stream.send(event);
+    await stream.end('');
+  }
+
+  private attempt({ endpoint, operation, request, promptTokens, snapshot }: Journey, plan: Plan): Promise<Answer> {
+    const rules = this.guard.answers(operation, snapshot);
+    const exchange = (candidate: Candidate): ReturnType<Endpoint['exchange']> => {
+      const { deployment, upstreamModel } = candidate;
+      const facts = modelFacts({ provider: deployment.provider, kind: deployment.kind, upstreamModel });
+      const createdS = Math.floor(Date.now() / 1000);
+      return endpoint.exchange(request, { candidate, maxOutputTokens: facts?.maxOutputTokens ?? null, createdS, operationId: operation.id, promptTokens, rules });
+    };
+    return this.attempts.run(operation, { genAiOperation: endpoint.genAiOperation, stream: request.stream, promptTokens, exchange }, plan, snapshot.settings);
+  }
+
+  /** An answer that the provider keeps belongs to this tenant before the client learns its id. */
+  private async remember({ endpoint, operation, principal }: Journey, answer: Answer): Promise<void> {
+    if (!endpoint.storesAnswers) return;
+    const id = answer.kind === 'whole' ? answer.reply.storedId : answer.stream.reader.storedId;
+    const attempt = operation.servingAttempt;
+    if (id === undefined || id === null || attempt === undefined) return;
+    const { provider, deployment, credential } = attempt;
+    await this.objects.remember({ tenant: principal.tenant, kind: 'response', id, provider, deployment, credential, createdAtMs: Date.now() });
+  }
+
+  private async relay(journey: Journey, answer: Extract<Answer, { kind: 'stream' }>, reply: StreamedReply): Promise<void> {
+    const { operation } = journey;
+    try {
+      for await (const text of this.moderated(journey, answer)) await reply.send(text);
+    } catch (error) {
+      const failure = operation.abandoned ? new AttemptFailure('cancelled') : error instanceof AttemptFailure ? error : new AttemptFailure('blocked', { cause: error });
+      answer.finish(failure);
+      throw error instanceof DejaError ? error : failure;
+    }
+    answer.finish(null);
+    await reply.end(answer.stream.reader.closing);
+  }
+
+  /** The stream's text; where a moderation model watches over answers, each stretch of it only after the model has let it pass. */
+  private moderated({ endpoint, operation, snapshot }: Journey, { head, stream }: Extract<Answer, { kind: 'stream' }>): AsyncIterable<string> {
+    const pieces = stream.all(head);
+    return this.guard.moderatesAnswers(snapshot) ? this.guard.moderateStream(endpoint, operation, pieces, () => stream.reader.takeText(), snapshot) : pieces;
+  }
+}
+
+const windowExceeded = (promptTokens: number, window: number): DejaError =>
+  new DejaError('context_length_exceeded', `The prompt has about ${promptTokens} tokens; the model's context window ends at ${window}.`, { param: 'messages' });

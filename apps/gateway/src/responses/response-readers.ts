@@ -1,0 +1,162 @@
+import type { Usage } from '@deja/contracts';
+import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import type { ChatCall } from '../chat/chat-exchange.ts';
+import { streamError } from '../chat/chat-reader.ts';
+import type { ChunkSource, SourcedChunk } from '../chat/chunk-source.ts';
+import { CompletionAssembler } from '../chat/completion-stream.ts';
+import type { ChatChunk } from '../dialects/dialect.ts';
+import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import type { AnswerRules } from '../guard/answer-rules.ts';
+import type { ResponseEventWriter } from './chat-stream-to-response-events.ts';
+import { guardedResponse } from './guarded-response.ts';
+import { responseSse } from './response-events.ts';
+import type { ResponseObject } from './response-object.ts';
+import { responseEvents } from './response-replay.ts';
+import { isCompleteResponse, isStorableResponse, ResponseReader } from './response-stream.ts';
+
+const NOTHING: Relayed = { text: '', content: false };
+
+const keptResponse = (response: ResponseObject): KeptReply => ({ body: Buffer.from(JSON.stringify(response)), storable: isStorableResponse(response), complete: isCompleteResponse(response) });
+
+/**
+ * A provider's own stream of a response: its events go on as they came. Where content rules look at answers, the whole
+ * answer is held back instead and told anew: its text stands in many events, and all of them have to agree.
+ */
+export class NativeResponseReader implements StreamReader {
+  readonly closing = '';
+  ended = false;
+  storedId: string | null = null;
+  private readonly reader = new ResponseReader();
+  private final: ResponseObject | null = null;
+  private said = '';
+
+  constructor(
+    /** Whether the provider keeps the response under its id. */
+    private readonly stored: boolean,
+    private readonly rules: AnswerRules | null,
+  ) {}
+
+  get usage(): Usage | null {
+    return this.reader.usage;
+  }
+
+  get producedChars(): number {
+    return this.reader.producedChars;
+  }
+
+  push({ event, data }: SseEvent): Relayed {
+    if (data === SSE_DONE) return NOTHING; // some servers close with it, as chat completions do
+    const parsed = parsedEvent(data);
+    const { kind } = this.reader.push(parsed);
+    if (kind === 'error') throw this.reader.failure ?? new AttemptFailure('malformed');
+    this.note(parsed);
+    if (kind === 'end') return this.end(event, data);
+    return this.rules ? NOTHING : { text: named(event, data), content: kind === 'content' };
+  }
+
+  finish(): Relayed {
+    throw new AttemptFailure('network', { cause: new Error('the stream ended before its time') });
+  }
+
+  takeText(): string {
+    const said = this.said;
+    this.said = '';
+    return said;
+  }
+
+  kept(): KeptReply | null {
+    return this.final && keptResponse(this.final);
+  }
+
+  private end(event: string | null, data: string): Relayed {
+    this.ended = true;
+    const { response } = this.reader;
+    if (response === null) throw new AttemptFailure('malformed');
+    this.final = this.rules ? guardedResponse(response, this.rules) : response;
+    const text = this.rules ? [...responseEvents(this.final)].map(responseSse).join('') : named(event, data);
+    return { text, content: true };
+  }
+
+  private note(parsed: unknown): void {
+    const { type, delta, response } = parsed as { type?: unknown; delta?: unknown; response?: { id?: unknown } };
+    if (this.stored && this.storedId === null && typeof response?.id === 'string') this.storedId = response.id;
+    if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string') this.said += delta;
+  }
+}
+
+/** A chat stream for a client of responses. */
+export class TranslatedResponseReader implements StreamReader {
+  readonly closing = '';
+  readonly storedId = null;
+  private readonly assembler = new CompletionAssembler();
+  private said = '';
+
+  constructor(
+    private readonly source: ChunkSource,
+    private readonly writer: ResponseEventWriter,
+    private readonly usageIn: ChatCall['usageIn'],
+  ) {}
+
+  get ended(): boolean {
+    return this.source.ended;
+  }
+
+  get usage(): Usage | null {
+    return this.usageIn(this.assembler.reported);
+  }
+
+  get producedChars(): number {
+    return this.assembler.producedChars;
+  }
+
+  push(event: SseEvent): Relayed {
+    const relayed = this.relay(this.source.push(event));
+    return this.source.ended ? { ...relayed, text: relayed.text + this.closingEvents() } : relayed;
+  }
+
+  finish(): Relayed {
+    const relayed = this.relay(this.source.finish());
+    return { ...relayed, text: relayed.text + this.closingEvents() };
+  }
+
+  takeText(): string {
+    const said = this.said;
+    this.said = '';
+    return said;
+  }
+
+  kept(): KeptReply | null {
+    const { response } = this.writer;
+    return response === null || this.assembler.completion().choices.length === 0 ? null : keptResponse(response);
+  }
+
+  private relay(chunks: SourcedChunk[]): Relayed {
+    let text = '';
+    let content = false;
+    for (const { chunk } of chunks) {
+      const kind = this.assembler.add(chunk);
+      if (kind === 'error') throw streamError(chunk);
+      content ||= kind === 'content';
+      for (const event of this.writer.push(chunk as ChatChunk)) {
+        if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string') this.said += event['delta'];
+        text += responseSse(event);
+      }
+    }
+    return { text, content };
+  }
+
+  private closingEvents(): string {
+    return this.writer.end().map(responseSse).join('');
+  }
+}
+
+const named = (event: string | null, data: string): string => (event === null ? '' : `event: ${event}\n`) + sseEvent(data);
+
+function parsedEvent(data: string): unknown {
+  try {
+    return JSON.parse(data) as unknown;
+  } catch (cause) {
+    throw new AttemptFailure('malformed', { cause });
+  }
+}

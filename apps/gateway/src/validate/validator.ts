@@ -1,0 +1,103 @@
+import { DejaError, type Principal, type RoutingSnapshot, type Validation } from '@deja/contracts';
+import { modelFacts } from '@deja/pricing';
+import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
+import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
+import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
+import { parseJsonBody, withMembers, type JsonBody } from './json-body.ts';
+
+const MAX_MODEL_CHARS = 256;
+const ANY_MODEL = '*';
+
+/** Step 3: everything that can be refused before it costs anything. Fills in what the operation knows of the request. */
+export class Validator {
+  /** Throws a DejaError that names the field. `promptTokens` is exact where a ceiling or a context window is near, else an estimate. */
+  async validate<R extends ApiRequest>(
+    endpoint: Endpoint<R>,
+    operation: Operation,
+    principal: Principal,
+    bytes: Buffer,
+    snapshot: RoutingSnapshot,
+  ): Promise<{ request: R; promptTokens: number }> {
+    operation.tags = tagsOf(headerText(operation.headers['x-deja-tags']));
+    const rules = validationFor(principal, snapshot);
+    checkSize(bytes.length, rules);
+    const body = readBody(endpoint, operation, bytes);
+    const parsed = endpoint.parse(body);
+    checkMessages(parsed, rules);
+    const request = withinOutputCeiling(endpoint, parsed, rules);
+    operation.user = userOf(headerText(operation.headers['x-deja-user']), request.user);
+    checkModel(request.model, principal, snapshot);
+    const promptTokens = await countPrompt(request, rules, snapshot);
+    operation.estimatedPromptTokens = promptTokens;
+    return { request, promptTokens };
+  }
+}
+
+/** The ceilings that hold for this client: the key's, else its tenant's, else everyone's. */
+export const validationFor = (principal: Principal, { settings }: RoutingSnapshot): Validation => ({ ...settings.validation, ...principal.validation });
+
+export function checkSize(length: number, rules: Validation): void {
+  if (length > rules.max_body_bytes) {
+    throw new DejaError('request_too_large', `The request body has ${length} bytes, at most ${rules.max_body_bytes} are allowed.`);
+  }
+}
+
+/** Whether this name can be served, and by this client. */
+export function checkModel(model: string, principal: Principal, { models }: Pick<RoutingSnapshot, 'models'>): void {
+  if (model === ANY_MODEL || !models.some(({ name }) => name === model || name === ANY_MODEL)) {
+    throw new DejaError('model_not_found', `The model '${model}' does not exist.`, { param: 'model' });
+  }
+  if (principal.models !== null && !principal.models.includes(model)) {
+    throw new DejaError('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
+  }
+}
+
+function readBody(endpoint: Endpoint, operation: Operation, bytes: Buffer): JsonBody {
+  const body = parseJsonBody(bytes);
+  const { model } = body.value;
+  if (typeof model === 'string') operation.requestedModel = model.slice(0, MAX_MODEL_CHARS);
+  else if (endpoint.defaultModel !== null && (model === undefined || model === null)) operation.requestedModel = endpoint.defaultModel;
+  operation.stream = body.value['stream'] === true;
+  return body;
+}
+
+function checkMessages({ messages, body }: ApiRequest, rules: Validation): void {
+  if (messages <= rules.max_messages) return;
+  throw new DejaError('invalid_value', `Too many messages: ${messages}, at most ${rules.max_messages} are allowed.`, { param: body.value['messages'] === undefined ? 'input' : 'messages' });
+}
+
+/** More output than is allowed is refused, or lowered to the ceiling; then the ceiling also stands where the client set none. */
+function withinOutputCeiling<R extends ApiRequest>(endpoint: Endpoint<R>, request: R, rules: Validation): R {
+  const { maxOutputTokens, outputParam } = request;
+  const ceiling = rules.max_output_tokens;
+  if (outputParam === null) return request;
+  if (maxOutputTokens !== null && maxOutputTokens <= ceiling) return request;
+  if (rules.over_output === 'clamp') {
+    return endpoint.parse(parseJsonBody(Buffer.from(withMembers(request.body, { [outputParam]: String(ceiling) }))));
+  }
+  if (maxOutputTokens === null) return request;
+  throw new DejaError('invalid_value', `${maxOutputTokens} output tokens were asked for, at most ${ceiling} are allowed.`, { param: outputParam });
+}
+
+/** A bound that no prompt exceeds decides most cases; the tokenizer is asked only when a ceiling or a context window is near. */
+async function countPrompt(request: ApiRequest, rules: Validation, snapshot: RoutingSnapshot): Promise<number> {
+  const tokenizer = tokenizerFor(request.model);
+  const upper = upperBound(request.parts, tokenizer);
+  const quick = Math.min(estimate(request.parts, tokenizer), upper);
+  const windows = contextWindows(request.model, snapshot);
+  if (upper <= Math.min(rules.max_input_tokens, ...windows)) return quick;
+  const { within, tokens } = await isWithin(request.parts, rules.max_input_tokens, tokenizer);
+  if (within) return tokens;
+  throw new DejaError('context_length_exceeded', `The prompt has more than ${rules.max_input_tokens} tokens, which is the most allowed here.`, { param: promptMember(request.body) });
+}
+
+/** Context windows, where known, of everything that may serve this model or its fallbacks. */
+function contextWindows(model: string, { models, deployments }: RoutingSnapshot): number[] {
+  const find = (name: string): RoutingSnapshot['models'][number] | undefined => models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL);
+  const asked = find(model);
+  const all = asked === undefined ? [] : [asked, ...asked.fallbacks.flatMap((name) => find(name) ?? [])];
+  const ids = new Set(all.flatMap((m) => m.deployments.map(({ id }) => id)));
+  return deployments.filter(({ id }) => ids.has(id)).flatMap(({ provider, kind, upstreamModel }) => modelFacts({ provider, kind, upstreamModel: upstreamModel === ANY_MODEL ? model : upstreamModel })?.contextTokens ?? []);
+}
+
+const promptMember = ({ value }: JsonBody): string => ['messages', 'input', 'prompt'].find((name) => value[name] !== undefined) ?? 'messages';
