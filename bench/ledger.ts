@@ -87,6 +87,6 @@ function operation(): OperationRecord {
   return {
     kind: 'settled', id: newId(), tenant: 'default', key: 'key', user: 'ann', tags: { team: 'search' }, endpoint: 'chat/completions', requestedModel: 'gpt-4o-mini', ...served, cache: 'MISS', cacheReason: 'no_entry', cacheEntry: null,
     cacheSimilarity: null, stream: false, savedPrice: null, receivedAtMs: nowMs, traceId: '0af7651916cd43dd8448eb211c80319c', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00',
-    attempts: [{ ...served, id: newId(), n: 1, hedge: false, shadow: false, price, startedAtMs: nowMs }],
+    attempts: [{ ...served, id: newId(), n: 1, hedge: false, shadow: false, price, startedAtMs: nowMs }], flags: [],
   };
 }

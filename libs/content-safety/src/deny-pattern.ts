@@ -1,0 +1,90 @@
+import { RE2JS } from 're2js';
+import type { Scan, Span } from './scan.ts';
+
+/** A match this long is found in a stream for certain, and is the longest that may be redacted. UTF-16 units. */
+export const LONGEST_MATCH = 1000;
+
+/** One pattern of the operator's, compiled. RE2 matches in linear time: no text can make it slow (RE2 syntax, github.com/google/re2/wiki/Syntax). */
+export class DenyPattern {
+  private readonly pattern: RE2JS;
+  /** The longest text it can match, in UTF-16 units; Infinity when there is no longest. */
+  readonly longest: number;
+
+  /** Throws what RE2JS throws when the pattern is none. */
+  constructor(pattern: string) {
+    this.pattern = RE2JS.compile(pattern);
+    this.longest = longestMatch(this.pattern);
+  }
+
+  matchesNothingAtAll(): boolean {
+    return this.pattern.test('');
+  }
+
+  /** The first match, or every one. That there is none is known without looking for places, which is many times faster. */
+  find(scan: Scan, all: boolean): Span[] {
+    const { text, from } = scan;
+    scan.steps += text.length - from;
+    if (!this.pattern.test(text)) return [];
+    const spans: Span[] = [];
+    const matcher = this.pattern.matcher(text);
+    let at = from;
+    while (at <= text.length && matcher.find(at)) {
+      const span = { start: matcher.start(), end: matcher.end() };
+      scan.steps += span.end - at;
+      at = Math.max(span.end, at + 1);
+      if (span.end > span.start) spans.push(span);
+      if (!all) break;
+    }
+    return spans;
+  }
+}
+
+/** Of the compiled program (Pike VM): instructions that read a character, and those that branch. */
+const ALT = 1;
+const ALT_MATCH = 2;
+const READS_FROM = 8;
+const READS_UNTIL = 11;
+const MATCHES = 6;
+const FAILS = 5;
+
+interface Instruction {
+  op: number;
+  out: number;
+  arg: number;
+  /** Ranges of code points; empty where any character will do. */
+  runes: Int32Array;
+}
+
+/** The longest way through the program. A loop in it, or more instructions than a sane pattern has, is no longest. */
+function longestMatch(pattern: RE2JS): number {
+  const { inst: program, start }: { inst: Instruction[]; start: number } = pattern.re2().prog;
+  const known = new Map<number, number>();
+  const open = new Set<number>();
+  const after = (instruction: Instruction): number[] => (instruction.op === ALT || instruction.op === ALT_MATCH ? [instruction.out, instruction.arg] : [instruction.out]);
+  const stack = [start];
+  while (stack.length > 0) {
+    const pc = stack.at(-1) ?? start;
+    const instruction = program[pc];
+    if (!instruction || instruction.op === MATCHES || instruction.op === FAILS || known.has(pc)) {
+      known.set(pc, known.get(pc) ?? 0);
+      stack.pop();
+      continue;
+    }
+    const next = after(instruction);
+    if (!open.has(pc)) {
+      open.add(pc);
+      if (next.some((to) => open.has(to) && !known.has(to))) return Infinity;
+      stack.push(...next.filter((to) => !known.has(to)));
+      continue;
+    }
+    known.set(pc, Math.max(...next.map((to) => known.get(to) ?? 0)) + unitsRead(instruction));
+    stack.pop();
+  }
+  return known.get(start) ?? 0;
+}
+
+/** A character outside of the basic plane has two units. */
+function unitsRead({ op, runes }: Instruction): number {
+  if (op < READS_FROM || op > READS_UNTIL) return 0;
+  return runes.length === 0 || runes.some((rune) => rune > 0xffff) ? 2 : 1;
+}

@@ -1,0 +1,33 @@
+import { RE2JS } from 're2js';
+import { charClass, has, type Scan, type Span } from './scan.ts';
+
+const LOCAL = charClass('a-z', 'A-Z', '0-9', '.', '_', '%', '+', '-');
+const DOMAIN = charClass('a-z', 'A-Z', '0-9', '.', '-');
+const TRIMMED = charClass('.', '-', '%', '+');
+const DOMAIN_FORM = RE2JS.compile('(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.){1,8}[A-Za-z]{2,24}');
+/** `logo@2x.png`, and the `git@host:path` of version control. */
+const NO_ADDRESS = RE2JS.compile('(?i).*@[0-9]+x\\.(?:png|jpe?g|gif|webp|svg|avif)|git@.*');
+const MAX_LOCAL = 64;
+const MAX_DOMAIN = 254;
+
+/** Mail addresses as people have them (RFC 5321, 4.5.3.1 for the lengths); no quoted names, no addresses without a dot in the host. */
+export function findEmails(scan: Scan): Span[] {
+  const spans: Span[] = [];
+  const { text } = scan;
+  let at = scan.indexOf('@', scan.from);
+  while (at >= 0) {
+    let start = scan.runStart(at, LOCAL, Math.max(scan.from, spans.at(-1)?.end ?? 0));
+    if (text[start - 1] === '\\' && 'nrt'.includes(text[start] ?? ' ')) start++; // the escape of a JSON string
+    while (start < at && has(TRIMMED, text, start)) start++;
+    const run = scan.runEnd(at + 1, DOMAIN);
+    let end = run;
+    while (end > at && has(TRIMMED, text, end - 1)) end--;
+    if (at - start <= MAX_LOCAL && at > start && end - at <= MAX_DOMAIN && isAddress(text.slice(start, end), at - start) && scan.ends(end)) spans.push({ start, end });
+    at = scan.indexOf('@', run);
+  }
+  return spans;
+}
+
+function isAddress(address: string, at: number): boolean {
+  return !address.includes('..') && address[at - 1] !== '.' && DOMAIN_FORM.testExact(address.slice(at + 1)) && !NO_ADDRESS.testExact(address);
+}

@@ -1,0 +1,115 @@
+import { DETECTOR_NAMES, type Action, type Side } from './action.ts';
+import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
+import { FINDERS, type Finder } from './detectors.ts';
+import { redacted, withoutPlaceholders, type Match } from './redaction.ts';
+import { Scan } from './scan.ts';
+import type { SafetyRules } from './safety-rules.ts';
+
+export interface Finding {
+  /** A detector, or a rule of the operator's. */
+  rule: string;
+  action: Exclude<Action, 'off'>;
+}
+
+export interface Inspection {
+  /** What may go on: without what was to be redacted. The same string when that was nothing. */
+  text: string;
+  /** Each rule once, in the order in which they were met. They hold nothing of the text. */
+  findings: Finding[];
+  /** The rule that forbids the text, or null. */
+  blocked: string | null;
+}
+
+interface Rule extends Finding {
+  find: Finder;
+}
+
+interface Rules {
+  all: Rule[];
+  /** How far before the end of a growing text a match of an operator's rule may begin that its end will complete. */
+  reach: number;
+}
+
+/** Looks for what the rules name, in one text at a time. Compiles once; holds nothing of any text. */
+export class Inspector {
+  private readonly rules: Record<Side, Rules>;
+  /** Characters read by all inspections so far, by every rule: a measure of work that has no clock in it. */
+  steps = 0;
+
+  constructor(rules: SafetyRules) {
+    this.rules = { prompts: compiled(rules, 'prompts'), answers: compiled(rules, 'answers') };
+  }
+
+  /** Whether there is anything to look for. */
+  active(side: Side): boolean {
+    return this.rules[side].all.length > 0;
+  }
+
+  reach(side: Side): number {
+    return this.rules[side].reach;
+  }
+
+  inspect(text: string, side: Side): Inspection {
+    return treated(text, this.matches(text, side));
+  }
+
+  /** All matches from `from` on, by place. `final: false` says that the text may go on: a private key without an end then reaches to it. */
+  matches(text: string, side: Side, o: { from: number; final: boolean } = { from: 0, final: true }): Match[] {
+    const scan = new Scan(text, o.from, o.final);
+    const matches: Match[] = [];
+    for (const { rule, action, find } of this.rules[side].all) {
+      for (const span of find(scan)) matches.push({ ...span, rule, action });
+    }
+    this.steps += scan.steps;
+    if (matches.length === 0) return matches;
+    matches.sort((a, b) => a.start - b.start || b.end - a.end);
+    return withoutPlaceholders(text, withoutGuesses(matches));
+  }
+}
+
+/** What matches come to. `matches` are sorted by place. */
+export function treated(text: string, matches: Match[]): Inspection {
+  const findings = new Map<string, Finding>();
+  for (const { rule, action } of matches) {
+    if (!findings.has(rule)) findings.set(rule, { rule, action });
+  }
+  const blocking = matches.find((match) => match.action === 'block');
+  return { text: redacted(text, matches), findings: [...findings.values()], blocked: blocking?.rule ?? null };
+}
+
+function compiled(rules: SafetyRules, side: Side): Rules {
+  const all: Rule[] = [];
+  for (const rule of DETECTOR_NAMES) {
+    const action = rules[side][rule];
+    if (action !== 'off') all.push({ rule, action, find: FINDERS[rule] });
+  }
+  let reach = 0;
+  for (const { name, pattern, action, on } of rules.deny) {
+    if (!on.includes(side)) continue;
+    const compiledPattern = new DenyPattern(pattern);
+    reach = Math.max(reach, Math.min(compiledPattern.longest, LONGEST_MATCH) + 1);
+    all.push({ rule: name, action, find: (scan) => compiledPattern.find(scan, action === 'redact') });
+  }
+  return { all, reach };
+}
+
+/** An assigned value that a better detector names as well is not reported twice. `matches` are sorted by place. */
+function withoutGuesses(matches: Match[]): Match[] {
+  if (!matches.some(isGuess)) return matches;
+  const overlapping = new Set<Match>();
+  let sureEnd = -1;
+  for (const match of matches) {
+    if (!isGuess(match)) sureEnd = Math.max(sureEnd, match.end);
+    else if (sureEnd > match.start) overlapping.add(match);
+  }
+  let sureStart = Infinity;
+  for (const match of matches.toReversed()) {
+    if (!isGuess(match)) sureStart = match.start;
+    else if (sureStart < match.end) overlapping.add(match);
+  }
+  return matches.filter((match) => !overlapping.has(match));
+}
+
+function isGuess({ rule, action }: Match): boolean {
+  return rule === 'assigned_secret' && action === 'flag';
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { actionOfGroup, DETECTOR_NAMES, DETECTORS, perDetector, type Action, type DetectorName, type Side } from './action.ts';
+import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
+import type { SafetyConfig } from './safety-schema.ts';
+
+export interface DenyRule {
+  /** As findings and redacted texts name it; `deny[0]` where the file gives none. */
+  name: string;
+  /** An RE2 pattern that compiles. */
+  pattern: string;
+  action: Exclude<Action, 'off'>;
+  on: Side[];
+}
+
+export interface ModerationRules {
+  model: string;
+  on_error: 'open' | 'closed';
+  timeout_ms: number;
+  /** A category's score from which on a text is blocked; without one, the moderation model's own `flagged` decides. */
+  thresholds: Record<string, number>;
+  answers: boolean;
+}
+
+/** What `content_safety` comes to: plain JSON, as it travels in the routing snapshot. */
+export interface SafetyRules {
+  deny: DenyRule[];
+  prompts: Record<DetectorName, Action>;
+  answers: Record<DetectorName, Action>;
+  moderation: ModerationRules | null;
+}
+
+export interface SafetyProblem {
+  /** Below `content_safety`. */
+  path: (string | number)[];
+  message: string;
+}
+
+/** The rules, and what is wrong with them. Patterns that are none are reported and left out. */
+export function safetyRules(config: SafetyConfig): { rules: SafetyRules; problems: SafetyProblem[] } {
+  const problems: SafetyProblem[] = [];
+  const deny: DenyRule[] = [];
+  const names = new Set<string>(DETECTOR_NAMES);
+  config.deny.forEach((entry, index) => {
+    const rule = denyRule(entry, index);
+    const inPattern = typeof entry === 'string' ? [] : ['pattern'];
+    const reason = patternProblem(rule);
+    if (reason !== null) problems.push({ path: ['deny', index, ...inPattern], message: reason });
+    else if (names.has(rule.name)) problems.push({ path: ['deny', index, 'name'], message: `${JSON.stringify(rule.name)} is the name of another rule or of a detector: names must differ` });
+    else deny.push(rule);
+    names.add(rule.name);
+  });
+  const rules: SafetyRules = { deny, prompts: detectorActions(config, 'prompts'), answers: detectorActions(config, 'answers'), moderation: null };
+  if (config.moderation) rules.moderation = { ...config.moderation, thresholds: config.moderation.thresholds ?? {} };
+  return { rules, problems };
+}
+
+/** Rules that do nothing. */
+export function noSafetyRules(): SafetyRules {
+  return { deny: [], prompts: perDetector(() => 'off'), answers: perDetector(() => 'off'), moderation: null };
+}
+
+/** Raised when detectors find more or less than before, so that answers kept under older ones are not served under these. */
+const DETECTORS_VERSION = 1;
+
+/**
+ * 16 hexadecimal digits that change when anything changes which decides what an answer may hold. Rules for prompts are not part of
+ * it: prompts are inspected before anything is looked up.
+ */
+export function rulesDigest(rules: SafetyRules): string {
+  const deny = rules.deny.filter((rule) => rule.on.includes('answers')).map(({ name, pattern, action }) => [name, pattern, action]);
+  const detectors = DETECTOR_NAMES.map((name) => [name, rules.answers[name]]);
+  const moderation = rules.moderation?.answers ? [rules.moderation.model, Object.entries(rules.moderation.thresholds).sort(([a], [b]) => (a < b ? -1 : 1))] : null;
+  return createHash('sha256').update(JSON.stringify([DETECTORS_VERSION, deny, detectors, moderation])).digest('hex').slice(0, 16);
+}
+
+function denyRule(entry: SafetyConfig['deny'][number], index: number): DenyRule {
+  const fallback = `deny[${index}]`;
+  if (typeof entry === 'string') return { name: fallback, pattern: entry, action: 'block', on: ['prompts'] };
+  return { name: entry.name ?? fallback, pattern: entry.pattern, action: entry.action, on: entry.on === 'both' ? ['prompts', 'answers'] : [entry.on] };
+}
+
+function patternProblem({ pattern, action }: DenyRule): string | null {
+  try {
+    const compiled = new DenyPattern(pattern);
+    if (compiled.matchesNothingAtAll()) return 'matches the empty text, and so every text: make a part of it obligatory';
+    if (action !== 'redact' || compiled.longest <= LONGEST_MATCH) return null;
+    return `can match more than ${LONGEST_MATCH} characters, which cannot be redacted: write how many at most, as in \\w{1,50} or [^\\n]{0,200} instead of \\w+ or .*`;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return `not an RE2 pattern (${reason}): RE2 has no look-around and no back-references`;
+  }
+}
+
+function detectorActions(config: SafetyConfig, side: Side): Record<DetectorName, Action> {
+  return perDetector((name) => {
+    const own = config.detectors[name];
+    return own === undefined ? actionOfGroup(name, sideOf(config[DETECTORS[name].group], side)) : sideOf(own, side);
+  });
+}
+
+/** An action without a side is for prompts. */
+function sideOf(value: Action | { prompts: Action; answers: Action } | undefined, side: Side): Action {
+  if (value === undefined) return 'off';
+  if (typeof value === 'string') return side === 'prompts' ? value : 'off';
+  return value[side];
+}

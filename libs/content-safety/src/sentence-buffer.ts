@@ -1,0 +1,157 @@
+import type { Side } from './action.ts';
+import type { Inspector } from './inspector.ts';
+import type { Match } from './redaction.ts';
+
+/** Text that may go out, and the matches in it: places count from its start. */
+export interface Piece {
+  text: string;
+  matches: Match[];
+}
+
+/** Without a sentence's end, so much is held back before a part of it goes out. */
+const MAX_SENTENCE = 400;
+/** No match of a detector has a blank so far into it, nor needs so many characters to be known as one. */
+const DETECTOR_REACH = 256;
+/** Held text above this is cut wherever no match is open. */
+const MAX_HELD = 8192;
+const SMALLEST_PART = 4;
+/** Of a match longer than `MAX_HELD`, what is kept of its beginning. The rest will be redacted whatever it is. */
+const MATCH_HEAD = 1024;
+/** Text that has gone out and is kept to look back at. */
+const CONTEXT = 64;
+
+const NOTHING: Piece = Object.freeze({ text: '', matches: [] });
+
+const FIRST_EAST_ASIAN = 0x2e80;
+
+/**
+ * Holds back a growing text until it is certain what is in it. Text goes out up to the end of a sentence (or, in a long one, up to a
+ * blank), and never up to a place inside of a match, or of what the text's continuation could make one.
+ */
+export class SentenceBuffer {
+  private readonly inspector: Inspector;
+  private readonly side: Side;
+  /** At most `CONTEXT` characters that have gone out, then what is held back. */
+  private text = '';
+  private from = 0;
+  /** The last end of a sentence in `text`. */
+  private sentence = 0;
+  private watched = 0;
+  /** Below this length nothing has changed that could let text go out. */
+  private waitUntil = 0;
+
+  constructor(inspector: Inspector, side: Side) {
+    this.inspector = inspector;
+    this.side = side;
+  }
+
+  push(delta: string): Piece {
+    this.text += delta;
+    this.watch();
+    if (this.text.length < this.waitUntil) return NOTHING;
+    const limit = this.limit();
+    // All that is held is read to let out a part of it: a small part is not worth it.
+    if (limit <= this.from || (limit - this.from) * SMALLEST_PART < this.text.length - this.from) return NOTHING;
+    const matches = this.matches(false);
+    const cut = this.cutBefore(limit, matches);
+    if (cut > this.from) return this.release(cut, matches);
+    this.shorten(matches);
+    // Reading all of it again for each few characters would be quadratic.
+    this.waitUntil = this.text.length + Math.max(16, (this.text.length - this.from) >> 2);
+    return NOTHING;
+  }
+
+  /** What is left. The text ends here. */
+  flush(): Piece {
+    return this.release(this.text.length, this.matches(true));
+  }
+
+  private matches(final: boolean): Match[] {
+    return this.inspector.matches(this.text, this.side, { from: this.from, final });
+  }
+
+  /** Finds ends of sentences in what is new. The last character waits: what follows a full stop decides. */
+  private watch(): void {
+    for (; this.watched < this.text.length; this.watched++) {
+      if (this.watched >= this.from && isSentenceEnd(this.text, this.watched)) this.sentence = this.watched + 1;
+    }
+  }
+
+  /** Up to where text may go out if no match is in the way; `from` or less when nothing may. */
+  private limit(): number {
+    const held = this.text.length - this.from;
+    const reach = this.inspector.reach(this.side);
+    const sentence = reach === 0 ? this.sentence : this.boundaryBefore(Math.min(this.sentence, this.text.length - reach), isSentenceEnd);
+    if (held <= MAX_SENTENCE) return sentence;
+    const safe = this.text.length - Math.max(DETECTOR_REACH, reach);
+    const gap = Math.max(sentence, this.boundaryBefore(safe, isGap));
+    return gap > this.from || held <= MAX_HELD ? gap : this.wholeCharacters(safe);
+  }
+
+  private boundaryBefore(place: number, isBoundary: (text: string, at: number) => boolean): number {
+    let at = place;
+    while (at > this.from && !isBoundary(this.text, at - 1)) at--;
+    return at;
+  }
+
+  /** The last place up to `limit` where text may be cut: outside of every match, after a blank. */
+  private cutBefore(limit: number, matches: Match[]): number {
+    let cut = limit;
+    // Backwards by start: moving before one match may move into an earlier one.
+    for (const match of matches.toReversed()) {
+      if (match.start >= cut || match.end <= cut) continue;
+      if (match.action === 'flag' && this.text.length - this.from > MAX_HELD) continue;
+      cut = this.boundaryBefore(match.start, isGap);
+    }
+    return cut;
+  }
+
+  private release(cut: number, matches: Match[]): Piece {
+    const text = this.text.slice(this.from, cut);
+    const within = matches.filter((match) => match.start < cut).map((match) => ({ ...match, start: match.start - this.from, end: Math.min(match.end, cut) - this.from }));
+    const drop = Math.max(0, cut - CONTEXT);
+    this.text = this.text.slice(drop);
+    this.from = cut - drop;
+    this.watched -= drop;
+    this.sentence = Math.max(0, this.sentence - drop);
+    this.waitUntil = 0;
+    return { text, matches: within };
+  }
+
+  /** Takes the middle out of a match that has outgrown everything: it is certain to be redacted, and its ends are enough to see it whole. */
+  private shorten(matches: Match[]): void {
+    if (this.text.length - this.from <= MAX_HELD) return;
+    for (const match of matches) {
+      const first = match.start + MATCH_HEAD;
+      const last = (match.sureUntil ?? match.end) - MATCH_HEAD;
+      if (match.action === 'flag' || last <= first) continue;
+      this.text = this.text.slice(0, first) + this.text.slice(last);
+      this.watched = this.text.length;
+      this.sentence = Math.min(this.sentence, first);
+      return;
+    }
+  }
+
+  /** Not between the halves of a surrogate pair. */
+  private wholeCharacters(at: number): number {
+    const code = this.text.charCodeAt(at);
+    return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at;
+  }
+}
+
+/** Whether a sentence ends with the character at `at`: a line break, a full-width stop, or the blank after a stop. */
+function isSentenceEnd(text: string, at: number): boolean {
+  const character = text[at] ?? '';
+  if (character === '\n' || '。！？'.includes(character)) return character !== '';
+  return (character === ' ' || character === '\t') && '.!?'.includes(text[at - 1] ?? '_');
+}
+
+/** Whether the place after `at` is between words. No detector's matches hold East Asian characters. */
+function isGap(text: string, at: number): boolean {
+  const character = text[at] ?? '';
+  return character === ' ' || character === '\n' || character === '\t' || character === '\r' || text.charCodeAt(at) >= FIRST_EAST_ASIAN && !isSurrogate(text.charCodeAt(at));
+}
+
+function isSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
+}
