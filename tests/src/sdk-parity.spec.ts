@@ -70,7 +70,7 @@ beforeAll(async () => {
   const credentials = [{ name: 'a', value: 'sk-upstream-a' }, { name: 'b', value: 'sk-upstream-b' }];
   cluster = await testCluster({
     config: {
-      providers: { fake: { kind: 'openai', base_url: provider.url, credentials } },
+      providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials } },
       models: ['gpt-4o-mini', '*'].map((name) => ({ name, deployments: [{ provider: 'fake', model: name }] })),
     },
   });

@@ -38,6 +38,7 @@ const LOWER = RE2JS.compile('[a-z]');
 const DIGIT = RE2JS.compile('[0-9]');
 /** Code rather than a value, or what documentation writes in its place. */
 const NO_SECRET = RE2JS.compile('(?i)[a-z_]\\(|^\\$|\\$\\{|^(?:process|os|env|config|self|this|req|request|options|settings|secrets|vault)\\.|your|example|changeme|placeholder|x{4}|\\*{3}|^//|\\.\\.\\.');
+const REDACTED = '[redacted:';
 /** How much of a value is looked at; what is longer is never taken for code. */
 const LONG_VALUE = 64;
 
@@ -73,14 +74,17 @@ function assignmentsIn(scan: Scan): Assignment[] {
   return found;
 }
 
-/** A long value is read once, whatever operators stand in it; a short one costs little to read again. */
+/** As far before its value an operator can stand. A value may be read whose name has gone out already. */
+const OPERATOR_REACH = 8;
+
+/** A long value is read once, whatever operators stand in it but at its end (`…password: …`); a short one costs little to read again. */
 function assignmentsWith(scan: Scan, operator: string): Assignment[] {
   const found: Assignment[] = [];
-  let at = scan.indexOf(operator, scan.from);
+  let at = scan.indexOf(operator, Math.max(0, scan.from - OPERATOR_REACH));
   while (at >= 0) {
     const assignment = assignmentAt(scan, at);
-    if (assignment) found.push(assignment);
-    at = scan.indexOf(operator, assignment && assignment.value.length > LONG_VALUE ? assignment.span.end : at + 1);
+    if (assignment && assignment.span.start >= scan.from) found.push(assignment);
+    at = scan.indexOf(operator, assignment && assignment.value.length > LONG_VALUE ? assignment.span.end - OPERATOR_REACH : at + 1);
   }
   return found;
 }
@@ -91,7 +95,7 @@ function assignmentAt(scan: Scan, operator: number): Assignment | null {
   nameEnd = skipBack(scan, nameEnd, QUOTES, 1);
   if (text[nameEnd - 1] === '\\') nameEnd--; // a quote inside of a JSON string
   if (!has(LAST_LETTER, text, nameEnd - 1) || !NAME_ENDS.has(text.slice(nameEnd - 3, nameEnd).toLowerCase())) return null;
-  const nameStart = scan.runStart(nameEnd, NAME, Math.max(scan.from, nameEnd - MAX_NAME));
+  const nameStart = scan.runStart(nameEnd, NAME, Math.max(0, nameEnd - MAX_NAME));
   const name = text.slice(nameStart, nameEnd).toLowerCase().replaceAll('_', '').replaceAll('-', '').replaceAll('.', '');
   if (!SECRET_NAME.test(name)) return null;
   let start = skip(scan, operator, OPERATOR, 2);
@@ -99,6 +103,7 @@ function assignmentAt(scan: Scan, operator: number): Assignment | null {
   if (text[start] === '\\') start++;
   start = skip(scan, start, QUOTES, 1);
   const end = scan.runEnd(start, VALUE);
+  if (text.startsWith(REDACTED, end)) return null; // what is left of it is no value
   let stop = end;
   while (stop > start && (text[stop - 1] === '.' || text[stop - 1] === '?')) stop--; // the end of the sentence
   return { name, value: text.slice(start, stop), span: { start, end: stop } };
@@ -110,8 +115,8 @@ function skip({ text }: Scan, at: number, chars: CharClass, most: number): numbe
   return end;
 }
 
-function skipBack({ text, from }: Scan, at: number, chars: CharClass, most: number): number {
+function skipBack({ text }: Scan, at: number, chars: CharClass, most: number): number {
   let start = at;
-  while (start > from && start > at - most && has(chars, text, start - 1)) start--;
+  while (start > 0 && start > at - most && has(chars, text, start - 1)) start--;
   return start;
 }

@@ -16,7 +16,9 @@ const LONG_GROUP = RE2JS.compile('[0-9A-Fa-f]{3,4}');
 
 /** IPv4 in dotted decimal and IPv6 in every text form (RFC 4291, 2.2), but for those that name no machine. */
 export function findIpAddresses(scan: Scan): Span[] {
-  return [...findV4(scan), ...findV6(scan)];
+  const v6 = findV6(scan);
+  const ends = new Set(v6.map((span) => span.end)); // the last 32 bits of an IPv6 address may be written as an IPv4 one
+  return [...findV4(scan).filter((span) => !ends.has(span.end)), ...v6];
 }
 
 function findV4(scan: Scan): Span[] {
@@ -25,10 +27,10 @@ function findV4(scan: Scan): Span[] {
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
     const head = groups[first];
-    if (!head || head.end - head.start > 3 || text[head.end] !== '.' || !scan.begins(head.start) || '.-'.includes(text[head.start - 1] ?? ' ')) continue;
+    if (!head || head.end - head.start > 3 || text[head.end] !== '.' || !scan.begins(head.start) || scan.hyphenBefore(head.start) || text[head.start - 1] === '.') continue;
     const row = rowsFrom(text, groups, first, LIMITS)[0];
     const end = row?.end ?? 0;
-    if (!row || row.last - first !== 3 || !scan.ends(end) || text[end] === '-' || (text[end] === '.' && has(DIGIT, text, end + 1))) continue;
+    if (!row || row.last - first !== 3 || !scan.ends(end) || scan.hyphenAt(end) || (text[end] === '.' && has(DIGIT, text, end + 1))) continue;
     const address = text.slice(row.start, end);
     scan.steps += address.length;
     if (!address.split('.').every(isOctet) || NOBODY.some((start) => address.startsWith(start)) || VERSION.test(text.slice(Math.max(0, row.start - VERSION_LENGTH), row.start))) continue;

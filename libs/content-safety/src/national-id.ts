@@ -10,9 +10,9 @@ export function findSocialSecurityNumbers(scan: Scan): Span[] {
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
     const head = groups[first];
-    if (!head || head.end - head.start !== 3 || !scan.begins(head.start) || '-./'.includes(text[head.start - 1] ?? ' ')) continue;
+    if (!head || head.end - head.start !== 3 || !scan.begins(head.start) || scan.hyphenBefore(head.start) || './'.includes(text[head.start - 1] ?? ' ')) continue;
     const row = rowsFrom(text, groups, first, SSN_LIMITS)[0];
-    if (row?.shape !== '3-2-4' || !scan.ends(row.end) || text[row.end] === '-') continue;
+    if (row?.shape !== '3-2-4' || !scan.ends(row.end) || scan.hyphenAt(row.end)) continue;
     const area = row.digits.slice(0, 3);
     if (area === '000' || area === '666' || area >= '900' || row.digits.slice(3, 5) === '00' || row.digits.slice(5) === '0000') continue;
     spans.push({ start: row.start, end: row.end });

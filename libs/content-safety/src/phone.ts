@@ -17,9 +17,11 @@ const NANP = RE2JS.compile('1?[2-9]\\d{2}[2-9]\\d{6}');
 const NANP_SHAPES = new Set(['3-3-4', '3.3.4', '3) 3-4', '3)3-4', '3) 3 4', '3) 3.4', '3)-3-4']);
 const NANP_SHAPES_WITH_1 = new Set(['1-3-3-4', '1.3.3.4', '1 3-3-4', '1 (3) 3-4', '1 (3)3-4', '1-(3) 3-4', '1-(3)-3-4', '1(3)3-4', '1 (3) 3 4']);
 /** Trunk prefix 0, as most of Europe, Asia and Oceania dial: an area or network code, then groups with one kind of separator. */
-const TRUNK_SHAPE = RE2JS.compile('[3-5][ /-][5-8]|[2-5](?: [2-5]){2,4}|[2-5](?:-[2-5]){2,4}|2(?:\\.2){4}|[2-5]\\) ?\\d(?:[ -]\\d){0,3}');
+const TRUNK_SHAPE = RE2JS.compile('[3-5][ /-][5-8]|[2-5](?: [2-5]){1,3} [3-5]|[2-5](?: [23]){1,3} 2 2|[2-5](?:-[2-5]){1,3}-[3-5]|[2-5](?:-[23]){1,3}-2-2|2(?:\\.2){4}|[2-5]\\) ?\\d(?:[ -]\\d){0,3}');
+/** Social security numbers, which have a detector of their own. */
+const SSN_SHAPE = '3-2-4';
 /** Zero-padded counting: 01 02 03 04 05. */
-const ALL_PADDED = RE2JS.compile('(?:0\\d){5}');
+const ALL_PADDED = RE2JS.compile('(?:0\\d){5,6}');
 
 /**
  * Phone numbers: with + or 00 and a country code, and in the national forms of North America (3-3-4) and of countries that dial a
@@ -34,13 +36,21 @@ export function findPhones(scan: Scan): Span[] {
     if (!head) continue;
     const row = phoneFrom(scan, groups, first, head);
     if (!row) continue;
-    const plus = text[head.start - 1] === '+' ? 1 : 0;
-    const bracket = row.shape.includes(')') && text[head.start - 1 - plus] === '(' ? 1 : 0;
-    const outerPlus = bracket === 1 && text[head.start - 2] === '+' ? 1 : 0;
-    spans.push({ start: Math.max(scan.from, head.start - plus - bracket - outerPlus), end: row.end });
+    spans.push({ start: Math.max(scan.from, startOf(text, row)), end: row.end });
     first = row.last;
   }
   return spans;
+}
+
+/** With the plus, and with the bracket that closes within the row. */
+function startOf(text: string, { start, shape }: DigitRow): number {
+  const number = text[start - 1] === '+' ? start - 1 : start;
+  if (!closesMore(shape) || text[number - 1] !== '(') return number;
+  return text[number - 2] === '+' ? number - 2 : number - 1;
+}
+
+function closesMore(shape: string): boolean {
+  return shape.split(')').length > shape.split('(').length;
 }
 
 function phoneFrom(scan: Scan, groups: DigitGroup[], first: number, { start: at, end }: DigitGroup): DigitRow | undefined {
@@ -48,14 +58,14 @@ function phoneFrom(scan: Scan, groups: DigitGroup[], first: number, { start: at,
   const before = text[at - 1] ?? ' ';
   const plus = before === '+' || (before === '(' && text[at - 2] === '+');
   const leading = text[at] ?? '';
-  const national = !plus && end - at <= MAX_FIRST_GROUP && before !== '-' && before !== '.' && before !== '/' && scan.begins(at);
+  const national = !plus && end - at <= MAX_FIRST_GROUP && before !== '.' && before !== '/' && !scan.hyphenBefore(at) && scan.begins(at);
   if (!plus && !national) return undefined;
   const rows = rowsFrom(text, groups, first, LIMITS);
   scan.steps += rows.length;
   const fits = (row: DigitRow): boolean => {
-    if (!scan.ends(row.end) || ('-/.'.includes(text[row.end] ?? ' ') && has(DIGIT, text, row.end + 1))) return false;
+    if (!scan.ends(row.end) || ('-/.'.includes(text[row.end] ?? ' ') && has(DIGIT, text, row.end + 1))) return false; // a longer number
     if (plus) return isInternational(row.digits) && !row.shape.startsWith('4-2-2');
-    if (leading === '0') return row.digits[1] === '0' ? row.last > first && isInternational(row.digits.slice(2)) : isTrunk(row, before);
+    if (leading === '0') return row.digits[1] === '0' ? row.last > first && row.digits[end - at] !== '0' && isInternational(row.digits.slice(2)) : isTrunk(row, before);
     return isNanp(row, before);
   };
   return rows.find(fits);
@@ -69,7 +79,7 @@ function isInternational(digits: string): boolean {
 }
 
 function isTrunk({ digits, shape }: DigitRow, before: string): boolean {
-  if (digits.length < 9 || digits.length > 12 || ALL_PADDED.testExact(digits)) return false;
+  if (digits.length < 9 || digits.length > 12 || shape === SSN_SHAPE || ALL_PADDED.testExact(digits)) return false;
   return TRUNK_SHAPE.testExact(shape) && bracketsAreWhole(shape, before);
 }
 
@@ -79,5 +89,5 @@ function isNanp({ digits, shape }: DigitRow, before: string): boolean {
 }
 
 function bracketsAreWhole(shape: string, before: string): boolean {
-  return !shape.includes(')') || shape.includes('(') || before === '(';
+  return !closesMore(shape) || before === '(';
 }

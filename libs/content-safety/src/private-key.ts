@@ -1,7 +1,6 @@
-import { charClass, has, type Scan, type Span } from './scan.ts';
+import { charClass, DASHES, has, type Scan, type Span } from './scan.ts';
 
 const BEGIN = '-----BEGIN ';
-const DASHES = '-----';
 const LABEL = charClass('A-Z', '0-9', ' ');
 const MAX_LABEL = 40;
 /** How far into a key's text its first line of base64 must stand. Encrypted keys have two lines before it. */

@@ -8,6 +8,9 @@ export interface Span {
   sureUntil?: number;
 }
 
+/** Around the labels of PEM blocks (RFC 7468). Whatever touches them is not joined to them. */
+export const DASHES = '-----';
+
 /** A set of ASCII characters. */
 export type CharClass = Uint8Array;
 
@@ -81,10 +84,19 @@ export class Scan {
    */
   begins(at: number, chars: CharClass = WORD): boolean {
     const { text } = this;
-    if (at === 0 || !has(chars, text, at - 1)) return true;
+    if (at === 0 || !has(chars, text, at - 1) || text.startsWith(DASHES, at - DASHES.length)) return true;
     if (text[at - 2] === '\\' && 'nrtbf'.includes(text[at - 1] ?? ' ')) return true;
     if (text[at - 3] === '%' && has(HEX, text, at - 2) && has(HEX, text, at - 1)) return true;
     return text[at - 6] === '\\' && text[at - 5] === 'u' && has(HEX, text, at - 1);
+  }
+
+  /** Whether a hyphen before `at` joins it to something. The dashes of a PEM block do not. */
+  hyphenBefore(at: number): boolean {
+    return this.text[at - 1] === '-' && !this.text.startsWith(DASHES, at - DASHES.length);
+  }
+
+  hyphenAt(at: number): boolean {
+    return this.text[at] === '-' && !this.text.startsWith(DASHES, at);
   }
 
   /** Whether a word may end at `at`. */

@@ -17,8 +17,8 @@ const MAX_HELD = 8192;
 const SMALLEST_PART = 4;
 /** Of a match longer than `MAX_HELD`, what is kept of its beginning. The rest will be redacted whatever it is. */
 const MATCH_HEAD = 1024;
-/** Text that has gone out and is kept to look back at. */
-const CONTEXT = 64;
+/** Text that has gone out and is kept to look back at: a name is as long, with what stands between it and its value. */
+const CONTEXT = 128;
 
 const NOTHING: Piece = Object.freeze({ text: '', matches: [] });
 
@@ -99,7 +99,8 @@ export class SentenceBuffer {
     let cut = limit;
     // Backwards by start: moving before one match may move into an earlier one.
     for (const match of matches.toReversed()) {
-      if (match.start >= cut || match.end <= cut) continue;
+      const ended = match.sureUntil === undefined && match.end <= cut;
+      if (match.start >= cut || ended) continue;
       if (match.action === 'flag' && this.text.length - this.from > MAX_HELD) continue;
       cut = this.boundaryBefore(match.start, isGap);
     }

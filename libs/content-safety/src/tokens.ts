@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import type { DetectorName } from './action.ts';
-import { charClass, type CharClass, type Scan, type Span } from './scan.ts';
+import { charClass, DASHES, type CharClass, type Scan, type Span } from './scan.ts';
 
 /** A secret that is one unbroken run of characters with a telling start. */
 interface TokenForm {
@@ -71,12 +71,13 @@ export function tokenFinder(name: TokenName): (scan: Scan) => Span[] {
           continue;
         }
         const run = scan.runEnd(at, chars);
-        let end = run;
+        const dashes = scan.text.slice(at, run).indexOf(DASHES);
+        let end = dashes < 0 ? run : at + dashes;
         while (scan.text[end - 1] === '.') end--; // the full stop of the sentence
         const token = scan.text.slice(at, end);
         scan.steps += token.length;
         if (form.testExact(token) && !STAND_IN.test(token) && varied(token.slice(start.length)) && (check?.(token) ?? true)) spans.push({ start: at, end });
-        at = scan.indexOf(start, run);
+        at = scan.indexOf(start, dashes < 0 ? run : end + DASHES.length);
       }
     }
     return spans;

@@ -54,7 +54,7 @@ export const IN_CONTEXT: [DetectorName, string, string][] = [
   ['azure_key', `AZURE_OPENAI_API_KEY=${hex}`, hex],
   ['azure_key', `'api-key': '${hex}'`, hex],
   ['azure_key', `Ocp-Apim-Subscription-Key: ${hex}`, hex],
-  ['azure_key', `DefaultEndpointsProtocol=https;AccountName=x;AccountKey=${letters.slice(0, 80)}AbCdEf==;`, `${letters.slice(0, 80)}AbCdEf==`],
+  ['azure_key', `DefaultEndpointsProtocol=https;AccountName=x;AccountKey=${(letters + letters).slice(0, 86)}==;`, `${(letters + letters).slice(0, 86)}==`],
   ['url_password', 'DATABASE_URL=postgres://app:' + 'n0t-s0-s3cret@db.example.com:5432/app', 'n0t-s0-s3cret'],
   ['url_password', 'redis://:' + 'hunter22@cache', 'hunter22'],
   ['assigned_secret', 'password: ' + 'Sommer2024!', 'Sommer2024!'],

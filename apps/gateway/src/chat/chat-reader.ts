@@ -2,6 +2,7 @@ import type { Usage } from '@deja/contracts';
 import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import { scanMembers, withMembers } from '../validate/json-body.ts';
 import { CompletionAssembler } from './completion-stream.ts';
 import { isComplete, isStorable } from './completion.ts';
 import type { ChatCall } from './chat-exchange.ts';
@@ -70,10 +71,10 @@ export class ChatReader implements StreamReader {
   }
 }
 
-/** Some servers put the usage on the last chunk that has choices: hidden there too from clients that did not ask. */
-function withoutUsage(chunk: unknown, json: string): string {
-  const { usage, ...rest } = chunk as { usage?: unknown };
-  return usage === undefined || usage === null ? json : JSON.stringify(rest);
+/** A chunk as it is without `include_usage`: no `usage: null`, and none on the last chunk that has choices, where some servers put it. Every other byte stays. */
+export function withoutUsage(chunk: unknown, json: string): string {
+  const value = chunk as Record<string, unknown>;
+  return Object.hasOwn(value, 'usage') ? withMembers({ text: json, value, members: scanMembers(json) }, { usage: null }) : json;
 }
 
 function spoken(chunk: unknown): string {

@@ -1,7 +1,7 @@
 import type { Usage } from '@deja/contracts';
 import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
-import { streamError } from '../chat/chat-reader.ts';
+import { streamError, withoutUsage } from '../chat/chat-reader.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
@@ -40,8 +40,8 @@ export class TextReader implements StreamReader {
     if (usage) this.rawUsage = usage;
     if (choices.length === 0 && usage && !this.includeUsage) return { text: '', content: false };
     const treated = choices.map((choice) => this.take(choice));
-    const changed = treated.some((choice, i) => choice !== choices[i]) || (usage && !this.includeUsage);
-    const json = changed ? JSON.stringify({ ...head, choices: treated, ...(this.includeUsage && usage !== undefined && { usage }) }) : data;
+    const own = treated.some((choice, i) => choice !== choices[i]) ? JSON.stringify({ ...event, choices: treated }) : data;
+    const json = this.includeUsage ? own : withoutUsage(event, own);
     return { text: sseEvent(json), content: choices.some(({ text, finish_reason: finish }) => text !== '' || Boolean(finish)) };
   }
 

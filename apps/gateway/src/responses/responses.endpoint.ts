@@ -117,7 +117,7 @@ function wholeResponse(bytes: Buffer, stored: boolean, rules: AnswerRules | null
 
 function translatedExchange({ value, stream }: ResponsesRequest, context: ExchangeContext): Exchange {
   const body = chatBodyOf(value);
-  const call = chatCall({ json: parseJsonBody(Buffer.from(JSON.stringify(body))), body, stream, includeUsage: true }, context);
+  const call = chatCall({ json: parseJsonBody(Buffer.from(JSON.stringify(body))), body, stream, includeUsage: false }, context);
   const origin: ResponseOrigin = { id: `resp_${context.operationId.replaceAll('-', '')}`, createdAtS: context.createdS, nowS: () => Math.floor(Date.now() / 1000) };
   return {
     ...call,
