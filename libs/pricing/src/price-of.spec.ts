@@ -75,3 +75,8 @@ test('a list of another shape is refused, not misread', () => {
   expect(() => parsePrices(csv.replace('anthropic,claude-3-5-sonnet-20240620,3.0', 'anthropic,claude-3-5-sonnet-20240620,$3'))).toThrow(RangeError);
   expect(() => parsePrices(csv.replace('text+image+pdf', '"text,image"'))).toThrow('another shape');
 });
+
+test('OpenAI’s moderations are free, and say so; another vendor’s model of that kind has no price', () => {
+  expect(quote('openai', 'openai', 'omni-moderation-latest')).toMatchObject({ input: 0, output: 0, version: 'openai-moderation' });
+  expect(quote('claude', 'anthropic', 'omni-moderation-latest')).toBeNull();
+});

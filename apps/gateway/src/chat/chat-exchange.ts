@@ -8,15 +8,17 @@ import { addressOf } from '../dialects/openai/address.ts';
 import { openAiBody } from '../dialects/openai/body.ts';
 import { serverOf } from '../dialects/openai/compatible-servers.ts';
 import { openAiFailure } from '../dialects/openai/failure.ts';
+import { withCallTypes } from '../dialects/openai/tool-calls.ts';
 import { replyUsage } from '../dialects/openai/usage.ts';
 import { simulate } from '../dialects/simulated.ts';
-import type { AnswerRules } from '../guard/answer-rules.ts';
 import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
 import type { JsonBody } from '../validate/json-body.ts';
 import type { ChatBody } from './chat-request.ts';
-import { GuardedChunks, OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source.ts';
+import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source.ts';
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';
+import { GuardedChunks } from './guarded-chunks.ts';
+import { guardedCompletion } from './guarded-completion.ts';
 
 /** A chat request as it stands, to be put to any kind of provider. */
 export interface ChatQuestion {
@@ -33,7 +35,7 @@ export interface ChatCall extends Pick<Exchange, 'url' | 'headers' | 'body' | 'd
   completion(reply: Buffer): { completion: ChatCompletion; bytes: Buffer };
   chunks(): ChunkSource;
   /** What a reply, or the chunks of a stream put together, say was used. */
-  usageIn(reply: Readonly<Record<string, unknown>>): Usage | null;
+  usageIn: (reply: Readonly<Record<string, unknown>>) => Usage | null;
 }
 
 /** The call in the words of the candidate's provider. Content rules are already in what it reads. */
@@ -46,7 +48,7 @@ export function chatCall(question: ChatQuestion, context: ExchangeContext): Chat
     chunks: () => new GuardedChunks(call.chunks(), rules),
     completion: (reply) => {
       const { completion, bytes } = call.completion(reply);
-      const treated = guarded(completion, rules);
+      const treated = guardedCompletion(completion, rules);
       return treated === completion ? { completion, bytes } : { completion: treated, bytes: Buffer.from(JSON.stringify(treated)) };
     },
   };
@@ -76,7 +78,7 @@ function openAiCall({ json, stream, includeUsage }: ChatQuestion, { candidate: {
     body: text,
     dropped,
     failure: (status, headers, body) => openAiFailure(status, headers, body, server),
-    completion: (bytes) => ({ completion: completionIn(parsedReply(bytes)), bytes }),
+    completion: (bytes) => withCallTypes(completionIn(parsedReply(bytes)), bytes),
     chunks: () => new OpenAiChunks(),
     usageIn: (reply) => replyUsage(reply, server),
   };
@@ -132,24 +134,6 @@ export function readOrBlocked(call: ChatCall, reply: Buffer): ReturnType<ChatCal
 
 export const spokenText = (completion: ChatCompletion): string =>
   completion.choices.map(({ message }) => [message['content'], message['refusal']].filter((text) => typeof text === 'string').join('\n')).join('\n');
-
-const SPOKEN = ['content', 'refusal', 'reasoning_content'] as const;
-
-/** The same completion where no rule changes anything. */
-function guarded(completion: ChatCompletion, rules: AnswerRules): ChatCompletion {
-  let changed = false;
-  const choices = completion.choices.map((choice) => {
-    const message = { ...choice.message };
-    for (const field of SPOKEN) {
-      const text = message[field];
-      if (typeof text !== 'string') continue;
-      message[field] = rules.whole(text);
-      changed ||= message[field] !== text;
-    }
-    return { ...choice, message };
-  });
-  return changed ? { ...completion, choices } : completion;
-}
 
 function completionIn(value: unknown): ChatCompletion {
   const completion = asCompletion(value);

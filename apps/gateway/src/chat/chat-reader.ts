@@ -13,14 +13,18 @@ export class ChatReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
   readonly storedId = null;
   private readonly assembler = new CompletionAssembler();
-  private said = '';
+  /** null: nobody watches over what is said. */
+  private said: string | null;
 
   constructor(
     private readonly source: ChunkSource,
     /** Whether the client asked for usage; upstream always is. */
     private readonly includeUsage: boolean,
     private readonly usageIn: ChatCall['usageIn'],
-  ) {}
+    watched: boolean,
+  ) {
+    this.said = watched ? '' : null;
+  }
 
   get ended(): boolean {
     return this.source.ended;
@@ -31,7 +35,7 @@ export class ChatReader implements StreamReader {
   }
 
   get producedChars(): number {
-    return this.assembler.producedChars;
+    return this.assembler.producedChars + this.source.withheldChars;
   }
 
   push(event: SseEvent): Relayed {
@@ -43,15 +47,15 @@ export class ChatReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said;
-    this.said = '';
+    const said = this.said ?? '';
+    if (this.said !== null) this.said = '';
     return said;
   }
 
   kept(): KeptReply | null {
     const completion = this.assembler.completion();
     if (completion.choices.length === 0) return null;
-    return { body: Buffer.from(JSON.stringify(completion)), storable: isStorable(completion), complete: isComplete(completion) };
+    return { body: Buffer.from(JSON.stringify(completion)), storable: !this.assembler.tooLong && isStorable(completion), complete: isComplete(completion) };
   }
 
   private relay(chunks: SourcedChunk[]): Relayed {
@@ -63,7 +67,7 @@ export class ChatReader implements StreamReader {
       if (kind === 'usage' && !this.includeUsage) continue;
       if (kind === 'content') {
         content = true;
-        this.said += spoken(chunk);
+        if (this.said !== null) this.said += spoken(chunk);
       }
       text += sseEvent(this.includeUsage ? json : withoutUsage(chunk, json));
     }

@@ -23,7 +23,7 @@ export const CHAT: Endpoint<ChatRequest> = {
     return {
       ...call,
       whole: (reply) => wholeChatReply(call, reply),
-      stream: () => new ChatReader(call.chunks(), request.includeUsage, call.usageIn),
+      stream: () => new ChatReader(call.chunks(), request.includeUsage, call.usageIn, context.watched),
     };
   },
   replay(kept, request) {

@@ -11,6 +11,9 @@ interface Chunk {
 /** What one chunk means for the one who relays it. */
 export type ChunkKind = 'content' | 'preamble' | 'usage' | 'error';
 
+/** No answer longer than this is kept (cache/answer-store.ts), so no more of one is held. */
+const MAX_HELD_CHARS = 1024 * 1024;
+
 /** Puts the chunks of a streamed chat completion together again, so that a stream can be counted, kept and replayed. */
 export class CompletionAssembler {
   private head: Record<string, unknown> = {};
@@ -18,6 +21,8 @@ export class CompletionAssembler {
   private lastUsage: CompletionUsage | null = null;
   /** Characters of text produced so far, for the estimate when the stream breaks off. */
   producedChars = 0;
+  /** The answer grew too long to be held: it is still counted, but cannot be put together any more. */
+  tooLong = false;
 
   /** Takes one chunk (already parsed JSON) and says what it is; `error` for anything that is no chunk. */
   add(parsed: unknown): ChunkKind {
@@ -54,6 +59,11 @@ export class CompletionAssembler {
     return { ...this.head, object: 'chat.completion', choices, ...(this.lastUsage && { usage: this.lastUsage }) };
   }
 
+  private letGo(): void {
+    this.tooLong = true;
+    for (const choice of this.choices.values()) choice.message = { role: 'assistant', content: null };
+  }
+
   private addChoice(chunk: NonNullable<Chunk['choices']>[number]): boolean {
     const { index = 0, delta, finish_reason: finish, ...rest } = chunk;
     let choice = this.choices.get(index);
@@ -61,14 +71,15 @@ export class CompletionAssembler {
       choice = { index, message: { role: 'assistant', content: null }, finish_reason: null };
       this.choices.set(index, choice);
     }
-    mergeDelta(choice, rest);
+    if (!this.tooLong) mergeDelta(choice, rest);
     if (finish) choice.finish_reason = finish;
     if (!delta) return Boolean(finish);
-    mergeDelta(choice.message, delta);
+    if (!this.tooLong) mergeDelta(choice.message, delta);
     const text = Object.values(delta).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
     const produced = text - (typeof delta['role'] === 'string' ? delta['role'].length : 0);
     const calls = Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0;
     this.producedChars += produced + (calls ? JSON.stringify(delta['tool_calls']).length : 0);
+    if (this.producedChars > MAX_HELD_CHARS && !this.tooLong) this.letGo();
     return produced > 0 || calls || Boolean(finish);
   }
 }

@@ -6,7 +6,7 @@ import { openAiBody } from '../dialects/openai/body.ts';
 import { serverOf } from '../dialects/openai/compatible-servers.ts';
 import { openAiFailure } from '../dialects/openai/failure.ts';
 import { openAiUsage } from '../dialects/openai/usage.ts';
-import { lacks, offers } from '../dialects/unsuited.ts';
+import { unsuitedAsItIs } from '../dialects/unsuited.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
@@ -24,9 +24,9 @@ export const COMPLETIONS: Endpoint<CompletionsRequest> = {
   textMembers: ['prompt', 'suffix'],
   storesAnswers: false,
   parse: parseCompletionsRequest,
-  unsuited: (_request, candidate) => (offers(candidate, PATH) ? null : lacks(candidate, PATH)),
+  unsuited: ({ body }, candidate) => unsuitedAsItIs(PATH, body.value, candidate),
   eligibility: () => ({ exact: true, semantic: false, reason: null }),
-  exchange({ body, stream, includeUsage }, { candidate: { deployment, upstreamModel }, rules }) {
+  exchange({ body, stream, includeUsage }, { candidate: { deployment, upstreamModel }, rules, watched }) {
     const server = serverOf(deployment);
     const { text, dropped } = openAiBody(body, { upstreamModel, stream, includeUsage, server, endpoint: PATH });
     const usageOf = (usage: CompletionUsage | null): ReturnType<typeof openAiUsage> => openAiUsage(usage, server);
@@ -37,7 +37,7 @@ export const COMPLETIONS: Endpoint<CompletionsRequest> = {
       dropped,
       failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
       whole: (reply) => wholeText(reply, usageOf, rules),
-      stream: () => new TextReader(includeUsage, usageOf, rules),
+      stream: () => new TextReader(includeUsage, usageOf, rules, watched),
     };
   },
   replay(kept, request) {

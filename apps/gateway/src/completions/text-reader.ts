@@ -7,6 +7,9 @@ import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import { isStorableText, type TextChoice, type TextCompletion } from './text-completion.ts';
 
+/** No answer longer than this is kept (cache/answer-store.ts), so no more of one is held. */
+const MAX_HELD_CHARS = 1024 * 1024;
+
 /** The stream of a legacy completion: pieces of `choices[].text`. */
 export class TextReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
@@ -17,13 +20,17 @@ export class TextReader implements StreamReader {
   private rawUsage: CompletionUsage | null = null;
   private readonly choices = new Map<number, TextChoice>();
   private readonly guards = new Map<number, { push(piece: string): string; flush(): string }>();
-  private said = '';
+  private said: string | null;
 
   constructor(
     private readonly includeUsage: boolean,
     private readonly usageOf: (usage: CompletionUsage | null) => Usage | null,
     private readonly rules: AnswerRules | null,
-  ) {}
+    /** Whether a moderation model watches over what is said. */
+    watched: boolean,
+  ) {
+    this.said = watched ? '' : null;
+  }
 
   get usage(): Usage | null {
     return this.usageOf(this.rawUsage);
@@ -50,33 +57,33 @@ export class TextReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said;
-    this.said = '';
+    const said = this.said ?? '';
+    if (this.said !== null) this.said = '';
     return said;
   }
 
   kept(): KeptReply | null {
     if (this.choices.size === 0) return null;
     const completion: TextCompletion = { ...this.head, choices: [...this.choices.values()].sort((a, b) => a.index - b.index), ...(this.rawUsage && { usage: this.rawUsage }) };
-    return { body: Buffer.from(JSON.stringify(completion)), storable: isStorableText(completion), complete: false };
+    return { body: Buffer.from(JSON.stringify(completion)), storable: this.producedChars <= MAX_HELD_CHARS && isStorableText(completion), complete: false };
   }
 
   /** The piece as the client may see it; the very same object when no rule changes it. */
   private take(piece: TextChoice): TextChoice {
     const ends = typeof piece.finish_reason === 'string';
     let { text } = piece;
+    this.producedChars += text.length; // also what a rule keeps back was produced
     if (this.rules) {
       const guard = this.guards.get(piece.index) ?? this.rules.pieces();
       this.guards.set(piece.index, guard);
       text = guard.push(text) + (ends ? guard.flush() : '');
     }
     const treated = text === piece.text ? piece : { ...piece, text };
-    this.producedChars += text.length;
-    this.said += text;
+    if (this.said !== null) this.said += text;
     const known = this.choices.get(piece.index);
     if (!known) this.choices.set(piece.index, { ...treated });
     else {
-      known.text += text;
+      if (this.producedChars <= MAX_HELD_CHARS) known.text += text;
       known.finish_reason = piece.finish_reason ?? known.finish_reason;
       known.logprobs = joinedLogprobs(known.logprobs, piece.logprobs);
     }

@@ -1,5 +1,5 @@
 import type { ChatBody } from '../chat/chat-request.ts';
-import type { AttemptFailure } from '../attempt/failure.ts';
+import type { ReadFailure } from '../attempt/failure.ts';
 import type { ChatCompletion, CompletionUsage } from '../chat/completion.ts';
 import type { ParamTable } from './params.ts';
 import type { SseEvent } from './sse.ts';
@@ -66,5 +66,5 @@ export interface ChatDialect {
   /** A translator for one stream. */
   stream(body: ChatBody, context: TranslationContext): ChatStreamTranslator;
   /** Classifies an answer that is no success, and puts the provider's own words for a caller's mistake into OpenAI's shape. */
-  failure(status: number, headers: Record<string, string | string[] | undefined>, body: string): AttemptFailure;
+  readonly failure: ReadFailure;
 }

@@ -32,6 +32,14 @@ describe('server-sent events', () => {
     expect(new SseParser().push(Buffer.from(sseEvent(forged)))).toEqual([{ event: null, data: forged.replace(/\r/g, '\n') }]);
   });
 
+  test('a peer that never ends an event is stopped, however short its lines are', () => {
+    const parser = new SseParser(1000);
+    const lines = Buffer.from('data: 0123456789\n'.repeat(50));
+    expect(() => {
+      for (let i = 0; i < 10; i++) parser.push(lines);
+    }).toThrow(RangeError);
+  });
+
   test('a peer that never ends a line is stopped', () => {
     const parser = new SseParser(1000);
     expect(() => parser.push(Buffer.alloc(2000, 'a'))).toThrow(RangeError);

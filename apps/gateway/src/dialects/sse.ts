@@ -9,8 +9,8 @@ export interface SseEvent {
 
 /**
  * Reads server-sent events (WHATWG HTML, section 9.2.6) from bytes cut anywhere: inside a line, between CR and LF, inside
- * a UTF-8 character. Throws a RangeError when one line grows past `maxLineBytes`: a peer that never ends a line must not
- * fill the memory.
+ * a UTF-8 character. Throws a RangeError when one event grows past `maxEventBytes`: a peer that never ends a line, or never
+ * an event, must not fill the memory.
  */
 export class SseParser {
   private rest: Buffer = Buffer.alloc(0);
@@ -19,7 +19,10 @@ export class SseParser {
   private afterCr = false;
   private atStart = true;
 
-  constructor(private readonly maxLineBytes = 8 * 1024 * 1024) {}
+  /** Of the data lines of the event that is being read. */
+  private dataChars = 0;
+
+  constructor(private readonly maxEventBytes = 16 * 1024 * 1024) {}
 
   /** Events completed by these bytes. */
   push(chunk: Uint8Array): SseEvent[] {
@@ -42,7 +45,7 @@ export class SseParser {
       lineStart = i + 1;
     }
     this.rest = bytes.subarray(lineStart);
-    if (this.rest.length > this.maxLineBytes) throw new RangeError('a line of the event stream is too long');
+    if (this.rest.length + this.dataChars > this.maxEventBytes) throw new RangeError('an event of the stream is too long');
     return events;
   }
 
@@ -52,6 +55,7 @@ export class SseParser {
     if (line === '') {
       if (this.data.length > 0) events.push({ event: this.event, data: this.data.length === 1 ? (this.data[0] ?? '') : this.data.join('\n') });
       this.data = [];
+      this.dataChars = 0;
       this.event = null;
       return;
     }
@@ -59,7 +63,10 @@ export class SseParser {
     if (colon === 0) return;
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1);
-    if (field === 'data') this.data.push(value);
+    if (field === 'data') {
+      this.data.push(value);
+      this.dataChars += value.length;
+    }
     else if (field === 'event') this.event = value;
   }
 }

@@ -23,9 +23,16 @@ export function chatParams({ deployment }: Pick<Candidate, 'deployment'>): Param
 
 /** Why a chat completion with these parameters would be another one at this candidate; null when it would not. */
 export function unsuitedForChat(body: Readonly<Record<string, unknown>>, candidate: Pick<Candidate, 'deployment' | 'upstreamModel'>): Unsuited {
-  const refused = refusedParam(chatParams(candidate), body);
-  return refused && { param: refused.param, message: `Unsupported parameter '${refused.param}' for provider ${candidate.deployment.provider}: ${refused.reason}.` };
+  return refusal(refusedParam(chatParams(candidate), body), candidate);
 }
+
+/** Why this candidate cannot be given a request as it stands: its provider has no such endpoint, or would not honour a parameter. */
+export function unsuitedAsItIs(endpoint: Endpoint, body: Readonly<Record<string, unknown>>, candidate: Pick<Candidate, 'deployment'>): Unsuited {
+  return offers(candidate, endpoint) ? refusal(refusedParam(paramsOf(serverOf(candidate.deployment), endpoint), body), candidate) : lacks(candidate, endpoint);
+}
+
+const refusal = (refused: ReturnType<typeof refusedParam>, { deployment }: Pick<Candidate, 'deployment'>): Unsuited =>
+  refused && { param: refused.param, message: `Unsupported parameter '${refused.param}' for provider ${deployment.provider}: ${refused.reason}.` };
 
 /** Whether the candidate's provider has this endpoint in OpenAI's own form. */
 export function offers({ deployment }: Pick<Candidate, 'deployment'>, endpoint: Endpoint): boolean {

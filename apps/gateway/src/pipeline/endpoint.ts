@@ -35,6 +35,8 @@ export interface ExchangeContext {
   /** The operation's id, for answers whose provider gives no id of the right kind. */
   operationId: string;
   promptTokens: number;
+  /** Whether a moderation model watches over what a streamed answer says. */
+  watched: boolean;
   /** Content rules for answers; null when none looks at them. */
   rules: AnswerRules | null;
 }

@@ -21,7 +21,7 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import { StreamedReply } from '../reply/streamed-reply.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
-import type { Validator } from '../validate/validator.ts';
+import { promptMember, type Validator } from '../validate/validator.ts';
 import type { ApiRequest, Endpoint } from './endpoint.ts';
 
 /** Output tokens reserved where the client did not bound them: a long answer; settlement corrects it. */
@@ -106,7 +106,7 @@ export class Pipeline {
     };
     const need: PlanNeed = { model: request.model, suits, ...(pin && { pin }) };
     const planned = planRequest(snapshot, need, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
-    return plannedOrRefused(planned, request.model, () => (why === null && tooLong !== null ? windowExceeded(promptTokens, tooLong) : unsuitableFor(request.model, why)));
+    return plannedOrRefused(planned, request.model, () => (why === null && tooLong !== null ? windowExceeded(promptTokens, tooLong, promptMember(request.body)) : unsuitableFor(request.model, why)));
   }
 
   private cachePlace({ endpoint, operation, principal, request, snapshot: { settings, version } }: Journey): CachePlace {
@@ -174,11 +174,12 @@ export class Pipeline {
 
   private attempt({ endpoint, operation, request, promptTokens, snapshot }: Journey, plan: Plan): Promise<Answer> {
     const rules = this.guard.answers(operation, snapshot);
+    const watched = this.guard.moderatesAnswers(snapshot);
     const exchange = (candidate: Candidate): ReturnType<Endpoint['exchange']> => {
       const { deployment, upstreamModel } = candidate;
       const facts = modelFacts({ provider: deployment.provider, kind: deployment.kind, upstreamModel });
       const createdS = Math.floor(Date.now() / 1000);
-      return endpoint.exchange(request, { candidate, maxOutputTokens: facts?.maxOutputTokens ?? null, createdS, operationId: operation.id, promptTokens, rules });
+      return endpoint.exchange(request, { candidate, maxOutputTokens: facts?.maxOutputTokens ?? null, createdS, operationId: operation.id, promptTokens, rules, watched });
     };
     return this.attempts.run(operation, { genAiOperation: endpoint.genAiOperation, stream: request.stream, promptTokens, exchange }, plan, snapshot.settings);
   }
@@ -213,5 +214,5 @@ export class Pipeline {
   }
 }
 
-const windowExceeded = (promptTokens: number, window: number): DejaError =>
-  new DejaError('context_length_exceeded', `The prompt has about ${promptTokens} tokens; the model's context window ends at ${window}.`, { param: 'messages' });
+const windowExceeded = (promptTokens: number, window: number, param: string): DejaError =>
+  new DejaError('context_length_exceeded', `The prompt has about ${promptTokens} tokens; the model's context window ends at ${window}.`, { param });

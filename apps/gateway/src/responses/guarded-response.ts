@@ -5,8 +5,10 @@ type Part = Record<string, unknown>;
 
 /** Members of an output item that hold parts in which the model speaks. */
 const SPEAKING = ['content', 'summary'] as const;
+/** Members that hold what the model hands to a tool: of a function call and of a custom tool's. */
+const TOOL_INPUTS = ['arguments', 'input'] as const;
 
-/** The response with the content rules applied to what it says; the very same one where they change nothing. Throws an AttemptFailure `blocked`. */
+/** The response with the content rules applied to what it says, and to what it hands to tools; the very same one where they change nothing. Throws an AttemptFailure `blocked`. */
 export function guardedResponse(response: ResponseObject, rules: AnswerRules): ResponseObject {
   const output = response.output.map((item) => guardedItem(item, rules));
   return output.some((item, i) => item !== response.output[i]) ? { ...response, output } : response;
@@ -14,6 +16,11 @@ export function guardedResponse(response: ResponseObject, rules: AnswerRules): R
 
 function guardedItem(item: OutputItem, rules: AnswerRules): OutputItem {
   let changed = item;
+  for (const member of TOOL_INPUTS) {
+    const text = item[member];
+    const treated = typeof text === 'string' ? rules.whole(text) : text;
+    if (treated !== text) changed = { ...changed, [member]: treated };
+  }
   for (const member of SPEAKING) {
     const parts = item[member];
     if (!Array.isArray(parts)) continue;

@@ -29,13 +29,18 @@ export class NativeResponseReader implements StreamReader {
   storedId: string | null = null;
   private readonly reader = new ResponseReader();
   private final: ResponseObject | null = null;
-  private said = '';
+  private said: string | null;
 
   constructor(
     /** Whether the provider keeps the response under its id. */
     private readonly stored: boolean,
     private readonly rules: AnswerRules | null,
-  ) {}
+    watched: boolean,
+    /** Of a stream that is told anew, the events after this number. */
+    private readonly startingAfter = -1,
+  ) {
+    this.said = watched ? '' : null;
+  }
 
   get usage(): Usage | null {
     return this.reader.usage;
@@ -60,8 +65,8 @@ export class NativeResponseReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said;
-    this.said = '';
+    const said = this.said ?? '';
+    if (this.said !== null) this.said = '';
     return said;
   }
 
@@ -74,14 +79,14 @@ export class NativeResponseReader implements StreamReader {
     const { response } = this.reader;
     if (response === null) throw new AttemptFailure('malformed');
     this.final = this.rules ? guardedResponse(response, this.rules) : response;
-    const text = this.rules ? [...responseEvents(this.final)].map(responseSse).join('') : named(event, data);
+    const text = this.rules ? [...responseEvents(this.final)].filter((event) => event.sequence_number > this.startingAfter).map(responseSse).join('') : named(event, data);
     return { text, content: true };
   }
 
   private note(parsed: unknown): void {
     const { type, delta, response } = parsed as { type?: unknown; delta?: unknown; response?: { id?: unknown } };
     if (this.stored && this.storedId === null && typeof response?.id === 'string') this.storedId = response.id;
-    if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string') this.said += delta;
+    if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string' && this.said !== null) this.said += delta;
   }
 }
 
@@ -90,13 +95,16 @@ export class TranslatedResponseReader implements StreamReader {
   readonly closing = '';
   readonly storedId = null;
   private readonly assembler = new CompletionAssembler();
-  private said = '';
+  private said: string | null;
 
   constructor(
     private readonly source: ChunkSource,
     private readonly writer: ResponseEventWriter,
     private readonly usageIn: ChatCall['usageIn'],
-  ) {}
+    watched: boolean,
+  ) {
+    this.said = watched ? '' : null;
+  }
 
   get ended(): boolean {
     return this.source.ended;
@@ -107,7 +115,7 @@ export class TranslatedResponseReader implements StreamReader {
   }
 
   get producedChars(): number {
-    return this.assembler.producedChars;
+    return this.assembler.producedChars + this.source.withheldChars;
   }
 
   push(event: SseEvent): Relayed {
@@ -121,8 +129,8 @@ export class TranslatedResponseReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said;
-    this.said = '';
+    const said = this.said ?? '';
+    if (this.said !== null) this.said = '';
     return said;
   }
 
@@ -139,7 +147,7 @@ export class TranslatedResponseReader implements StreamReader {
       if (kind === 'error') throw streamError(chunk);
       content ||= kind === 'content';
       for (const event of this.writer.push(chunk as ChatChunk)) {
-        if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string') this.said += event['delta'];
+        if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string' && this.said !== null) this.said += event['delta'];
         text += responseSse(event);
       }
     }

@@ -87,7 +87,7 @@ function eligibilityOf(value: ResponsesBody): Eligibility {
   return { exact: true, semantic: false, reason: null };
 }
 
-function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate: { deployment, upstreamModel }, rules }: ExchangeContext): Exchange {
+function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate: { deployment, upstreamModel }, rules, watched }: ExchangeContext): Exchange {
   const server = serverOf(deployment);
   const { text, dropped } = openAiBody(body, { upstreamModel, stream, includeUsage: false, server, endpoint: PATH });
   const stored = value.store !== false;
@@ -98,7 +98,7 @@ function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate: 
     dropped,
     failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
     whole: (bytes) => wholeResponse(bytes, stored, rules),
-    stream: () => new NativeResponseReader(stored, rules),
+    stream: () => new NativeResponseReader(stored, rules, watched),
   };
 }
 
@@ -128,7 +128,7 @@ function translatedExchange({ value, stream }: ResponsesRequest, context: Exchan
       const response = responseOf(read.completion, value, origin);
       return { ...kept(response, null), usage: call.usageIn(read.completion), producedChars: JSON.stringify(response.output).length, text: spokenInResponse(response) };
     },
-    stream: () => new TranslatedResponseReader(call.chunks(), new ResponseEventWriter(value, origin), call.usageIn),
+    stream: () => new TranslatedResponseReader(call.chunks(), new ResponseEventWriter(value, origin), call.usageIn, context.watched),
   };
 }
 
