@@ -23,7 +23,7 @@ export class MessageStreamToChat implements ChatStreamTranslator {
   private head: { id: string; model: string };
   private usage: JsonObject = {};
   private roleTold = false;
-  private finishTold = false;
+  private ending: { reason: string; refusal: string | null } | null = null;
   private calls = 0;
   private jsonSeen = false;
   /** Text beside the JSON tool: it is the answer only if that tool is never called. */
@@ -111,27 +111,23 @@ export class MessageStreamToChat implements ChatStreamTranslator {
     return block.type === 'tool_use' && !open.told ? this.input(open, inputJson(block)) : [];
   }
 
+  /** Why the answer ends is told with its end: a stream that breaks off in between must not look complete. */
   private messageDelta(data: JsonObject): ChatChunk[] {
     this.usage = laterUsage(this.usage, data['usage']);
     const reason = fieldOf(data['delta'], 'stop_reason');
-    return typeof reason === 'string' ? this.finishWith(reason, refusalText(data['delta'])) : [];
+    if (typeof reason === 'string') this.ending ??= { reason, refusal: refusalText(data['delta']) };
+    return [];
   }
 
   private messageStop(): ChatChunk[] {
-    const chunks = this.finishTold ? [] : this.finishWith('end_turn', null);
-    const usage = messageUsage(this.usage);
-    this.ended = true;
-    return usage ? [...chunks, { ...this.chunkHead(), choices: [], usage }] : chunks;
-  }
-
-  private finishWith(reason: string, refusal: string | null): ChatChunk[] {
-    if (this.finishTold) return [];
-    this.finishTold = true;
+    const { reason, refusal } = this.ending ?? { reason: 'end_turn', refusal: null };
     const held = this.heldText !== '' && !this.jsonSeen ? this.delta({ content: this.heldText }, '') : [];
     const told = refusal === null ? [] : this.delta({ refusal }, null);
     const role = this.roleTold ? [] : [this.roleChunk('')];
-    const finish = finishReason(reason, this.calls > 0, this.shape);
-    return [...held, ...told, ...role, { ...this.chunkHead(), choices: [{ index: 0, delta: {}, finish_reason: finish }] }];
+    const finish = { ...this.chunkHead(), choices: [{ index: 0, delta: {}, finish_reason: finishReason(reason, this.calls > 0, this.shape) }] };
+    const usage = messageUsage(this.usage);
+    this.ended = true;
+    return [...held, ...told, ...role, finish, ...(usage ? [{ ...this.chunkHead(), choices: [], usage }] : [])];
   }
 
   private text(text: string): ChatChunk[] {

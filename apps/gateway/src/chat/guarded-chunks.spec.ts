@@ -1,0 +1,70 @@
+import { describe, expect, test } from '@jest/globals';
+import { Inspector, noSafetyRules } from '@deja/content-safety';
+import fc from 'fast-check';
+import { AnswerRules } from '../guard/answer-rules.ts';
+import { ChatReader } from './chat-reader.ts';
+import { OpenAiChunks } from './chunk-source.ts';
+import { GuardedChunks } from './guarded-chunks.ts';
+
+const MAIL = ['ann', 'example.org'].join('@');
+const chunk = (delta: object, finish: string | null = null) => ({ event: null, data: JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason: finish }], usage: null }) });
+const DONE = { event: null, data: '[DONE]' };
+
+function guarded(action: 'redact' | 'flag' | 'block', pieces: string[]): { text: string; flags: string[]; said: string } {
+  const rules = noSafetyRules();
+  const flags: string[] = [];
+  const inspector = new Inspector({ ...rules, answers: { ...rules.answers, email: action } });
+  const reader = new ChatReader(new GuardedChunks(new OpenAiChunks(), new AnswerRules(inspector, (rule) => flags.push(rule))), false, () => null, true);
+  const events = [chunk({ role: 'assistant', content: '' }), ...pieces.map((content) => chunk({ content })), chunk({}, 'stop'), DONE];
+  const text = events.map((event) => reader.push(event).text).join('');
+  return { text, flags, said: reader.takeText() };
+}
+
+describe('content rules over a streamed chat answer', () => {
+  test('what is to be redacted never leaves, wherever the chunks are cut, and nothing else is lost', () => {
+    const whole = `Write to ${MAIL}. She answers soon! Or so they say.`;
+    fc.assert(
+      fc.property(fc.array(fc.nat(whole.length), { maxLength: 12 }), (cuts) => {
+        const points = [...new Set([0, ...cuts, whole.length])].sort((a, b) => a - b);
+        const { text, said, flags } = guarded('redact', points.slice(1).map((to, i) => whole.slice(points[i], to)));
+        expect(text).not.toContain(MAIL);
+        expect(said).toBe(whole.replace(MAIL, '[redacted:email]'));
+        expect(flags).toEqual(['email']);
+      }),
+    );
+  });
+
+  test('what is only flagged passes', () => {
+    expect(guarded('flag', [`It is ${MAIL}.`])).toMatchObject({ said: `It is ${MAIL}.`, flags: ['email'] });
+  });
+
+  test('what is blocked ends the stream with the rule’s name', () => {
+    expect(() => guarded('block', [`It is ${MAIL}. `, 'More.'])).toThrow(expect.objectContaining({ kind: 'blocked', rule: 'email' }));
+  });
+});
+
+describe('a chat stream', () => {
+  const read = (includeUsage: boolean) => new ChatReader(new OpenAiChunks(), includeUsage, () => null, false);
+
+  test('shows no usage to a client that did not ask: no null, no last chunk, none beside a finish reason; every other byte stays', () => {
+    const reader = read(false);
+    expect(reader.push({ event: null, data: '{"id":"c", "n":12345678901234567890,"choices":[{"index":0,"delta":{"content":"x"}}],"usage":null}' }).text).toBe('data: {"id":"c", "n":12345678901234567890,"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n');
+    expect(reader.push({ event: null, data: '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}' }).text).toBe('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n');
+    expect(reader.push({ event: null, data: '{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}' }).text).toBe('');
+  });
+
+  test('an answer too long to be kept is counted to the end, and not held', () => {
+    const reader = read(false);
+    for (let i = 0; i < 40; i++) reader.push(chunk({ content: 'x'.repeat(64 * 1024) }));
+    reader.push(chunk({}, 'stop'));
+    reader.push(DONE);
+    expect(reader.producedChars).toBe(40 * 64 * 1024);
+    expect(reader.kept()).toMatchObject({ storable: false });
+    expect(reader.kept()!.body.length).toBeLessThan(1024);
+  });
+
+  test('an error event says what the provider said, and whether it was the rate', () => {
+    expect(() => read(false).push({ event: null, data: '{"error":{"message":"slow down","code":"rate_limit_exceeded"}}' })).toThrow(expect.objectContaining({ kind: 'rate', providerError: expect.objectContaining({ message: 'slow down' }) }));
+    expect(() => read(false).push({ event: null, data: '{"choices":[{"index":0,"finish_reason":"error"}],"error":{"message":"broken","code":502}}' })).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+  });
+});

@@ -1,0 +1,23 @@
+import { describe, expect, test } from '@jest/globals';
+import { asModeration, verdictOf } from './verdict.ts';
+
+const result = (categories: Record<string, boolean>, scores: Record<string, number> = {}) => ({ flagged: Object.values(categories).some(Boolean), categories, category_scores: scores });
+
+describe('what a moderation comes to', () => {
+  test('without thresholds whatever the model flags blocks', () => {
+    expect(verdictOf([result({ hate: false, violence: true })], {})).toEqual({ flagged: ['violence'], blocked: 'violence' });
+    expect(verdictOf([result({ hate: false })], {})).toEqual({ flagged: [], blocked: null });
+  });
+
+  test('with thresholds only their categories block, from their score on', () => {
+    const results = [result({ violence: true, hate: false }, { violence: 0.99, hate: 0.3 })];
+    expect(verdictOf(results, { hate: 0.5 })).toEqual({ flagged: ['violence'], blocked: null });
+    expect(verdictOf(results, { hate: 0.3 })).toEqual({ flagged: ['violence', 'hate'], blocked: 'hate' });
+  });
+
+  test('any of several texts is enough', () => expect(verdictOf([result({ a: false }), result({ a: true })], {}).blocked).toBe('a'));
+
+  test('what is no moderation is malformed', () => {
+    for (const body of ['{}', '[]', 'null', '{"results":{}}', '{"results":[1]}', 'x']) expect(() => asModeration(Buffer.from(body))).toThrow(expect.objectContaining({ kind: 'malformed' }));
+  });
+});
