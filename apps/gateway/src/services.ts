@@ -91,7 +91,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, reserver, semantic, attempts, answers, settler);
     this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, reserver, attempts, answers, settler);
     this.models = new ModelCallPipeline(admission, guard, objects, rawCalls);
-    this.objects = new ObjectsPipeline(admission, objects, rawCalls);
+    this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls);
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -5,7 +5,7 @@ import type { ChainableCommander, Redis } from 'ioredis';
 import type { KeptReply } from '../attempt/exchange.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { CacheWishes } from './directives.ts';
-import { decodeEntry, encodeEntry, type CacheEntry } from './entry.ts';
+import { decodeEntry, encodeEntry, type CacheEntry, type KeptAnswer } from './entry.ts';
 
 /** Beyond this an answer is not kept: it would cost more memory than it is likely to save money. */
 const MAX_ENTRY_BYTES = 1024 * 1024;
@@ -24,14 +24,6 @@ export interface CachePlace {
 
 /** Tells the semantic-cache of an answer that may serve similar questions. */
 export type AnnounceAnswer = (event: SemanticCacheEvents['store']) => Promise<void>;
-
-/** An answer that may be kept, ready to be written. */
-export interface KeptAnswer {
-  value: Buffer;
-  exact: { key: string; ttlS: number } | null;
-  /** Where it may serve similar questions. */
-  similar: { key: string; ttlS: number; event: SemanticCacheEvents['store'] } | null;
-}
 
 /** Cached answers in Redis. Its failures are misses, never errors. */
 export class AnswerStore {

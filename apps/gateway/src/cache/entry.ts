@@ -1,4 +1,4 @@
-import type { Price, Usage } from '@deja/contracts';
+import type { Price, SemanticCacheEvents, Usage } from '@deja/contracts';
 
 /** What is known of a cached answer besides its text. */
 export interface EntryMeta {
@@ -21,6 +21,14 @@ export interface CacheEntry {
   meta: EntryMeta;
   /** The whole reply as JSON text, byte for byte where the provider gave it whole. */
   body: Buffer;
+}
+
+/** An answer that may be kept, ready to be written. */
+export interface KeptAnswer {
+  value: Buffer;
+  exact: { key: string; ttlS: number } | null;
+  /** Where it may serve similar questions. */
+  similar: { key: string; ttlS: number; event: SemanticCacheEvents['store'] } | null;
 }
 
 const LINE_FEED = 10;

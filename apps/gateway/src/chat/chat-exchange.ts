@@ -1,33 +1,21 @@
 import type { Usage } from '@deja/contracts';
 import type { Exchange, WholeReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
+import { openAiCallOf } from '../dialects/openai/call.ts';
 import { anthropic } from '../dialects/anthropic/anthropic.ts';
 import type { ChatDialect, TranslationContext } from '../dialects/dialect.ts';
 import { gemini } from '../dialects/gemini/gemini.ts';
-import { addressOf } from '../dialects/openai/address.ts';
-import { openAiBody } from '../dialects/openai/body.ts';
-import { serverOf } from '../dialects/openai/compatible-servers.ts';
-import { openAiFailure } from '../dialects/openai/failure.ts';
 import { withCallTypes } from '../dialects/openai/tool-calls.ts';
 import { replyUsage } from '../dialects/openai/usage.ts';
 import { simulate } from '../dialects/simulated.ts';
 import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
 import type { JsonBody } from '../validate/json-body.ts';
-import type { ChatBody } from './chat-request.ts';
+import type { ChatQuestion } from './chat-question.ts';
 import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source.ts';
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';
 import { GuardedChunks } from './guarded-chunks.ts';
 import { guardedCompletion } from './guarded-completion.ts';
-
-/** A chat request as it stands, to be put to any kind of provider. */
-export interface ChatQuestion {
-  /** The client's own text, where it is a chat request; it goes on byte for byte to those who speak OpenAI's language. */
-  json: JsonBody;
-  body: ChatBody;
-  stream: boolean;
-  includeUsage: boolean;
-}
 
 /** How one candidate is asked for a chat completion, and how its answer is read as one. */
 export interface ChatCall extends Pick<Exchange, 'url' | 'headers' | 'body' | 'dropped' | 'failure' | 'simulated'> {
@@ -69,15 +57,10 @@ function unguardedCall(question: ChatQuestion, context: ExchangeContext): ChatCa
   }
 }
 
-function openAiCall({ json, stream, includeUsage }: ChatQuestion, { candidate: { deployment, upstreamModel } }: ExchangeContext): ChatCall {
-  const server = serverOf(deployment);
-  const { text, dropped } = openAiBody(json, { upstreamModel, stream, includeUsage, server, endpoint: 'chat/completions' });
+function openAiCall({ json, stream, includeUsage }: ChatQuestion, { candidate }: ExchangeContext): ChatCall {
+  const { server, ...call } = openAiCallOf(json, candidate, { endpoint: 'chat/completions', stream, includeUsage });
   return {
-    url: addressOf(deployment, upstreamModel, 'chat/completions'),
-    headers: { 'content-type': 'application/json' },
-    body: text,
-    dropped,
-    failure: (status, headers, body) => openAiFailure(status, headers, body, server),
+    ...call,
     completion: (bytes) => withCallTypes(completionIn(parsedReply(bytes)), bytes),
     chunks: () => new OpenAiChunks(),
     usageIn: (reply) => replyUsage(reply, server),

@@ -1,6 +1,7 @@
 import type { Usage } from '@deja/contracts';
 import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
+import type { Transcript } from '../attempt/transcript.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import { scanMembers, withMembers } from '../validate/json-body.ts';
 import { CompletionAssembler } from './completion-stream.ts';
@@ -13,18 +14,14 @@ export class ChatReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
   readonly storedId = null;
   private readonly assembler = new CompletionAssembler();
-  /** null: nobody watches over what is said. */
-  private said: string | null;
 
   constructor(
     private readonly source: ChunkSource,
     /** Whether the client asked for usage; upstream always is. */
     private readonly includeUsage: boolean,
     private readonly usageIn: ChatCall['usageIn'],
-    watched: boolean,
-  ) {
-    this.said = watched ? '' : null;
-  }
+    private readonly transcript: Transcript,
+  ) {}
 
   get ended(): boolean {
     return this.source.ended;
@@ -47,9 +44,7 @@ export class ChatReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said ?? '';
-    if (this.said !== null) this.said = '';
-    return said;
+    return this.transcript.take();
   }
 
   kept(): KeptReply | null {
@@ -67,7 +62,7 @@ export class ChatReader implements StreamReader {
       if (kind === 'usage' && !this.includeUsage) continue;
       if (kind === 'content') {
         content = true;
-        if (this.said !== null) this.said += spoken(chunk);
+        this.transcript.add(spoken(chunk));
       }
       text += sseEvent(this.includeUsage ? json : withoutUsage(chunk, json));
     }

@@ -4,7 +4,7 @@ import type { ApiRequest } from '../pipeline/endpoint.ts';
 import { nullish } from '../validate/fields.ts';
 import type { JsonBody } from '../validate/json-body.ts';
 import { parseOrRefuse } from '../validate/refuse.ts';
-import { chatParts } from './prompt-parts.ts';
+import { PartsCollector } from '../validate/prompt-parts.ts';
 
 const count = (max: number): z.ZodInt => z.int().min(1).max(max);
 
@@ -73,7 +73,7 @@ export function parseChatRequest(body: JsonBody): ChatRequest {
     stream: value.stream === true,
     includeUsage: value.stream_options?.include_usage === true,
     user: value.safety_identifier ?? value.user ?? null,
-    parts: chatParts(value),
+    parts: new PartsCollector().add(value.messages).parts(value.messages.length, [value.tools, value['functions'], value.response_format?.['json_schema']]),
     messages: value.messages.length,
     maxOutputTokens: value.max_completion_tokens ?? value.max_tokens ?? null,
     outputParam: value.max_completion_tokens == null && value.max_tokens != null ? 'max_tokens' : 'max_completion_tokens',

@@ -1,5 +1,6 @@
 import { eligibility } from '@deja/cache-key';
 import { unsuitedForChat } from '../dialects/unsuited.ts';
+import { Transcript } from '../attempt/transcript.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { streamOf } from '../reply/replay.ts';
 import { chatCall, wholeChatReply } from './chat-exchange.ts';
@@ -23,7 +24,7 @@ export const CHAT: Endpoint<ChatRequest> = {
     return {
       ...call,
       whole: (reply) => wholeChatReply(call, reply),
-      stream: () => new ChatReader(call.chunks(), request.includeUsage, call.usageIn, context.watched),
+      stream: () => new ChatReader(call.chunks(), request.includeUsage, call.usageIn, new Transcript(context.watched)),
     };
   },
   replay(kept, request) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Inspector, noSafetyRules } from '@deja/content-safety';
 import fc from 'fast-check';
+import { Transcript } from '../attempt/transcript.ts';
 import { AnswerRules } from '../guard/answer-rules.ts';
 import { ChatReader } from './chat-reader.ts';
 import { OpenAiChunks } from './chunk-source.ts';
@@ -14,7 +15,7 @@ function guarded(action: 'redact' | 'flag' | 'block', pieces: string[]): { text:
   const rules = noSafetyRules();
   const flags: string[] = [];
   const inspector = new Inspector({ ...rules, answers: { ...rules.answers, email: action } });
-  const reader = new ChatReader(new GuardedChunks(new OpenAiChunks(), new AnswerRules(inspector, (rule) => flags.push(rule))), false, () => null, true);
+  const reader = new ChatReader(new GuardedChunks(new OpenAiChunks(), new AnswerRules(inspector, (rule) => flags.push(rule))), false, () => null, new Transcript(true));
   const events = [chunk({ role: 'assistant', content: '' }), ...pieces.map((content) => chunk({ content })), chunk({}, 'stop'), DONE];
   const text = events.map((event) => reader.push(event).text).join('');
   return { text, flags, said: reader.takeText() };
@@ -44,7 +45,7 @@ describe('content rules over a streamed chat answer', () => {
 });
 
 describe('a chat stream', () => {
-  const read = (includeUsage: boolean) => new ChatReader(new OpenAiChunks(), includeUsage, () => null, false);
+  const read = (includeUsage: boolean) => new ChatReader(new OpenAiChunks(), includeUsage, () => null, new Transcript(false));
 
   test('shows no usage to a client that did not ask: no null, no last chunk, none beside a finish reason; every other byte stays', () => {
     const reader = read(false);

@@ -1,13 +1,11 @@
 import type { WholeReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
-import { addressOf } from '../dialects/openai/address.ts';
-import { openAiBody } from '../dialects/openai/body.ts';
-import { serverOf } from '../dialects/openai/compatible-servers.ts';
-import { openAiFailure } from '../dialects/openai/failure.ts';
+import { openAiCallOf } from '../dialects/openai/call.ts';
 import { openAiUsage } from '../dialects/openai/usage.ts';
 import { unsuitedAsItIs } from '../dialects/unsuited.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
+import { Transcript } from '../attempt/transcript.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
 import { parseCompletionsRequest, type CompletionsRequest } from './completions-request.ts';
@@ -26,18 +24,13 @@ export const COMPLETIONS: Endpoint<CompletionsRequest> = {
   parse: parseCompletionsRequest,
   unsuited: ({ body }, candidate) => unsuitedAsItIs(PATH, body.value, candidate),
   eligibility: () => ({ exact: true, semantic: false, reason: null }),
-  exchange({ body, stream, includeUsage }, { candidate: { deployment, upstreamModel }, rules, watched }) {
-    const server = serverOf(deployment);
-    const { text, dropped } = openAiBody(body, { upstreamModel, stream, includeUsage, server, endpoint: PATH });
+  exchange({ body, stream, includeUsage }, { candidate, rules, watched }) {
+    const { server, ...call } = openAiCallOf(body, candidate, { endpoint: PATH, stream, includeUsage });
     const usageOf = (usage: CompletionUsage | null): ReturnType<typeof openAiUsage> => openAiUsage(usage, server);
     return {
-      url: addressOf(deployment, upstreamModel, PATH),
-      headers: { 'content-type': 'application/json' },
-      body: text,
-      dropped,
-      failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
+      ...call,
       whole: (reply) => wholeText(reply, usageOf, rules),
-      stream: () => new TextReader(includeUsage, usageOf, rules, watched),
+      stream: () => new TextReader(includeUsage, usageOf, rules, new Transcript(watched)),
     };
   },
   replay(kept, request) {

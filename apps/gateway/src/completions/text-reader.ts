@@ -1,6 +1,7 @@
 import type { Usage } from '@deja/contracts';
 import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
+import type { Transcript } from '../attempt/transcript.ts';
 import { streamError, withoutUsage } from '../chat/chat-reader.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
@@ -20,17 +21,13 @@ export class TextReader implements StreamReader {
   private rawUsage: CompletionUsage | null = null;
   private readonly choices = new Map<number, TextChoice>();
   private readonly guards = new Map<number, { push(piece: string): string; flush(): string }>();
-  private said: string | null;
 
   constructor(
     private readonly includeUsage: boolean,
     private readonly usageOf: (usage: CompletionUsage | null) => Usage | null,
     private readonly rules: AnswerRules | null,
-    /** Whether a moderation model watches over what is said. */
-    watched: boolean,
-  ) {
-    this.said = watched ? '' : null;
-  }
+    private readonly transcript: Transcript,
+  ) {}
 
   get usage(): Usage | null {
     return this.usageOf(this.rawUsage);
@@ -57,9 +54,7 @@ export class TextReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said ?? '';
-    if (this.said !== null) this.said = '';
-    return said;
+    return this.transcript.take();
   }
 
   kept(): KeptReply | null {
@@ -79,7 +74,7 @@ export class TextReader implements StreamReader {
       text = guard.push(text) + (ends ? guard.flush() : '');
     }
     const treated = text === piece.text ? piece : { ...piece, text };
-    if (this.said !== null) this.said += text;
+    this.transcript.add(text);
     const known = this.choices.get(piece.index);
     if (!known) this.choices.set(piece.index, { ...treated });
     else {

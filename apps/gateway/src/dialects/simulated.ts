@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChatQuestion } from '../chat/chat-exchange.ts';
+import type { ChatQuestion } from '../chat/chat-question.ts';
 import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import type { UpstreamReply } from '../attempt/upstream.ts';
 import { SSE_DONE, sseEvent } from './sse.ts';

@@ -1,13 +1,10 @@
 import type { Candidate } from '@deja/contracts';
 import type { Exchange } from '../attempt/exchange.ts';
+import { openAiCallOf } from '../dialects/openai/call.ts';
 import { embeddingsCall, embeddingsReply as geminiVectors } from '../dialects/gemini/embeddings.ts';
 import { gemini } from '../dialects/gemini/gemini.ts';
-import { addressOf } from '../dialects/openai/address.ts';
-import { openAiBody } from '../dialects/openai/body.ts';
-import { serverOf } from '../dialects/openai/compatible-servers.ts';
-import { openAiFailure } from '../dialects/openai/failure.ts';
 import { openAiUsage } from '../dialects/openai/usage.ts';
-import { lacks, offers, type Unsuited } from '../dialects/unsuited.ts';
+import { unsuitedAsItIs, type Unsuited } from '../dialects/unsuited.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
 import { parseJsonBody, withMembers, type JsonBody } from '../validate/json-body.ts';
 import type { EmbeddingInput, EmbeddingsRequest } from './embeddings-request.ts';
@@ -19,26 +16,20 @@ export const EMBEDDINGS_PATH = 'embeddings';
 const GEMINI_INPUTS = 100;
 
 /** Why this candidate cannot embed these inputs; null when it can. */
-export function unsuitedForEmbeddings({ inputs }: EmbeddingsRequest, candidate: Pick<Candidate, 'deployment' | 'upstreamModel'>): Unsuited {
+export function unsuitedForEmbeddings({ inputs, body }: EmbeddingsRequest, candidate: Pick<Candidate, 'deployment' | 'upstreamModel'>): Unsuited {
   if (candidate.deployment.kind === 'gemini') {
     if (inputs.length > GEMINI_INPUTS) return { param: 'input', message: `The provider ${candidate.deployment.provider} takes at most ${GEMINI_INPUTS} inputs a call.` };
     return inputs.some((input) => typeof input !== 'string') ? { param: 'input', message: `The provider ${candidate.deployment.provider} takes texts, not token ids.` } : null;
   }
-  return offers(candidate, EMBEDDINGS_PATH) ? null : lacks(candidate, EMBEDDINGS_PATH);
+  return unsuitedAsItIs(EMBEDDINGS_PATH, body.value, candidate);
 }
 
 /** The call for these inputs of the request: all of them as the client wrote them, or those that no cache has. */
 export function embeddingsExchange(request: EmbeddingsRequest, inputs: EmbeddingInput[], candidate: Candidate): Exchange {
   if (candidate.deployment.kind === 'gemini') return geminiExchange(request, inputs, candidate);
-  const { deployment, upstreamModel } = candidate;
-  const server = serverOf(deployment);
-  const { text, dropped } = openAiBody(bodyFor(request, inputs), { upstreamModel, stream: false, includeUsage: false, server, endpoint: EMBEDDINGS_PATH });
+  const { server, ...call } = openAiCallOf(bodyFor(request, inputs), candidate, { endpoint: EMBEDDINGS_PATH, stream: false, includeUsage: false });
   return {
-    url: addressOf(deployment, upstreamModel, EMBEDDINGS_PATH),
-    headers: { 'content-type': 'application/json' },
-    body: text,
-    dropped,
-    failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
+    ...call,
     whole: (bytes) => {
       const reply = asEmbeddings(bytes, inputs.length);
       return { body: bytes, storable: true, complete: false, usage: openAiUsage(reply.usage ?? null, server), producedChars: 0, text: '' };

@@ -9,7 +9,7 @@ import type { Operation } from '../operation/operation.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { AnswerRules } from './answer-rules.ts';
 import { BlockedByRule } from './blocked-by-rule.ts';
-import type { JsonBody } from '../validate/json-body.ts';
+import { parseJsonBody, type JsonBody } from '../validate/json-body.ts';
 import { promptTexts, withTexts } from './prompt-texts.ts';
 
 type Snapshot = Pick<RoutingSnapshot, 'version' | 'settings'>;
@@ -120,7 +120,8 @@ export class Guard {
     if (candidate === undefined) throw new AttemptFailure('model');
     const ms = policy.timeout_ms;
     const settings = { ...snapshot.settings, timeouts: { ...snapshot.settings.timeouts, unary_ms: ms, idle_ms: ms } };
-    const exchange: Question['exchange'] = (chosen) => moderationCall(chosen, JSON.stringify({ model: chosen.upstreamModel, input: texts }), []);
+    const body = parseJsonBody(Buffer.from(JSON.stringify({ model: candidate.upstreamModel, input: texts })));
+    const exchange: Question['exchange'] = (chosen) => moderationCall(chosen, body);
     const reply = await this.attempts.beside(operation, { genAiOperation: MODERATIONS.genAiOperation, stream: false, promptTokens: 0, exchange }, candidate, settings);
     return asModeration(reply.body);
   }

@@ -1,10 +1,7 @@
 import type { Candidate } from '@deja/contracts';
 import { z } from 'zod';
 import type { Exchange } from '../attempt/exchange.ts';
-import { addressOf } from '../dialects/openai/address.ts';
-import { openAiBody } from '../dialects/openai/body.ts';
-import { serverOf } from '../dialects/openai/compatible-servers.ts';
-import { openAiFailure } from '../dialects/openai/failure.ts';
+import { openAiCallOf } from '../dialects/openai/call.ts';
 import { lacks, offers } from '../dialects/unsuited.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { nullish } from '../validate/fields.ts';
@@ -38,16 +35,11 @@ function parse(body: JsonBody): ApiRequest {
   };
 }
 
-/** One moderation call with this body text. The endpoint counts no tokens. */
-export function moderationCall(candidate: Candidate, body: string, dropped: string[]): Exchange {
-  const { deployment, upstreamModel } = candidate;
-  const server = serverOf(deployment);
+/** One moderation call with this body. The endpoint counts no tokens. */
+export function moderationCall(candidate: Candidate, body: JsonBody): Exchange {
+  const { server: _server, ...call } = openAiCallOf(body, candidate, { endpoint: PATH, stream: false, includeUsage: false });
   return {
-    url: addressOf(deployment, upstreamModel, PATH),
-    headers: { 'content-type': 'application/json' },
-    body,
-    dropped,
-    failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
+    ...call,
     whole: (bytes) => {
       asModeration(bytes);
       const usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
@@ -71,9 +63,7 @@ export const MODERATIONS: Endpoint & { offeredBy(deployment: Candidate['deployme
   unsuited: (_request, candidate) => (offers(candidate, PATH) ? null : lacks(candidate, PATH)),
   eligibility: () => ({ exact: true, semantic: false, reason: null }),
   exchange({ body }, { candidate }) {
-    const server = serverOf(candidate.deployment);
-    const { text, dropped } = openAiBody(body, { upstreamModel: candidate.upstreamModel, stream: false, includeUsage: false, server, endpoint: PATH });
-    return moderationCall(candidate, text, dropped);
+    return moderationCall(candidate, body);
   },
   replay: () => [],
 };

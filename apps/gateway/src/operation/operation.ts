@@ -2,8 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { context, trace, TraceFlags, type Context, type Span } from '@opentelemetry/api';
 import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
-import type { KeptAnswer } from '../cache/answer-store.ts';
-import type { CacheEntry } from '../cache/entry.ts';
+import type { CacheEntry, KeptAnswer } from '../cache/entry.ts';
 import type { Reservation } from '../limits/reserve.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
 

@@ -14,6 +14,8 @@ interface FormTexts {
   texts: readonly string[];
   /** The text as it may leave the house; throws the refusal when it may not. */
   treat: (text: string) => string;
+  /** Resolves when these texts, as they leave, may go on; rejects with the refusal when they may not. */
+  judge: (texts: string[]) => Promise<void>;
 }
 
 /** One multipart request on its way through: read ahead as far as routing needs it, then sent on as it comes. */
@@ -23,6 +25,8 @@ export class Form {
   private readonly prelude: Prelude;
   private readonly ahead: MultipartScanner;
   private sent = false;
+  private readonly judged = new Set<string>();
+  private unjudged: string[] = [];
   /** Nothing more comes: the form may be sent more than once. */
   ended = false;
 
@@ -43,9 +47,13 @@ export class Form {
     return this.ahead.fields.get(field) ?? null;
   }
 
-  /** What people wrote into the fields that were read ahead. */
-  get textsSoFar(): string[] {
-    return this.o.texts.flatMap((name) => this.ahead.fields.get(name) ?? []);
+  /** Has what people wrote into the fields that were read ahead treated and judged, before anything is sent. What comes later is judged on its way. */
+  async judgeAhead(): Promise<void> {
+    for (const name of this.o.texts) {
+      const text = this.ahead.fields.get(name);
+      if (text !== undefined) this.leaving(this.o.treat(text));
+    }
+    await this.judge();
   }
 
   /** The whole form, its model renamed and its texts treated on the way; null when it has gone by and cannot be sent again. */
@@ -54,7 +62,7 @@ export class Form {
     this.sent = true;
     const rewrite: RewriteField = (field, value) => {
       if (field === 'model' && modelFor !== null) return changed(value, modelFor(value));
-      return this.o.texts.includes(field) ? changed(value, this.o.treat(value)) : undefined;
+      return this.o.texts.includes(field) ? changed(value, this.leaving(this.o.treat(value))) : undefined;
     };
     return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS, rewrite }), modelFor !== null);
   }
@@ -64,14 +72,26 @@ export class Form {
   }
 
   private async *through(scanner: MultipartScanner, needsModel: boolean): AsyncGenerator<Uint8Array> {
-    // The last chunk is held until all is known: a form without a model must not be complete when it arrives.
+    // The last chunk is held until all is known: a form without a model, or with a text that is refused, must not be complete when it arrives.
     let held: Uint8Array | null = null;
     for await (const chunk of this.prelude.through(scanner)) {
+      await this.judge();
       if (held !== null) yield held;
       held = chunk;
     }
     if (needsModel && !scanner.fields.has('model')) throw new DejaError('missing_required_parameter', "Missing required parameter: 'model'.", { param: 'model' });
     if (held !== null) yield held;
+  }
+
+  /** Notes a text that is to be judged, unless it was. */
+  private leaving(text: string): string {
+    if (!this.judged.has(text)) this.unjudged.push(text);
+    this.judged.add(text);
+    return text;
+  }
+
+  private async judge(): Promise<void> {
+    if (this.unjudged.length > 0) await this.o.judge(this.unjudged.splice(0));
   }
 }
 

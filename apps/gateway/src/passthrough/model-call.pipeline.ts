@@ -75,12 +75,13 @@ export class ModelCallPipeline {
   async answerForm(endpoint: ModelCall, operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     const treat = (text: string): string => this.guard.passingText(operation, text, endpoint.textMembers[0] ?? 'prompt', snapshot);
-    const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat });
+    const judge = (texts: string[]): Promise<void> => this.guard.moderateTexts(operation, texts, snapshot);
+    const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge });
     try {
       const model = await form.readAhead('model');
       const route = model === null ? this.lateRoute(endpoint, form, operation, principal, snapshot) : this.namedRoute(endpoint, model, operation, principal, snapshot);
       await this.admission.reserve(operation, principal, 0, snapshot);
-      await this.guard.moderateTexts(operation, form.textsSoFar, snapshot);
+      await form.judgeAhead();
       const question: RawQuestion = { ...this.question(endpoint, 0), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
       const { plan } = route;
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot, type StoredObject, type StoredObjectKind } from '@deja/contracts';
 import { addressOf, idSegment, type QueryPairs } from '../dialects/openai/address.ts';
 import { offers } from '../dialects/unsuited.ts';
+import type { Guard } from '../guard/guard.ts';
 import { pinOf, type Pin } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
 import type { Operation } from '../operation/operation.ts';
@@ -14,6 +15,7 @@ import { Form } from './form.ts';
 import { listOwn, type ListPage } from './own-list.ts';
 import { UNBILLED, type RawAnswer, type RawCalls, type RawQuestion } from './raw-call.ts';
 import { readJson, relayRaw, sendJson } from './raw-reply.ts';
+import { StoredResponse } from './stored-response.ts';
 
 /** What one call does to a stored object. */
 export interface ObjectCall {
@@ -31,6 +33,7 @@ const FOLDER: Record<StoredObjectKind, 'files' | 'batches' | 'responses'> = { fi
 export class ObjectsPipeline {
   constructor(
     private readonly admission: Admission,
+    private readonly guard: Guard,
     private readonly objects: StoredObjects,
     private readonly calls: RawCalls,
   ) {}
@@ -38,7 +41,7 @@ export class ObjectsPipeline {
   /** `POST /v1/files`: a form that streams by to the provider of the model in `x-deja-model`, else of the first that keeps files. */
   async upload(operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
-    const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text });
+    const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve() });
     try {
       await form.readAhead('purpose');
       const plan = planFor(snapshot, keeperOf('files', operation, principal, snapshot));
@@ -75,12 +78,16 @@ export class ObjectsPipeline {
     const sent = call.method === 'POST' && bytes.length > 0 ? parseJsonBody(bytes).text : null;
     const asked: RawQuestion = { ...asking(call.method, path, call.query), ...(sent !== null && { headers: { 'content-type': 'application/json' }, body: () => sent }) };
     const answer = await this.calls.run(operation, asked, planFor(snapshot, object), snapshot.settings);
-    if (call.action === 'content' || call.query.some(([name, value]) => name === 'stream' && value === 'true')) return relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
+    const stored = new StoredResponse(this.guard, operation, snapshot);
+    const watched = call.kind === 'response' && stored.isWatched;
+    const streams = call.query.some(([name, value]) => name === 'stream' && value === 'true');
+    if (watched && streams) return stored.stream(answer, call.query, response);
+    if (call.action === 'content' || streams) return relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
     const { bytes: reply, json } = await readJson(answer);
     if (call.method === 'DELETE') await this.objects.forget(principal.tenant, call.id);
     if (call.kind === 'batch') await this.rememberResults(object, json);
     operation.servedModel = answer.candidate.model;
-    sendJson(operation, response, answer.reply.status, reply);
+    sendJson(operation, response, answer.reply.status, watched ? await stored.whole(reply, json) : reply);
   }
 
   /** `GET /v1/files`, `GET /v1/batches`: of everything in the accounts, what is this tenant's. */

@@ -21,9 +21,9 @@ export interface OwnListOptions {
   /** Where the last page ended. */
   after: StoredObject | null;
   query: Readonly<Record<string, string>>;
-  page(account: Pin, query: Record<string, string>): Promise<ListPage>;
+  page: (account: Pin, query: Record<string, string>) => Promise<ListPage>;
   /** Those of these ids that are the tenant's. */
-  own(ids: string[]): Promise<ReadonlyMap<string, unknown>>;
+  own: (ids: string[]) => Promise<ReadonlyMap<string, unknown>>;
 }
 
 const DEFAULT_LIMIT = 20;

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Candidate, Plan, Price, Settings } from '@deja/contracts';
+import type { Candidate, Plan, Price, Settings, Usage } from '@deja/contracts';
 import { Call, type CallWatchers } from '../attempt/call.ts';
 import { credentialHeaders } from '../attempt/credential-headers.ts';
 import type { CredentialLeases } from '../attempt/credential-leases.ts';
@@ -30,6 +30,9 @@ export interface RawAnswer {
 
 /** Calls that nobody bills: what is asked of the provider is only to keep, list or forget something. */
 export const UNBILLED: Price = Object.freeze({ version: 'unbilled', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null });
+
+/** What such a call uses. */
+export const NOTHING_USED: Usage = Object.freeze({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 });
 
 /** Upstream calls that deja only passes on: the same custody, records and deadlines as any other. */
 export class RawCalls {

@@ -3,7 +3,7 @@ import { AttemptFailure } from '../attempt/failure.ts';
 import { failureOfError, readWhole } from '../attempt/upstream.ts';
 import type { Operation } from '../operation/operation.ts';
 import { drained, replyHeaders } from '../reply/reply.ts';
-import { UNBILLED, type RawAnswer } from './raw-call.ts';
+import { NOTHING_USED, UNBILLED, type RawAnswer } from './raw-call.ts';
 import { ReportedUsage } from './reported-usage.ts';
 
 /** Headers of the provider's that describe its body and go on with it. */
@@ -75,7 +75,7 @@ function begin(operation: Operation, reply: RawAnswer['reply'], response: Server
 /** What a call that is not billed used is nothing; what a billed one used is what it says, and unknown when it does not. */
 function count({ record }: RawAnswer['call'], reported: ReportedUsage): void {
   if (record.price?.version === UNBILLED.version) {
-    record.usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+    record.usage = NOTHING_USED;
     return;
   }
   record.usage = reported.usage;

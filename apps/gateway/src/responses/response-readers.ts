@@ -1,6 +1,7 @@
 import type { Usage } from '@deja/contracts';
 import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
+import type { Transcript } from '../attempt/transcript.ts';
 import type { ChatCall } from '../chat/chat-exchange.ts';
 import { streamError } from '../chat/chat-reader.ts';
 import type { ChunkSource, SourcedChunk } from '../chat/chunk-source.ts';
@@ -29,18 +30,15 @@ export class NativeResponseReader implements StreamReader {
   storedId: string | null = null;
   private readonly reader = new ResponseReader();
   private final: ResponseObject | null = null;
-  private said: string | null;
 
   constructor(
     /** Whether the provider keeps the response under its id. */
     private readonly stored: boolean,
     private readonly rules: AnswerRules | null,
-    watched: boolean,
+    private readonly transcript: Transcript,
     /** Of a stream that is told anew, the events after this number. */
     private readonly startingAfter = -1,
-  ) {
-    this.said = watched ? '' : null;
-  }
+  ) {}
 
   get usage(): Usage | null {
     return this.reader.usage;
@@ -65,9 +63,7 @@ export class NativeResponseReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said ?? '';
-    if (this.said !== null) this.said = '';
-    return said;
+    return this.transcript.take();
   }
 
   kept(): KeptReply | null {
@@ -86,7 +82,7 @@ export class NativeResponseReader implements StreamReader {
   private note(parsed: unknown): void {
     const { type, delta, response } = parsed as { type?: unknown; delta?: unknown; response?: { id?: unknown } };
     if (this.stored && this.storedId === null && typeof response?.id === 'string') this.storedId = response.id;
-    if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string' && this.said !== null) this.said += delta;
+    if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string') this.transcript.add(delta);
   }
 }
 
@@ -95,16 +91,13 @@ export class TranslatedResponseReader implements StreamReader {
   readonly closing = '';
   readonly storedId = null;
   private readonly assembler = new CompletionAssembler();
-  private said: string | null;
 
   constructor(
     private readonly source: ChunkSource,
     private readonly writer: ResponseEventWriter,
     private readonly usageIn: ChatCall['usageIn'],
-    watched: boolean,
-  ) {
-    this.said = watched ? '' : null;
-  }
+    private readonly transcript: Transcript,
+  ) {}
 
   get ended(): boolean {
     return this.source.ended;
@@ -129,9 +122,7 @@ export class TranslatedResponseReader implements StreamReader {
   }
 
   takeText(): string {
-    const said = this.said ?? '';
-    if (this.said !== null) this.said = '';
-    return said;
+    return this.transcript.take();
   }
 
   kept(): KeptReply | null {
@@ -147,7 +138,7 @@ export class TranslatedResponseReader implements StreamReader {
       if (kind === 'error') throw streamError(chunk);
       content ||= kind === 'content';
       for (const event of this.writer.push(chunk as ChatChunk)) {
-        if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string' && this.said !== null) this.said += event['delta'];
+        if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string') this.transcript.add(event['delta']);
         text += responseSse(event);
       }
     }

@@ -1,11 +1,9 @@
 import type { Eligibility } from '@deja/cache-key';
 import type { Exchange, WholeReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
+import { Transcript } from '../attempt/transcript.ts';
 import { chatCall, readOrBlocked } from '../chat/chat-exchange.ts';
-import { addressOf } from '../dialects/openai/address.ts';
-import { openAiBody } from '../dialects/openai/body.ts';
-import { serverOf } from '../dialects/openai/compatible-servers.ts';
-import { openAiFailure } from '../dialects/openai/failure.ts';
+import { openAiCallOf } from '../dialects/openai/call.ts';
 import { droppedParams } from '../dialects/params.ts';
 import { offers, unsuitedForChat } from '../dialects/unsuited.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
@@ -87,18 +85,12 @@ function eligibilityOf(value: ResponsesBody): Eligibility {
   return { exact: true, semantic: false, reason: null };
 }
 
-function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate: { deployment, upstreamModel }, rules, watched }: ExchangeContext): Exchange {
-  const server = serverOf(deployment);
-  const { text, dropped } = openAiBody(body, { upstreamModel, stream, includeUsage: false, server, endpoint: PATH });
+function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate, rules, watched }: ExchangeContext): Exchange {
   const stored = value.store !== false;
   return {
-    url: addressOf(deployment, upstreamModel, PATH),
-    headers: { 'content-type': 'application/json' },
-    body: text,
-    dropped,
-    failure: (status, headers, failed) => openAiFailure(status, headers, failed, server),
+    ...openAiCallOf(body, candidate, { endpoint: PATH, stream, includeUsage: false }),
     whole: (bytes) => wholeResponse(bytes, stored, rules),
-    stream: () => new NativeResponseReader(stored, rules, watched),
+    stream: () => new NativeResponseReader(stored, rules, new Transcript(watched)),
   };
 }
 
@@ -128,7 +120,7 @@ function translatedExchange({ value, stream }: ResponsesRequest, context: Exchan
       const response = responseOf(read.completion, value, origin);
       return { ...kept(response, null), usage: call.usageIn(read.completion), producedChars: JSON.stringify(response.output).length, text: spokenInResponse(response) };
     },
-    stream: () => new TranslatedResponseReader(call.chunks(), new ResponseEventWriter(value, origin), call.usageIn, context.watched),
+    stream: () => new TranslatedResponseReader(call.chunks(), new ResponseEventWriter(value, origin), call.usageIn, new Transcript(context.watched)),
   };
 }
 

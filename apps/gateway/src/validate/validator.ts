@@ -1,4 +1,4 @@
-import { DejaError, type Principal, type RoutingSnapshot, type Validation } from '@deja/contracts';
+import { DejaError, type Deployment, type Principal, type RoutingSnapshot, type Validation } from '@deja/contracts';
 import { modelFacts } from '@deja/pricing';
 import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
 import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
@@ -63,7 +63,7 @@ function readBody(endpoint: Endpoint, operation: Operation, bytes: Buffer): Json
 
 function checkMessages({ messages, body }: ApiRequest, rules: Validation): void {
   if (messages <= rules.max_messages) return;
-  throw new DejaError('invalid_value', `Too many messages: ${messages}, at most ${rules.max_messages} are allowed.`, { param: body.value['messages'] === undefined ? 'input' : 'messages' });
+  throw new DejaError('invalid_value', `Too many messages: ${messages}, at most ${rules.max_messages} are allowed.`, { param: promptMember(body) });
 }
 
 /** More output than is allowed is refused, or lowered to the ceiling; then the ceiling also stands where the client set none. */
@@ -79,25 +79,40 @@ function withinOutputCeiling<R extends ApiRequest>(endpoint: Endpoint<R>, reques
   throw new DejaError('invalid_value', `${maxOutputTokens} output tokens were asked for, at most ${ceiling} are allowed.`, { param: outputParam });
 }
 
-/** A bound that no prompt exceeds decides most cases; the tokenizer is asked only when a ceiling or a context window is near. */
+/**
+ * Tokens of the prompt, on the right side of every limit: the ceiling here, and each context window of a candidate. A bound that no prompt exceeds decides
+ * most cases; only where a limit is near does the tokenizer count, from the tightest limit on, and no further than it has to.
+ */
 async function countPrompt(request: ApiRequest, rules: Validation, snapshot: RoutingSnapshot): Promise<number> {
-  const tokenizer = tokenizerFor(request.model);
+  const candidates = candidatesOf(request.model, snapshot);
+  const tokenizer = tokenizerFor(candidates[0]?.upstreamModel ?? request.model);
+  const ceiling = rules.max_input_tokens;
+  // An answer needs one token of the window.
+  const windows = candidates.flatMap((candidate) => modelFacts(candidate)?.contextTokens ?? []).map((window) => window - 1);
+  const limits = [...new Set([...windows.filter((window) => window < ceiling), ceiling])].sort((a, b) => a - b);
   const upper = upperBound(request.parts, tokenizer);
-  const quick = Math.min(estimate(request.parts, tokenizer), upper);
-  const windows = contextWindows(request.model, snapshot);
-  if (upper <= Math.min(rules.max_input_tokens, ...windows)) return quick;
-  const { within, tokens } = await isWithin(request.parts, rules.max_input_tokens, tokenizer);
-  if (within) return tokens;
-  throw new DejaError('context_length_exceeded', `The prompt has more than ${rules.max_input_tokens} tokens, which is the most allowed here.`, { param: promptMember(request.body) });
+  if (upper <= (limits[0] ?? ceiling)) return Math.min(estimate(request.parts, tokenizer), upper);
+  let over = -1;
+  for (const limit of limits) {
+    const { within, tokens } = await isWithin(request.parts, limit, tokenizer);
+    if (within) return Math.max(tokens, over + 1);
+    over = limit;
+  }
+  throw new DejaError('context_length_exceeded', `The prompt has more than ${ceiling} tokens, which is the most allowed here.`, { param: promptMember(request.body) });
 }
 
-/** Context windows, where known, of everything that may serve this model or its fallbacks. */
-function contextWindows(model: string, { models, deployments }: RoutingSnapshot): number[] {
+/** The upstream models that may serve this one: its own first, then those of its fallbacks. */
+function candidatesOf(model: string, { models, deployments }: RoutingSnapshot): Pick<Deployment, 'provider' | 'kind' | 'upstreamModel'>[] {
   const find = (name: string): RoutingSnapshot['models'][number] | undefined => models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL);
-  const asked = find(model);
-  const all = asked === undefined ? [] : [asked, ...asked.fallbacks.flatMap((name) => find(name) ?? [])];
-  const ids = new Set(all.flatMap((m) => m.deployments.map(({ id }) => id)));
-  return deployments.filter(({ id }) => ids.has(id)).flatMap(({ provider, kind, upstreamModel }) => modelFacts({ provider, kind, upstreamModel: upstreamModel === ANY_MODEL ? model : upstreamModel })?.contextTokens ?? []);
+  return [model, ...(find(model)?.fallbacks ?? [])].flatMap((name) =>
+    (find(name)?.deployments ?? []).flatMap(({ id }) => {
+      const deployment = deployments.find((d) => d.id === id);
+      if (deployment === undefined) return [];
+      const { provider, kind, upstreamModel } = deployment;
+      return [{ provider, kind, upstreamModel: upstreamModel === ANY_MODEL ? name : upstreamModel }];
+    }),
+  );
 }
 
-const promptMember = ({ value }: JsonBody): string => ['messages', 'input', 'prompt'].find((name) => value[name] !== undefined) ?? 'messages';
+/** Where the prompt stands in the body. */
+export const promptMember = ({ value }: JsonBody): string => ['messages', 'input', 'prompt'].find((name) => value[name] !== undefined) ?? 'messages';
