@@ -1,6 +1,5 @@
 import type { Inspection, Inspector } from './inspector.ts';
-import { treated } from './inspector.ts';
-import { SentenceBuffer, type Piece } from './sentence-buffer.ts';
+import { CONTEXT, SentenceBuffer, type Piece } from './sentence-buffer.ts';
 
 /**
  * Treats one streamed answer. The texts it gives out, put together, are what `inspect` makes of the whole answer, however it was cut
@@ -10,6 +9,8 @@ export class AnswerGuard {
   private readonly inspector: Inspector;
   private readonly buffer: SentenceBuffer;
   private readonly reported = new Set<string>();
+  /** The end of what went out. */
+  private before = '';
   private blocked: string | null = null;
 
   constructor(inspector: Inspector) {
@@ -29,7 +30,8 @@ export class AnswerGuard {
   }
 
   private treat(piece: Piece): Inspection {
-    const { text, findings, blocked } = treated(piece.text, piece.matches);
+    const { text, findings, blocked } = this.inspector.treat(piece.text, piece.matches, 'answers', this.before);
+    this.before = (this.before + text).slice(-CONTEXT);
     const news = findings.filter(({ rule }) => !this.reported.has(rule));
     for (const { rule } of news) this.reported.add(rule);
     this.blocked = blocked;

@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { placeholderAt, placeholdersIn } from './redaction.ts';
 import type { Scan, Span } from './scan.ts';
 
 /** A match this long is found in a stream for certain, and is the longest that may be redacted. UTF-16 units. */
@@ -20,20 +21,29 @@ export class DenyPattern {
     return this.pattern.test('');
   }
 
-  /** The first match, or every one. That there is none is known without looking for places, which is many times faster. */
-  find(scan: Scan, all: boolean): Span[] {
+  /** The first match. That there is none is known without looking for its place, which is many times faster. */
+  findFirst(scan: Scan): Span[] {
+    scan.steps += scan.text.length - scan.from;
+    if (!this.pattern.test(scan.text)) return [];
+    const matcher = this.pattern.matcher(scan.text);
+    return matcher.find(scan.from) ? [{ start: matcher.start(), end: matcher.end() }] : [];
+  }
+
+  /** Every match that is to be redacted. What lies across or beside a placeholder was redacted already and is left as it is. */
+  findAll(scan: Scan): Span[] {
     const { text, from } = scan;
     scan.steps += text.length - from;
     if (!this.pattern.test(text)) return [];
+    const placeholders = placeholdersIn(text);
     const spans: Span[] = [];
     const matcher = this.pattern.matcher(text);
     let at = from;
     while (at <= text.length && matcher.find(at)) {
       const span = { start: matcher.start(), end: matcher.end() };
+      const mark = placeholderAt(placeholders, span);
+      if (!mark && span.end > span.start) spans.push(span);
       scan.steps += span.end - at;
-      at = Math.max(span.end, at + 1);
-      if (span.end > span.start) spans.push(span);
-      if (!all) break;
+      at = mark ? Math.max(mark.end, span.start + 1) : Math.max(span.end, at + 1);
     }
     return spans;
   }

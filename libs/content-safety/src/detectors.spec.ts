@@ -63,11 +63,12 @@ test('an encrypted key is found with its headers', () => {
 });
 
 const digits = (length: number) => fc.array(fc.integer({ min: 0, max: 9 }), { minLength: length, maxLength: length }).map((all) => all.join(''));
-const checkDigit = (start: string) => [...'0123456789'].find((digit) => luhn(start + digit))!;
+const anyDigit = Array.from({ length: 10 }, (_, digit) => String(digit));
+const checkDigit = (start: string) => anyDigit.find((digit) => luhn(start + digit))!;
 
 test('of ten last digits exactly one is the check digit, and any one wrong digit is noticed', () => {
   fc.assert(fc.property(digits(15), fc.nat(15), fc.integer({ min: 1, max: 9 }), (start, place, change) => {
-    expect([...'0123456789'].filter((digit) => luhn(start + digit))).toHaveLength(1);
+    expect(anyDigit.filter((digit) => luhn(start + digit))).toHaveLength(1);
     const card = start + checkDigit(start);
     expect(luhn(card.slice(0, place) + String((Number(card[place]) + change) % 10) + card.slice(place + 1))).toBe(false);
   }));
@@ -96,8 +97,8 @@ test('every German IBAN with right check digits is found, and any one wrong digi
   }));
 });
 
-test('whatever the text, matches lie inside of it and do not overlap those of the same detector', () => {
-  fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...'sk-AIza@.:/=+()0123456789 abGB29\n"\\eyJ') , maxLength: 200 }), (text) => {
+test('whatever the text, matches lie inside of it and are not empty', () => {
+  fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...'sk-AIza@.:/=+()0123456789 abGB29\n"\\eyJ'.split('')), maxLength: 200 }), (text) => {
     for (const name of DETECTOR_NAMES) {
       for (const { start, end } of FINDERS[name](new Scan(text, 0, true))) expect(start >= 0 && start < end && end <= text.length).toBe(true);
     }

@@ -50,7 +50,9 @@ test('an assigned value that is a known token is reported as that token only', (
 test('nothing of a secret remains, wherever it stands between blanks', () => {
   fc.assert(fc.property(fc.constantFrom(...secrets), mixedText, mixedText, (secret, before, after) => {
     const { text } = redactAll.inspect(`${before} is ${secret} ${after}`, 'prompts');
-    if (!before.includes(secret) && !after.includes(secret)) expect(text).not.toContain(secret);
+    // Parts of the surroundings may hold it where it is none, as in `sk-8.8.8.8`.
+    const around = redactAll.inspect(before, 'prompts').text + redactAll.inspect(after, 'prompts').text;
+    expect(text.includes(secret) && !around.includes(secret)).toBe(false);
   }), { numRuns: 1000 });
 });
 

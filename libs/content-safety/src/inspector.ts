@@ -1,4 +1,4 @@
-import { DETECTOR_NAMES, type Action, type Side } from './action.ts';
+import { DETECTOR_NAMES, isDetectorName, type Action, type Side } from './action.ts';
 import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
 import { FINDERS, type Finder } from './detectors.ts';
 import { redacted, withoutPlaceholders, type Match } from './redaction.ts';
@@ -26,9 +26,14 @@ interface Rule extends Finding {
 
 interface Rules {
   all: Rule[];
+  /** The detectors that redact or block. */
+  redacting: Rule[];
   /** How far before the end of a growing text a match of an operator's rule may begin that its end will complete. */
   reach: number;
 }
+
+/** Redaction can lay bare what was hidden by being joined to what was redacted. Twice in a row is rare, more often was not seen. */
+const MAX_PASSES = 8;
 
 /** Looks for what the rules name, in one text at a time. Compiles once; holds nothing of any text. */
 export class Inspector {
@@ -50,31 +55,47 @@ export class Inspector {
   }
 
   inspect(text: string, side: Side): Inspection {
-    return treated(text, this.matches(text, side));
+    return this.treat(text, this.matches(text, side), side);
   }
 
   /** All matches from `from` on, by place. `final: false` says that the text may go on: a private key without an end then reaches to it. */
   matches(text: string, side: Side, o: { from: number; final: boolean } = { from: 0, final: true }): Match[] {
-    const scan = new Scan(text, o.from, o.final);
+    return this.run(this.rules[side].all, new Scan(text, o.from, o.final));
+  }
+
+  /** What a text with these matches, by place, comes to. `before` is what went out before it, treated, as far as it matters to look back. */
+  treat(text: string, matches: Match[], side: Side, before = ''): Inspection {
+    let found = matches;
+    let treated = text;
+    const findings = new Map<string, Finding>();
+    for (let pass = 0; pass < MAX_PASSES && found.length > 0; pass++) {
+      for (const { rule, action } of found) {
+        if (!findings.has(rule)) findings.set(rule, { rule, action });
+      }
+      const last = treated;
+      treated = redacted(last, found);
+      found = treated === last ? [] : this.laidBare(treated, side, before);
+    }
+    const all = [...findings.values()];
+    return { text: treated, findings: all, blocked: all.find(({ action }) => action === 'block')?.rule ?? null };
+  }
+
+  private laidBare(text: string, side: Side, before: string): Match[] {
+    const from = before.length;
+    const matches = this.run(this.rules[side].redacting, new Scan(before + text, from, true));
+    return matches.map((match) => ({ ...match, start: match.start - from, end: match.end - from }));
+  }
+
+  private run(rules: Rule[], scan: Scan): Match[] {
     const matches: Match[] = [];
-    for (const { rule, action, find } of this.rules[side].all) {
+    for (const { rule, action, find } of rules) {
       for (const span of find(scan)) matches.push({ ...span, rule, action });
     }
     this.steps += scan.steps;
     if (matches.length === 0) return matches;
     matches.sort((a, b) => a.start - b.start || b.end - a.end);
-    return withoutPlaceholders(text, withoutGuesses(matches));
+    return withoutPlaceholders(scan.text, withoutGuesses(matches));
   }
-}
-
-/** What matches come to. `matches` are sorted by place. */
-export function treated(text: string, matches: Match[]): Inspection {
-  const findings = new Map<string, Finding>();
-  for (const { rule, action } of matches) {
-    if (!findings.has(rule)) findings.set(rule, { rule, action });
-  }
-  const blocking = matches.find((match) => match.action === 'block');
-  return { text: redacted(text, matches), findings: [...findings.values()], blocked: blocking?.rule ?? null };
 }
 
 function compiled(rules: SafetyRules, side: Side): Rules {
@@ -88,9 +109,9 @@ function compiled(rules: SafetyRules, side: Side): Rules {
     if (!on.includes(side)) continue;
     const compiledPattern = new DenyPattern(pattern);
     reach = Math.max(reach, Math.min(compiledPattern.longest, LONGEST_MATCH) + 1);
-    all.push({ rule: name, action, find: (scan) => compiledPattern.find(scan, action === 'redact') });
+    all.push({ rule: name, action, find: (scan) => (action === 'redact' ? compiledPattern.findAll(scan) : compiledPattern.findFirst(scan)) });
   }
-  return { all, reach };
+  return { all, redacting: all.filter(({ rule, action }) => isDetectorName(rule) && action !== 'flag'), reach };
 }
 
 /** An assigned value that a better detector names as well is not reported twice. `matches` are sorted by place. */

@@ -1,4 +1,4 @@
-import { isDetectorName, type Action } from './action.ts';
+import type { Action } from './action.ts';
 import type { Span } from './scan.ts';
 
 export interface Match extends Span {
@@ -8,37 +8,20 @@ export interface Match extends Span {
 
 const OPENING = '[redacted:';
 /** What redaction wrote, here or before: a detector's name or an operator's rule's. Every part is of bounded length, so this is linear. */
-const PLACEHOLDER = /\[redacted:([A-Za-z][A-Za-z0-9._-]{0,62}(?:\[\d{1,6}\])?)\]/g;
+const PLACEHOLDER = /\[redacted:[A-Za-z][A-Za-z0-9._-]{0,62}(?:\[\d{1,6}\])?\]/g;
 
 export function placeholder(rule: string): string {
   return `${OPENING}${rule}]`;
 }
 
-interface Placeholder extends Span {
-  rule: string;
+/** The placeholders in a text, by place. */
+export function placeholdersIn(text: string): Span[] {
+  if (!text.includes(OPENING)) return [];
+  return [...text.matchAll(PLACEHOLDER)].map((found) => ({ start: found.index, end: found.index + found[0].length }));
 }
 
-/**
- * Takes out of `matches` what would redact a redacted text once more: whatever lies inside of a placeholder, and what only touches or
- * overlaps one where a rule of the operator's has a part in it. Detectors never match across a placeholder by themselves.
- */
-export function withoutPlaceholders(text: string, matches: Match[]): Match[] {
-  if (matches.length === 0 || !text.includes(OPENING)) return matches;
-  const placeholders = placeholdersIn(text);
-  return matches.filter((match) => !touched(placeholders, match).some((mark) => isStale(match, mark)));
-}
-
-function isStale(match: Match, mark: Placeholder): boolean {
-  if (mark.start <= match.start && match.end <= mark.end) return true;
-  return match.action === 'redact' && !(isDetectorName(match.rule) && isDetectorName(mark.rule));
-}
-
-function placeholdersIn(text: string): Placeholder[] {
-  return [...text.matchAll(PLACEHOLDER)].map((found) => ({ start: found.index, end: found.index + found[0].length, rule: found[1] ?? '' }));
-}
-
-/** Those that overlap or touch the span. Both ends are found by bisection: many matches beside many placeholders stay cheap. */
-function touched(placeholders: Placeholder[], { start, end }: Span): Placeholder[] {
+/** The first of these placeholders that the span overlaps or touches. Found by bisection: many matches beside many placeholders stay cheap. */
+export function placeholderAt(placeholders: Span[], { start, end }: Span): Span | null {
   let low = 0;
   let high = placeholders.length;
   while (low < high) {
@@ -46,13 +29,18 @@ function touched(placeholders: Placeholder[], { start, end }: Span): Placeholder
     if ((placeholders[middle]?.end ?? Infinity) < start) low = middle + 1;
     else high = middle;
   }
-  const found: Placeholder[] = [];
-  for (let at = low; at < placeholders.length; at++) {
-    const mark = placeholders[at];
-    if (!mark || mark.start > end) break;
-    found.push(mark);
-  }
-  return found;
+  const first = placeholders[low];
+  return first && first.start <= end ? first : null;
+}
+
+/** The matches without those inside of placeholders: names of rules are no secrets. Detectors never match across one. */
+export function withoutPlaceholders(text: string, matches: Match[]): Match[] {
+  const placeholders = placeholdersIn(text);
+  if (placeholders.length === 0) return matches;
+  return matches.filter((match) => {
+    const inside = placeholderAt(placeholders, { start: match.start + 1, end: match.end });
+    return !inside || match.start < inside.start || match.end > inside.end;
+  });
 }
 
 /**

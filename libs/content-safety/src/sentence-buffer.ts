@@ -10,17 +10,25 @@ export interface Piece {
 
 /** Without a sentence's end, so much is held back before a part of it goes out. */
 const MAX_SENTENCE = 400;
+/** Above this a part goes out also where numbers or assignments stand on both sides of a blank. */
+const MAX_DENSE = 1600;
+/** Words longer than this are not looked at whole. */
+const MAX_WORD = 64;
 /** No match of a detector has a blank so far into it, nor needs so many characters to be known as one. */
 const DETECTOR_REACH = 256;
 /** Held text above this is cut wherever no match is open. */
 const MAX_HELD = 8192;
 const SMALLEST_PART = 4;
+/** Characters, before places to cut are looked for again. */
+const SHORTEST_WAIT = 16;
 /** Of a match longer than `MAX_HELD`, what is kept of its beginning. The rest will be redacted whatever it is. */
 const MATCH_HEAD = 1024;
 /** Text that has gone out and is kept to look back at: a name is as long, with what stands between it and its value. */
-const CONTEXT = 128;
+export const CONTEXT = 128;
 
 const NOTHING: Piece = Object.freeze({ text: '', matches: [] });
+
+const LOUD = '0123456789:=';
 
 const FIRST_EAST_ASIAN = 0x2e80;
 
@@ -51,13 +59,17 @@ export class SentenceBuffer {
     if (this.text.length < this.waitUntil) return NOTHING;
     const limit = this.limit();
     // All that is held is read to let out a part of it: a small part is not worth it.
-    if (limit <= this.from || (limit - this.from) * SMALLEST_PART < this.text.length - this.from) return NOTHING;
+    const held = this.text.length - this.from;
+    if (limit <= this.from || (limit - this.from) * SMALLEST_PART < held) {
+      if (held > MAX_SENTENCE) this.waitUntil = this.text.length + SHORTEST_WAIT;
+      return NOTHING;
+    }
     const matches = this.matches(false);
     const cut = this.cutBefore(limit, matches);
     if (cut > this.from) return this.release(cut, matches);
     this.shorten(matches);
     // Reading all of it again for each few characters would be quadratic.
-    this.waitUntil = this.text.length + Math.max(16, (this.text.length - this.from) >> 2);
+    this.waitUntil = this.text.length + Math.max(SHORTEST_WAIT, (this.text.length - this.from) >> 2);
     return NOTHING;
   }
 
@@ -84,8 +96,12 @@ export class SentenceBuffer {
     const sentence = reach === 0 ? this.sentence : this.boundaryBefore(Math.min(this.sentence, this.text.length - reach), isSentenceEnd);
     if (held <= MAX_SENTENCE) return sentence;
     const safe = this.text.length - Math.max(DETECTOR_REACH, reach);
-    const gap = Math.max(sentence, this.boundaryBefore(safe, isGap));
+    const gap = Math.max(sentence, this.boundaryBefore(safe, this.gapKind()));
     return gap > this.from || held <= MAX_HELD ? gap : this.wholeCharacters(safe);
+  }
+
+  private gapKind(): typeof isGap {
+    return this.text.length - this.from > MAX_DENSE ? isGap : isQuietGap;
   }
 
   private boundaryBefore(place: number, isBoundary: (text: string, at: number) => boolean): number {
@@ -102,7 +118,7 @@ export class SentenceBuffer {
       const ended = match.sureUntil === undefined && match.end <= cut;
       if (match.start >= cut || ended) continue;
       if (match.action === 'flag' && this.text.length - this.from > MAX_HELD) continue;
-      cut = this.boundaryBefore(match.start, isGap);
+      cut = this.boundaryBefore(match.start, this.gapKind());
     }
     return cut;
   }
@@ -151,6 +167,25 @@ function isSentenceEnd(text: string, at: number): boolean {
 function isGap(text: string, at: number): boolean {
   const character = text[at] ?? '';
   return character === ' ' || character === '\n' || character === '\t' || character === '\r' || text.charCodeAt(at) >= FIRST_EAST_ASIAN && !isSurrogate(text.charCodeAt(at));
+}
+
+/**
+ * A gap with ordinary words on both sides. What redaction lays bare is not known before it is done: a phone number may end where a card
+ * number begins. With digits, colons and equals signs at a distance there is nothing that it could lay bare across the gap.
+ */
+function isQuietGap(text: string, at: number): boolean {
+  if (!isGap(text, at)) return false;
+  let first = at;
+  while (first >= 0 && at - first < MAX_WORD && isGap(text, first)) first--;
+  for (let n = 0; n < MAX_WORD && first - n >= 0 && !isGap(text, first - n); n++) {
+    if (LOUD.includes(text[first - n] ?? '')) return false;
+  }
+  let next = at + 1;
+  while (next < text.length && next - at < MAX_WORD && isGap(text, next)) next++;
+  for (let n = 0; n < MAX_WORD && next + n < text.length && !isGap(text, next + n); n++) {
+    if (LOUD.includes(text[next + n] ?? '')) return false;
+  }
+  return true;
 }
 
 function isSurrogate(code: number): boolean {

@@ -55,7 +55,7 @@ export interface ChatStreamTranslator {
 
 /** How a provider of another kind is asked for a chat completion. Pure: no clock, no I/O. */
 export interface ChatDialect {
-  /** What becomes of each parameter of a chat completion request. docs/api.md shows the same table. */
+  /** What becomes of each parameter of a chat completion request. docs/parameters.md shows the same table. */
   readonly params: ParamTable;
   /** Headers that carry the credential. */
   credentialHeaders(credential: string): Record<string, string>;

@@ -9,7 +9,7 @@ export type ParamFate = 'passed' | 'translated' | 'dropped' | 'refused';
 
 export interface ParamRule {
   fate: ParamFate;
-  /** For people, in docs/api.md and in the refusal: why, or into what. */
+  /** For people, in docs/parameters.md and in the refusal: why, or into what. */
   note: string;
   /** Whether this value asks for nothing the provider would not do anyway (`n: 1`): then it is neither refused nor listed. */
   isNeutral?: (value: unknown) => boolean;

@@ -1,3 +1,4 @@
+import type { PromptParts } from '@deja/tokens';
 import { z } from 'zod';
 import type { ApiRequest } from '../pipeline/endpoint.ts';
 import { nullish } from '../validate/fields.ts';
@@ -38,7 +39,7 @@ export function parseEmbeddingsRequest(body: JsonBody): EmbeddingsRequest {
     model: value.model,
     stream: false,
     user: value.safety_identifier ?? value.user ?? null,
-    parts: { texts: inputs.filter((input) => typeof input === 'string'), messages: 0, images: [], tools: 0, tokens: inputs.reduce((sum, input) => sum + (typeof input === 'string' ? 0 : input.length), 0) },
+    parts: inputParts(inputs),
     messages: 1,
     maxOutputTokens: 0,
     outputParam: null,
@@ -49,6 +50,15 @@ export function parseEmbeddingsRequest(body: JsonBody): EmbeddingsRequest {
     dimensions: value.dimensions ?? null,
   };
 }
+
+/** What a list of inputs is made of, for counting its tokens. */
+export const inputParts = (inputs: EmbeddingInput[]): PromptParts => ({
+  texts: inputs.filter((input) => typeof input === 'string'),
+  messages: 0,
+  images: [],
+  tools: 0,
+  tokens: inputs.reduce((sum, input) => sum + (typeof input === 'string' ? 0 : input.length), 0),
+});
 
 /** Why there are too many inputs; null when there are not. */
 export const tooManyInputs = ({ inputs }: EmbeddingsRequest): string | null => (inputs.length > MAX_INPUTS ? `Too many inputs: ${inputs.length}, at most ${MAX_INPUTS} are allowed.` : null);

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { exactCacheKey } from '@deja/cache-key';
 import { DejaError, exactKey, newId, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
 import { planRequest } from '@deja/routing';
+import { estimate } from '@deja/tokens';
 import type { Attempts } from '../attempt/attempts.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
@@ -19,7 +20,7 @@ import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';
 import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
-import { parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
+import { inputParts, parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
 import { asEmbeddings, embeddingsReply, sharesOf, type KeptVector } from './vectors.ts';
 
 /** What validation and guard need to know of `POST /v1/embeddings`; its way is its own, because each input is cached by itself. */
@@ -86,7 +87,9 @@ export class EmbeddingsPipeline {
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt
     const inputs = missing.map((index) => request.inputs[index] ?? '');
-    const question = { genAiOperation: EMBEDDINGS.genAiOperation, stream: false, promptTokens, exchange: (candidate: Parameters<typeof embeddingsExchange>[2]) => embeddingsExchange(request, inputs, candidate) };
+    // Of a call for some of the inputs, the estimate is of those.
+    const boughtTokens = missing.length === places.length ? promptTokens : estimate(inputParts(inputs));
+    const question = { genAiOperation: EMBEDDINGS.genAiOperation, stream: false, promptTokens: boughtTokens, exchange: (candidate: Parameters<typeof embeddingsExchange>[2]) => embeddingsExchange(request, inputs, candidate) };
     const answer = await operation.timed('upstream', () => this.attempts.run(operation, question, plan, snapshot.settings));
     if (answer.kind !== 'whole') throw new Error('embeddings do not stream');
     operation.servedModel = answer.candidate.model;

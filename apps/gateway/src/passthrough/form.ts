@@ -31,12 +31,12 @@ export class Form {
   ended = false;
 
   /** Throws `invalid_value` when this is no form. */
-  constructor(contentType: string | undefined, source: IncomingMessage, private readonly o: FormTexts) {
+  constructor(contentType: string | undefined, private readonly source: IncomingMessage, private readonly o: FormTexts) {
     const boundary = boundaryOf(contentType ?? '');
     if (boundary === null || contentType === undefined) throw new DejaError('invalid_value', 'Send the body as multipart/form-data with a boundary.', { param: 'content-type' });
     this.contentType = contentType;
     this.boundary = boundary;
-    this.prelude = new Prelude(source);
+    this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }));
     this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS });
   }
 
@@ -67,8 +67,13 @@ export class Form {
     return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS, rewrite }), modelFor !== null);
   }
 
-  async close(): Promise<void> {
-    await this.prelude.close();
+  /**
+   * Nobody wants the rest: it is read and forgotten, because a connection is good for its next request only when all of this one has come. Does not wait
+   * for it: a client that stalls in its upload is answered all the same.
+   */
+  close(): void {
+    const rest = (): unknown => this.source.resume();
+    this.prelude.close().then(rest, rest);
   }
 
   private async *through(scanner: MultipartScanner, needsModel: boolean): AsyncGenerator<Uint8Array> {

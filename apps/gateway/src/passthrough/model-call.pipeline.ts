@@ -87,7 +87,7 @@ export class ModelCallPipeline {
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
       await relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
     } finally {
-      await form.close();
+      form.close();
     }
   }
 

@@ -50,7 +50,7 @@ export class ObjectsPipeline {
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
       await this.sendMade(operation, principal, 'file', answer, response);
     } finally {
-      await form.close();
+      form.close();
     }
   }
 
@@ -141,7 +141,9 @@ function planFor(snapshot: RoutingSnapshot, pin: Pin): Plan {
   const name = `${deployment.provider} account`;
   const only: RoutingSnapshot = { ...snapshot, models: [{ name, strategy: 'weighted', deployments: [{ id: deployment.id, weight: 1, priority: 1 }], fallbacks: [] }] };
   const planned = planRequest(only, { model: name, pin }, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
-  return plannedOrRefused(planned, name, () => new DejaError('no_deployment_available', 'The provider that has this object cannot be used.', { retryAfterMs: 1000 }));
+  const plan = plannedOrRefused(planned, name, () => new DejaError('no_deployment_available', 'The provider that has this object cannot be used.', { retryAfterMs: 1000 }));
+  // No model has a part in it.
+  return { ...plan, candidates: plan.candidates.map((candidate) => ({ ...candidate, model: '' })) };
 }
 
 /** Who is to keep something that names no model: the provider of the model in `x-deja-model`, of `*`, or the first that can. */

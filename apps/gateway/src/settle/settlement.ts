@@ -10,7 +10,7 @@ export interface OperationFacts {
   cache: CacheOutcome | null;
   cacheReason: string | null;
   hit: { entry: string; similarity: number | null; model: string; provider: string; deployment: string; usage: Usage | null; price: Price | null } | null;
-  /** The public model that served, and the attempts in order; the last one served unless all failed. */
+  /** The public model that served (empty where none has a part in the answer, null where nobody answered), and the attempts in order; the last one served unless all failed. */
   servedModel: string | null;
   attempts: AttemptRecord[];
   /** Rules of content safety that prompt or answer met. */
@@ -33,7 +33,7 @@ export function settledRecord(facts: OperationFacts): OperationRecord {
     tags: open.tags,
     endpoint: open.endpoint,
     requestedModel: open.requestedModel,
-    model: hit?.model ?? facts.servedModel,
+    model: hit?.model ?? (facts.servedModel || null),
     provider: hit?.provider ?? served?.provider ?? null,
     deployment: hit?.deployment ?? served?.deployment ?? null,
     credential: hit ? null : (served?.credential ?? null),
