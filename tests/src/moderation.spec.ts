@@ -206,7 +206,7 @@ describe('a moderation model that watches over answers', () => {
     provider.script(answer('A harmless beginning.'));
     const { id } = await sdk(cluster).responses.create({ model: 'gpt-4o-mini', input: question(), background: true });
     judge.script(() => ({ raw: { contentType: 'application/json', body: JSON.stringify({ results: [{ flagged: true, categories: { hate: true }, category_scores: { hate: 1 } }] }) } }));
-    await expect(sdk(cluster).responses.retrieve(id)).rejects.toMatchObject(refused('answer', 'hate'));
+    await expect(sdk(cluster).responses.retrieve(id)).rejects.toMatchObject({ status: 400, error: refused('answer', 'hate') });
     expect((await sdk(cluster).responses.retrieve(id)).output_text).toBe('A harmless beginning.');
   });
 });

@@ -8,6 +8,7 @@ import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
 import { GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
 import type { FastifyRequest } from 'fastify';
+import { fromAzurePath } from './azure-paths.ts';
 import { GatewayModule } from './gateway.module.ts';
 import { refuseRaw, refuseUnreadable } from './unreadable.ts';
 import { Runtime } from './runtime.ts';
@@ -26,7 +27,7 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  const adapter = new FastifyAdapter({ clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } });
+  const adapter = new FastifyAdapter({ clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
   const http = adapter.getInstance();
   // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.

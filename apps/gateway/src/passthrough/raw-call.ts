@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Candidate, Plan, Price, Settings, Usage } from '@deja/contracts';
+import { DejaError, type Candidate, type Plan, type Price, type Settings, type Usage } from '@deja/contracts';
 import { Call, type CallWatchers } from '../attempt/call.ts';
 import { credentialHeaders } from '../attempt/credential-headers.ts';
 import type { CredentialLeases } from '../attempt/credential-leases.ts';
@@ -52,6 +52,7 @@ export class RawCalls {
       try {
         return await this.once(operation, question, candidate, body, settings);
       } catch (error) {
+        if (error instanceof DejaError) throw error; // the client's own body is at fault, or must not leave
         const failure = failureOfError(error, operation.signal);
         failures.push(failure);
         if (!failure.retryable) break;
