@@ -89,7 +89,7 @@ function kindOf(value: unknown, expected: string): string {
   }
 }
 
-/** The part of the schema that a path leads to, without what makes it optional. */
+/** The part of the schema that a path leads to, without what makes it optional or gives it a short form. */
 function schemaAt(path: Path): z.core.$ZodType {
   let schema: z.core.$ZodType = bare(FILE);
   for (const step of path) {
@@ -102,6 +102,8 @@ function schemaAt(path: Path): z.core.$ZodType {
 
 function bare(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return bare(schema.unwrap());
+  // Of a short form and a long one, only the long one has keys.
+  if (schema instanceof z.ZodUnion) return schema.options.map((option) => bare(option)).find((option) => option instanceof z.ZodObject) ?? schema;
   return schema;
 }
 

@@ -62,6 +62,12 @@ function checkNames(self: string, wanted: string[], path: (string | number)[], n
   });
 }
 
+/** A model that deja itself asks must be one that is served. */
+export function checkServed(name: string, models: ModelConfig[], path: (string | number)[], problems: FormProblem[]): void {
+  const names = models.map((model) => model.name);
+  if (models.length > 0 && !names.includes(name) && !names.includes(ANY)) problems.push({ path, message: unknownName('model', name, names) });
+}
+
 function unknownName(what: string, name: string, known: string[]): string {
   if (what === 'provider' && known.length === 1 && known[0] === 'simulated') {
     return `there is no provider ${JSON.stringify(name)}: describe it under providers, or set OPENAI_API_KEY for a provider named openai`;

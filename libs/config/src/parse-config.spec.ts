@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { noSafetyRules } from '@deja/content-safety';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseConfig, type ParsedConfig } from './parse-config.ts';
@@ -68,8 +69,9 @@ prices:
       timeouts: { connect_ms: 2000, first_byte_ms: 30_000, idle_ms: 30_000, total_ms: 600_000, unary_ms: 30_000 },
       retries: { max_attempts: 4, backoff_ms: [100, 2000] },
       limits: { global: {}, per_key: {}, per_user: {}, degraded: 'local_share' },
-      validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384 },
-      content_safety: { deny: [] },
+      validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384, over_output: 'refuse' },
+      streams: { keep_alive_ms: 0 },
+      content_safety: noSafetyRules(),
       cache: { scope: 'tenant', exact: { enabled: true, ttl_s: 300 }, semantic: { enabled: true, ttl_s: 3600 } },
       prices: {
         'gpt-4o-mini': { input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null },
@@ -148,7 +150,12 @@ cache: { exact: { enabled: maybe } }
     ['just text', 'must be a map of keys and values, but it is text'],
     ['cache: *nowhere', 'nowhere'],
     ['providers: { "a/b": { kind: simulated } }', 'write a name of letters'],
-    ['providers: { a: { kind: anthropic } }', 'kind anthropic is not available in this version: write openai'],
+    ['providers: { a: { kind: anthropic } }', 'credentials: [{ name: main, value: "${env:ANTHROPIC_API_KEY}" }]'],
+    ['providers: { a: { kind: azure-openai } }', 'base_url is missing: write the resource'],
+    ['providers: { a: { kind: anthropic, server: groq, credentials: [{ name: x, value: k }] } }', 'kind anthropic is none: take it out'],
+    ['providers: { a: { kind: openai, server: grok, base_url: "http://h" } }', 'must be one of openai, deepseek, groq'],
+    ['models: [{ name: a, deployments: [{ provider: simulated, model: x }] }]\ncontent_safety: { moderation: { model: omni } }', 'there is no model "omni"'],
+    ['content_safety: { deny: [{ name: x, pattern: y, actoin: block }] }', 'unknown key "actoin" (did you mean "action"?)'],
     ['providers: { a: { kind: openai } }', 'credentials are missing: write credentials:'],
     ['providers: { a: { kind: openai, base_url: "https://u:p@h/v1" } }', 'must not hold a user or a password'],
     ['providers: { a: { kind: openai, base_url: "https://h/v1?key=1" } }', 'must end before any ?'],
@@ -187,7 +194,7 @@ cache: { exact: { enabled: maybe } }
     hedge: { after: p95, max_share: 0.05 }
   - { name: auto, candidates: [a], prefer: cost }
 limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
-content_safety: { pii: redact, moderation: { model: omni-moderation-latest } }
+content_safety: { pii: redact, moderation: { model: a } }
 cache: { scope: global, semantic: { embedder: "openai:text-embedding-3-small" } }
 capture: full
 alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
@@ -197,8 +204,6 @@ alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webh
       'cache.scope (line 12) global has no effect in this version: tenant is used',
       'cache.semantic.embedder (line 12) openai:text-embedding-3-small has no effect in this version: built-in is used',
       'capture (line 13) has no effect in this version',
-      'content_safety.moderation (line 11) has no effect in this version',
-      'content_safety.pii (line 11) has no effect in this version',
       'limits.per_key.requests_per_day (line 10) has no effect in this version',
       'models[0].fallbacks[0] (line 7) has no effect in this version: "auto" is not served',
       'models[0].hedge (line 8) has no effect in this version',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { DejaConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 import type { Environment } from './environment.ts';
 import { checkForm, type FormProblem } from './form.ts';
-import { modelsOf, modelsWithoutFile } from './models.ts';
+import { checkServed, modelsOf, modelsWithoutFile } from './models.ts';
 import { pathText } from './path.ts';
 import { openaiFromEnvironment, providerOf, simulatedProvider } from './providers.ts';
 import { resolveReferences } from './references.ts';
@@ -70,7 +70,10 @@ function dataOf(source: YamlSource): { data: unknown } | { error: ConfigProblem 
 function assemble(file: FileConfig, environment: ConfigEnvironment, problems: FormProblem[]): DejaConfig {
   const named = Object.entries(file.providers).map(([name, provider]) => providerOf(name, provider, problems));
   const providers = named.length > 0 ? named : [providerFromEnvironment(environment)];
-  return { providers, models: modelList(file, providers, problems), settings: settingsOf(file, problems) };
+  const models = modelList(file, providers, problems);
+  const judge = file.content_safety.moderation?.model;
+  if (judge !== undefined) checkServed(judge, models, ['content_safety', 'moderation', 'model'], problems);
+  return { providers, models, settings: settingsOf(file, problems) };
 }
 
 function modelList(file: FileConfig, providers: ProviderConfig[], problems: FormProblem[]): ModelConfig[] {

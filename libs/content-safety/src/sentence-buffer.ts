@@ -18,6 +18,7 @@ const MAX_WORD = 64;
 const DETECTOR_REACH = 256;
 /** Held text above this is cut wherever no match is open. */
 const MAX_HELD = 8192;
+/** A quarter of what is held. */
 const SMALLEST_PART = 4;
 /** Characters, before places to cut are looked for again. */
 const SHORTEST_WAIT = 16;
@@ -58,10 +59,11 @@ export class SentenceBuffer {
     this.watch();
     if (this.text.length < this.waitUntil) return NOTHING;
     const limit = this.limit();
-    // All that is held is read to let out a part of it: a small part is not worth it.
     const held = this.text.length - this.from;
-    if (limit <= this.from || (limit - this.from) * SMALLEST_PART < held) {
-      if (held > MAX_SENTENCE) this.waitUntil = this.text.length + SHORTEST_WAIT;
+    const long = held > MAX_SENTENCE;
+    // All that is held is read to let out a part of it: of much, a small part is not worth it.
+    if (limit <= this.from || (long && (limit - this.from) * SMALLEST_PART < held)) {
+      if (long) this.waitUntil = this.text.length + SHORTEST_WAIT;
       return NOTHING;
     }
     const matches = this.matches(false);
