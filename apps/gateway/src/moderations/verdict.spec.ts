@@ -9,10 +9,11 @@ describe('what a moderation comes to', () => {
     expect(verdictOf([result({ hate: false })], {})).toEqual({ flagged: [], blocked: null });
   });
 
-  test('with thresholds only their categories block, from their score on', () => {
-    const results = [result({ violence: true, hate: false }, { violence: 0.99, hate: 0.3 })];
-    expect(verdictOf(results, { hate: 0.5 })).toEqual({ flagged: ['violence'], blocked: null });
-    expect(verdictOf(results, { hate: 0.3 })).toEqual({ flagged: ['violence', 'hate'], blocked: 'hate' });
+  test('a category with a threshold blocks from that score on, whatever the model flags; any other one when it is flagged', () => {
+    const results = [result({ violence: true, hate: false }, { violence: 0.7, hate: 0.3 })];
+    expect(verdictOf(results, { violence: 0.8 })).toEqual({ flagged: ['violence'], blocked: null });
+    expect(verdictOf(results, { violence: 0.8, hate: 0.3 })).toEqual({ flagged: ['violence', 'hate'], blocked: 'hate' });
+    expect(verdictOf(results, { hate: 0.5 })).toEqual({ flagged: ['violence'], blocked: 'violence' });
   });
 
   test('any of several texts is enough', () => expect(verdictOf([result({ a: false }), result({ a: true })], {}).blocked).toBe('a'));

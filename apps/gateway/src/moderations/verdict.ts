@@ -15,25 +15,20 @@ export function asModeration(body: Buffer): ModerationResult[] {
 }
 
 /**
- * What a moderation comes to: categories the model flagged or that passed their threshold, and the one that blocks. With
- * thresholds only those categories block, whatever the model flags; without any, every flagged category does.
+ * What a moderation comes to: the categories that were met, and the one that blocks. A category with a threshold blocks from
+ * that score on, whatever the model flags; any other one when the model flags it.
  * @param thresholds lowest blocking score by category, 0 to 1
  */
 export function verdictOf(results: ModerationResult[], thresholds: Readonly<Record<string, number>>): { flagged: string[]; blocked: string | null } {
   const flagged = new Set<string>();
   let blocked: string | null = null;
-  const own = Object.keys(thresholds).length > 0;
   for (const { categories = {}, category_scores: scores = {} } of results) {
-    for (const [category, value] of Object.entries(categories)) {
-      if (value !== true) continue;
-      flagged.add(category);
-      if (!own) blocked ??= category;
-    }
-    for (const [category, threshold] of Object.entries(thresholds)) {
+    for (const category of new Set([...Object.keys(categories), ...Object.keys(thresholds)])) {
+      const threshold = Object.hasOwn(thresholds, category) ? thresholds[category] : undefined;
       const score = scores[category];
-      if (typeof score !== 'number' || score < threshold) continue;
-      flagged.add(category);
-      blocked ??= category;
+      const blocks = threshold === undefined ? categories[category] === true : typeof score === 'number' && score >= threshold;
+      if (blocks || categories[category] === true) flagged.add(category);
+      if (blocks) blocked ??= category;
     }
   }
   return { flagged: [...flagged], blocked };
