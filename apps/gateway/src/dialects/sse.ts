@@ -13,23 +13,24 @@ export interface SseEvent {
  * an event, must not fill the memory.
  */
 export class SseParser {
-  private rest: Buffer = Buffer.alloc(0);
+  /** The beginning of a line whose end has not come: in pieces, because joining them at every piece would cost its length squared. */
+  private pieces: Buffer[] = [];
+  private pieceBytes = 0;
   private data: string[] = [];
+  /** Of the data lines of the event that is being read. */
+  private dataChars = 0;
   private event: string | null = null;
   private afterCr = false;
   private atStart = true;
-
-  /** Of the data lines of the event that is being read. */
-  private dataChars = 0;
 
   constructor(private readonly maxEventBytes = 16 * 1024 * 1024) {}
 
   /** Events completed by these bytes. */
   push(chunk: Uint8Array): SseEvent[] {
     const events: SseEvent[] = [];
-    const bytes = this.rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.rest, chunk]);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let lineStart = 0;
-    for (let i = this.rest.length; i < bytes.length; i++) {
+    for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i];
       if (byte !== LF && byte !== CR) {
         this.afterCr = false;
@@ -41,12 +42,27 @@ export class SseParser {
         continue;
       }
       this.afterCr = byte === CR;
-      this.line(bytes.toString('utf8', lineStart, i), events);
+      this.line(this.text(bytes.subarray(lineStart, i)), events);
       lineStart = i + 1;
     }
-    this.rest = bytes.subarray(lineStart);
-    if (this.rest.length + this.dataChars > this.maxEventBytes) throw new RangeError('an event of the stream is too long');
+    // A copy: what is left of a chunk must not keep all of it.
+    if (lineStart < bytes.length) this.hold(Buffer.from(bytes.subarray(lineStart)));
+    if (this.pieceBytes + this.dataChars > this.maxEventBytes) throw new RangeError('an event of the stream is too long');
     return events;
+  }
+
+  private hold(piece: Buffer): void {
+    this.pieces.push(piece);
+    this.pieceBytes += piece.length;
+  }
+
+  /** The line that ends with these bytes. */
+  private text(end: Buffer): string {
+    if (this.pieces.length === 0) return end.toString('utf8');
+    const line = Buffer.concat([...this.pieces, end]).toString('utf8');
+    this.pieces = [];
+    this.pieceBytes = 0;
+    return line;
   }
 
   private line(raw: string, events: SseEvent[]): void {
@@ -66,8 +82,7 @@ export class SseParser {
     if (field === 'data') {
       this.data.push(value);
       this.dataChars += value.length;
-    }
-    else if (field === 'event') this.event = value;
+    } else if (field === 'event') this.event = value;
   }
 }
 
