@@ -100,13 +100,14 @@ describe('a moderation model', () => {
     expect(judge.requests).toEqual([]);
   });
 
-  test('with thresholds blocks only what passes them, and flags the rest', async () => {
+  test('with a threshold of a category blocks from that score on, whatever it flags itself; the others stay its own', async () => {
     await put({ thresholds: { violence: 0.5, hate: 0.99 } });
-    const blocked = await post(cluster, chat(question('a violence-test')));
-    expect([blocked.status, blocked.json.error]).toMatchObject([400, refused('request', 'violence')]);
-    const served = await post(cluster, chat(question('a hate-test and a sexual-test')));
-    expect(served.status).toBe(200);
-    expect((await rowOf(served)).safety_flags?.sort()).toEqual(['moderation:hate', 'moderation:sexual']);
+    for (const category of ['violence', 'sexual']) {
+      const blocked = await post(cluster, chat(question(`a ${category}-test`)));
+      expect([blocked.status, blocked.json.error]).toMatchObject([400, refused('request', category)]);
+    }
+    const served = await post(cluster, chat(question('a hate-test')));
+    expect([served.status, (await rowOf(served)).safety_flags]).toEqual([200, ['moderation:hate']]);
   });
 });
 
@@ -188,12 +189,9 @@ describe('a moderation model that watches over answers', () => {
     const refusal = await post(cluster, chat(question(), { stream: true }));
     expect([refusal.status, refusal.json.error]).toMatchObject([400, refused('answer', 'violence')]);
 
-    const moderated = Promise.withResolvers<void>();
-    judge.script({}, {}, () => (moderated.resolve(), {}));
-    provider.script(chunks([story, 'Then there was ', 'a violence-', 'test.'], { gate: (chunk) => (chunk === 1 ? provider.waitFor(() => judge.requests.length >= 4) : undefined) }));
+    provider.script(chunks([story, 'Then there was ', 'a violence-', 'test.'], { gate: (chunk) => (chunk === 1 ? judge.waitFor(({ requests }) => requests.length === 4) : undefined) }));
     const asked = chat(question(), { stream: true });
     const ended = await post(cluster, asked);
-    await moderated.promise;
     expect(ended.status).toBe(200);
     expect(ended.text).toContain('stormy night');
     expect(ended.text).not.toMatch(/violence-|\[DONE\]/);

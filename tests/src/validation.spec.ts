@@ -173,7 +173,7 @@ describe('the form of a body', () => {
   const JSON_ENDPOINTS = ['chat/completions', 'responses', 'completions', 'embeddings', 'moderations', 'images/generations', 'audio/speech', 'batches'];
 
   test.each(JSON_ENDPOINTS)('compressed is refused, and so is a form, on %s', async (path) => {
-    const send = async (headers: Record<string, string>, body: BodyInit): Promise<unknown> => {
+    const send = async (headers: Record<string, string>, body: NonNullable<RequestInit['body']>): Promise<unknown> => {
       const response = await fetch(`${cluster.url}/v1/${path}`, { method: 'POST', headers: { authorization: `Bearer ${cluster.key}`, ...headers }, body });
       const { error } = (await response.json()) as Raw['json'];
       return [response.status, error?.code, error?.param];

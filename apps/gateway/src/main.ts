@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
-import { GATEWAY_LEASE_S } from '@deja/contracts';
+import { DejaError, GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
 import type { FastifyRequest } from 'fastify';
 import { fromAzurePath } from './azure-paths.ts';
@@ -27,7 +27,7 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  const adapter = new FastifyAdapter({ clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
+  const adapter = new FastifyAdapter({ http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
   const http = adapter.getInstance();
   // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.
@@ -36,10 +36,13 @@ async function start(): Promise<void> {
   // A form may hold a file of any size: it streams by.
   http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
   let draining = false;
-  http.addHook('onRequest', (_request, reply, done) => {
+  http.addHook('onRequest', ({ raw }, reply, done) => {
     if (draining) reply.raw.setHeader('connection', 'close');
-    done();
+    done(raw.headers.host === undefined && raw.httpVersion === '1.1' ? new DejaError('invalid_value', 'The request has no host header.', { param: 'host' }) : undefined);
   });
+
+  // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
+  http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
 
   const services = app.get(GatewayServices);
   const ops = await startOpsServer({

@@ -5,9 +5,15 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
 const STATUS_BY_CODE: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
-/** What was no HTTP request gets its error in the same shape as all others, then the connection is closed. */
-export function refuseRaw(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+/** Node's own note of the answer that is being written on a connection. */
+type Answering = Socket & { _httpMessage?: { headersSent: boolean } | null };
+
+/**
+ * What was no HTTP request gets its error in the same shape as all others, then the connection is closed. Where an answer to an
+ * earlier request has begun, it is only closed: nothing may stand in the middle of that.
+ */
+export function refuseRaw(error: Error & { code?: string }, socket: Answering): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent === true) return void socket.destroy();
   const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
   const message = status === 431 ? 'The request headers are too large.' : status === 408 ? 'The request did not arrive in time.' : 'This is not a readable HTTP request.';
   const body = JSON.stringify(errorBody(new DejaError('invalid_value', message)));

@@ -17,6 +17,8 @@ export interface CallPurpose {
   price: Price | null;
   /** A call beside the answer (a moderation): recorded, never billed to the client. */
   shadow?: boolean;
+  /** The body is on its way from the client: nobody can answer before `bodySent`. */
+  uploads?: boolean;
 }
 
 /** Who is told of calls: the router of their outcome, the trace of their span. */
@@ -51,7 +53,7 @@ export class Call {
     else operation.signal.addEventListener('abort', this.cancel, { once: true });
     const { timeouts } = settings;
     this.timers.push(this.deadline(purpose.stream ? timeouts.total_ms : timeouts.unary_ms));
-    if (purpose.stream) this.timers.push((this.firstByteTimer = this.deadline(timeouts.first_byte_ms)));
+    if (purpose.stream && purpose.uploads !== true) this.bodySent();
     this.span = watchers.tracer.startSpan(
       `${purpose.genAiOperation} ${candidate.upstreamModel}`,
       { kind: SpanKind.CLIENT, attributes: { [GEN_AI.operationName]: purpose.genAiOperation, [GEN_AI.requestModel]: candidate.upstreamModel, [GEN_AI.providerName]: candidate.deployment.provider } },
@@ -61,6 +63,13 @@ export class Call {
 
   get traceHeaders(): Record<string, string> {
     return { ...carrierOf(trace.setSpan(this.operation.traceContext, this.span)) };
+  }
+
+  /** From here on the provider may be expected to answer. */
+  bodySent(): void {
+    if (this.finished || this.firstByteTimer !== null || this.record.firstByteMs !== null) return;
+    this.firstByteTimer = this.deadline(this.settings.timeouts.first_byte_ms);
+    this.timers.push(this.firstByteTimer);
   }
 
   /** From here on only the idle deadline counts: a model that thinks for long has at least begun to answer. */

@@ -1,6 +1,6 @@
-import { Controller, Get, Param, Req } from '@nestjs/common';
-import { DejaError, type Principal, type PublicModel } from '@deja/contracts';
-import type { FastifyRequest } from 'fastify';
+import { Controller, Get, Param, Req, Res } from '@nestjs/common';
+import { DejaError, newId, type Principal, type PublicModel } from '@deja/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { KeyRing } from '../keys/key-ring.ts';
 import { RoutingTable } from '../plan/routing-table.ts';
 
@@ -22,19 +22,21 @@ export class ModelsController {
   ) {}
 
   @Get()
-  async list(@Req() request: FastifyRequest): Promise<{ object: 'list'; data: ModelObject[] }> {
+  async list(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<{ object: 'list'; data: ModelObject[] }> {
     const principal = await this.keys.authenticate(request.raw.headers);
     const { models, issuedAtMs } = this.routing.snapshot();
+    void reply.header('x-request-id', newId());
     return { object: 'list', data: models.filter((model) => model.name !== ANY_MODEL && mayUse(principal, model.name)).map((model) => modelObject(model, model.name, issuedAtMs)) };
   }
 
   /** Model names may hold slashes. */
   @Get('*')
-  async one(@Req() request: FastifyRequest, @Param('*') name: string): Promise<ModelObject> {
+  async one(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply, @Param('*') name: string): Promise<ModelObject> {
     const principal = await this.keys.authenticate(request.raw.headers);
     const { models, issuedAtMs } = this.routing.snapshot();
     const model = name === ANY_MODEL ? undefined : (models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL));
     if (!model || !mayUse(principal, name)) throw new DejaError('model_not_found', `The model '${name}' does not exist.`, { param: 'model' });
+    void reply.header('x-request-id', newId());
     return modelObject(model, name, issuedAtMs);
   }
 }

@@ -6,7 +6,7 @@ type Account = Parameters<typeof listOwn>[0]['accounts'][number];
 const account = (n: number): Account => ({ provider: 'p', deployment: 'p/*', credential: `p/${n}` });
 
 /** Accounts that hold everybody's objects, listed in pages as a provider does. */
-function world(held: { id: string; mine: boolean }[][]) {
+function world(held: { id: string; mine: boolean }[][], pageSize = 1) {
   const page = async (of: Account, query: Record<string, string>) => {
     const all = held[Number(of.credential?.slice(2))] ?? [];
     const from = query['after'] === undefined ? 0 : all.findIndex(({ id }) => id === query['after']) + 1;
@@ -18,7 +18,8 @@ function world(held: { id: string; mine: boolean }[][]) {
   const list = (query: Record<string, string>) => {
     const { after } = query;
     const object = after === undefined ? null : { tenant: 't', kind: 'file' as const, id: after, createdAtMs: 0, ...account(where(after)) };
-    return listOwn({ accounts: held.map((_, n) => account(n)), after: object, query, page, own });
+    const accounts = held.flatMap((_, n) => [account(n), { ...account(n), deployment: 'p/other' }]);
+    return listOwn({ accounts, after: object, query, page, own, pageSize });
   };
   return list;
 }
@@ -26,9 +27,9 @@ function world(held: { id: string; mine: boolean }[][]) {
 describe('a tenant’s list out of accounts that others use too', () => {
   test('walking its pages gives exactly its own objects, once each, in order, and ends', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(fc.boolean(), { maxLength: 12 }), { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 5 }), async (accounts, limit) => {
+      fc.asyncProperty(fc.array(fc.array(fc.boolean(), { maxLength: 12 }), { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 9 }), async (accounts, limit, pageSize) => {
         const held = accounts.map((objects, a) => objects.map((mine, i) => ({ id: `file-${a}-${i}`, mine })));
-        const list = world(held);
+        const list = world(held, pageSize);
         const seen: string[] = [];
         let after: string | null = null;
         for (let pages = 0; pages < 60; pages++) {

@@ -64,10 +64,12 @@ export class RawCalls {
 
   /** One call. Throws an AttemptFailure, or what the body's own source throws (a form that is not well formed). */
   private async once(operation: Operation, question: RawQuestion, candidate: Candidate, body: string | AsyncIterable<Uint8Array> | null, settings: Settings): Promise<RawAnswer> {
-    const call = new Call(operation, candidate, { genAiOperation: operation.endpoint, stream: true, promptTokens: question.promptTokens, price: question.price }, settings, this.watchers);
-    const credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
-    const source = body === null || typeof body === 'string' ? null : new BodySource(body);
+    const uploads = body !== null && typeof body !== 'string';
+    const call = new Call(operation, candidate, { genAiOperation: operation.endpoint, stream: true, uploads, promptTokens: question.promptTokens, price: question.price }, settings, this.watchers);
+    const source = uploads ? new BodySource(body, () => call.bodySent()) : null;
+    let credential: string | null = null;
     try {
+      credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
       const reply = await this.upstream.send({
         method: question.method,
         url: question.url(candidate),
@@ -82,7 +84,8 @@ export class RawCalls {
       call.record.status = reply.status;
       return { candidate, reply, call };
     } catch (error) {
-      const failure = failureOfError(error, call.signal);
+      // A source that broke off says nothing about the provider.
+      const failure = source?.error && !call.signal.aborted ? new AttemptFailure('cancelled', { cause: source.error }) : failureOfError(error, call.signal);
       call.finish(failure);
       if (source?.error) throw source.error;
       throw credential === null ? failure : failure.without(credential);
@@ -93,11 +96,22 @@ export class RawCalls {
 /** Bytes on their way up; remembers why their source broke off, because the call only knows that it did. */
 class BodySource {
   readonly readable: Readable;
-  error: Error | null = null;
+  /** What the source threw; null where the call ended for a reason of its own. */
+  error: unknown = null;
 
-  constructor(body: AsyncIterable<Uint8Array>) {
-    this.readable = Readable.from(body, { objectMode: false, highWaterMark: 64 * 1024 });
-    this.readable.on('error', (error) => (this.error ??= error));
+  constructor(body: AsyncIterable<Uint8Array>, sent: () => void) {
+    this.readable = Readable.from(this.watched(body), { objectMode: false, highWaterMark: 64 * 1024 });
+    this.readable.on('end', sent);
+    this.readable.on('error', () => undefined); // the call tells of it
+  }
+
+  private async *watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (error) {
+      this.error = error;
+      throw error;
+    }
   }
 }
 

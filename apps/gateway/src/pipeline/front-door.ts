@@ -61,7 +61,12 @@ export class FrontDoor {
     operation.outcome = known instanceof BlockedByRule ? 'blocked' : 'error';
     if (known instanceof BlockedByRule) operation.flags.add(known.rule);
     operation.errorCode = known.code;
-    sendError(response, operation, known);
+    try {
+      sendError(response, operation, known);
+    } catch (defect) {
+      this.settler.unexpected(operation, defect);
+      response.destroy(); // nobody is left waiting for an answer that cannot be written
+    }
   }
 }
 
