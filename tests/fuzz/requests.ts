@@ -42,7 +42,7 @@ const authorization = (key: string): fc.Arbitrary<[string, string][]> =>
   );
 
 const contentType = (right: string): fc.Arbitrary<[string, string][]> =>
-  fc.oneof({ weight: 12, arbitrary: fc.constant<[string, string][]>([['content-type', right]]) }, { weight: 2, arbitrary: fc.constantFrom('', ';', 'text/plain', 'application/json; charset=utf-16', 'application/json;charset=UTF-8', 'multipart/form-data', `multipart/form-data; boundary=${BOUNDARY}`, 'Multipart/Form-Data; boundary="', 'multipart/form-data; boundary=', 'application/x-www-form-urlencoded', '\xff/\xff', 'a/b/c', 'x'.repeat(5000), '*/*').map((value): [string, string][] => [['content-type', value]]) }, { weight: 1, arbitrary: fc.constant<[string, string][]>([]) });
+  fc.oneof({ weight: 40, arbitrary: fc.constant<[string, string][]>([['content-type', right]]) }, { weight: 2, arbitrary: fc.constantFrom('', ';', 'text/plain', 'application/json; charset=utf-16', 'application/json;charset=UTF-8', 'multipart/form-data', `multipart/form-data; boundary=${BOUNDARY}`, 'Multipart/Form-Data; boundary="', 'multipart/form-data; boundary=', 'application/x-www-form-urlencoded', '\xff/\xff', 'a/b/c', 'x'.repeat(5000), '*/*').map((value): [string, string][] => [['content-type', value]]) }, { weight: 1, arbitrary: fc.constant<[string, string][]>([]) });
 
 const ODD_IDS = ['', '.', '..', '..%2f..', '..%2ffiles', '%2e%2e', '%00', '%', '%zz', '%ff', '%c3%28', 'a%20b', 'ä', 'file-nobodys', 'resp_nobodys', 'x'.repeat(3000), '__proto__', 'constructor', 'a/b/c', 'content', '*', '%2a', 'a;b', 'a?b', '%0d%0a', 'file-%00', '{id}'];
 const QUERIES = ['', '', '', '?', '?limit=5', '?limit=x', '?limit=-1', '?limit=1&limit=2', '?after=nobody', '?after=%00', '?after=%ff%fe', '?stream=true', '?stream=true&starting_after=1', '?include[]=a&include[]=b', '?__proto__=1', '?constructor[x]=1', '?%', '?a=%zz', `?${'a=b&'.repeat(500)}`, '?api-version=2024-10-21', '#fragment'];
@@ -63,7 +63,7 @@ interface Call {
 }
 
 const CALLS: { weight: number; call: Call }[] = [
-  ...Object.keys(VALID_BODIES).map((path) => ({ weight: path === 'chat/completions' || path === 'responses' ? 10 : 3, call: { method: 'POST', path, body: jsonBody(path), type: 'application/json' } })),
+  ...Object.keys(VALID_BODIES).map((path) => ({ weight: path === 'chat/completions' || path === 'responses' ? 12 : path === 'batches' ? 1 : 3, call: { method: 'POST', path, body: jsonBody(path), type: 'application/json' } })),
   ...['files', 'audio/transcriptions', 'audio/translations', 'images/edits', 'images/variations'].map((path) => ({ weight: 2, call: { method: 'POST', path, body: formBody, type: `multipart/form-data; boundary=${BOUNDARY}` } })),
 ];
 

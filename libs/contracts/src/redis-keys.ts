@@ -26,5 +26,7 @@ export const semanticPresenceKey = (tenant: string, scope: string, fingerprint: 
 
 /** Whose a stored object is and which account has it: StoredObject (JSON), for a day after it was made or last looked up. Postgres has the truth. */
 export const storedObjectKey = (tenant: string, id: string): string => `deja:object:{${tenant}}:${id}`;
+/** Exists while a background response has not been billed: it is when its usage is first seen. */
+export const unbilledResponseKey = (tenant: string, id: string): string => `deja:unbilled:{${tenant}}:${id}`;
 /** Set of ObjectAccount (JSON): accounts that made objects of this kind lately, also such as the router has not heard of yet. */
 export const objectAccountsKey = (tenant: string, kind: string): string => `deja:object-accounts:{${tenant}}:${kind}`;

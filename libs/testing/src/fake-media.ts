@@ -27,10 +27,14 @@ export function imageEdits(call: Call): Reply {
   return images(call, 'image_edit', given.length);
 }
 
+/** OpenAI's bounds of `n` and `partial_images`; what is no number counts as none. */
+const countOf = (value: unknown, most: number): number => (typeof value === 'number' || typeof value === 'string' ? Math.max(0, Math.min(most, Math.floor(Number(value)) || 0)) : 0);
+
 function images(call: Call, kind: string, given: number): Reply {
   const fields = fieldsOf(call);
   const textTokens = roughTokens(wordOf(fields['prompt']));
-  const count = Number(fields['n'] ?? 1);
+  const count = countOf(fields['n'] ?? 1, 10);
+  const partialImages = countOf(fields['partial_images'] ?? 0, 3);
   const usage = {
     total_tokens: textTokens + given * 194 + count * 272,
     input_tokens: textTokens + given * 194,
@@ -43,7 +47,7 @@ function images(call: Call, kind: string, given: number): Reply {
       const text = typedEvent({ type: `${kind}.${type}`, b64_json: PNG, created_at: CREATED_S, ...form, ...more });
       return { text, content: end === undefined, ...(end && { end }) };
     };
-    const partials = Array.from({ length: Number(fields['partial_images'] ?? 0) }, (_, i) => frame('partial_image', { partial_image_index: i }));
+    const partials = Array.from({ length: partialImages }, (_, i) => frame('partial_image', { partial_image_index: i }));
     return { frames: [...partials, frame('completed', { usage }, true)] };
   }
   const asUrl = fields['response_format'] === 'url';

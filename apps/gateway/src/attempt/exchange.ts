@@ -23,6 +23,8 @@ export interface WholeReply extends KeptReply {
   text: string;
   /** Id under which the provider keeps it, for later calls; null or absent when it does not. */
   storedId?: string | null;
+  /** It was only begun: what it uses is known later. */
+  underWay?: boolean;
   /** The rule of content safety that keeps this answer from the client. */
   blockedBy?: string;
 }

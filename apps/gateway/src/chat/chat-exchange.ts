@@ -10,7 +10,6 @@ import { replyUsage } from '../dialects/openai/usage.ts';
 import { simulate } from '../dialects/simulated.ts';
 import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
-import type { JsonBody } from '../validate/json-body.ts';
 import type { ChatQuestion } from './chat-question.ts';
 import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source.ts';
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';

@@ -1,4 +1,4 @@
-import { DejaError, MOST_OBJECT_IDS, OBJECT_ID, objectAccountsKey, storedObjectKey, type ObjectAccount, type RouterEvents, type RouterRpc, type StoredObject, type StoredObjectKind } from '@deja/contracts';
+import { DejaError, MOST_OBJECT_IDS, OBJECT_ID, objectAccountsKey, storedObjectKey, unbilledResponseKey, type ObjectAccount, type RouterEvents, type RouterRpc, type StoredObject, type StoredObjectKind } from '@deja/contracts';
 import { isUp } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { Redis } from 'ioredis';
@@ -9,6 +9,8 @@ export type NotifyRouter = <P extends 'object_stored' | 'object_deleted'>(patter
 export type CallRouter = <P extends 'find_objects' | 'object_accounts'>(pattern: P, request: RouterRpc[P]['request']) => Promise<RouterRpc[P]['reply']>;
 
 const MEMORY_S = 24 * 60 * 60;
+/** A response that nobody has asked for in this time is gone at OpenAI, too. */
+const UNBILLED_S = 30 * 24 * 60 * 60;
 /** An id that nobody has is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 3_000;
 const UNKNOWN_IDS = 10_000;
@@ -37,6 +39,16 @@ export class StoredObjects {
     const [inRedis, atRouter] = await Promise.allSettled([this.keepMade(object), this.notify('object_stored', object)]);
     if (inRedis.status === 'rejected') this.logger.warn({ err: inRedis.reason as unknown, tenant, kind, id }, 'a new object is not in Redis; until the router knows it, it is answered 404');
     if (atRouter.status === 'rejected') this.logger.warn({ err: atRouter.reason as unknown, tenant, kind, id }, 'the router was not told of a new object; within a day it is answered 404');
+  }
+
+  /** Notes that what this response uses is not known yet. Never rejects: what Redis did not take is not billed later. */
+  async leaveUnbilled(tenant: string, id: string): Promise<void> {
+    await this.redis.set(unbilledResponseKey(tenant, id), '1', 'EX', UNBILLED_S).catch((error: unknown) => this.logger.warn({ err: error, tenant, id }, 'what a background response uses will not be billed'));
+  }
+
+  /** Whether it is now to be billed; true once. An outage bills nothing. */
+  async claimBill(tenant: string, id: string): Promise<boolean> {
+    return isUp(this.redis) && (await this.redis.del(unbilledResponseKey(tenant, id)).catch(() => 0)) === 1;
   }
 
   /** null: not this tenant's. Throws `overloaded` when nobody can tell. */

@@ -7,7 +7,9 @@ import { pinOf, type Pin } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
 import type { Operation } from '../operation/operation.ts';
 import { plannedOrRefused } from '../plan/planned.ts';
+import { priceOf } from '@deja/pricing';
 import { planRequest } from '@deja/routing';
+import { asResponse, isUnderWay, responseUsage } from '../responses/response-stream.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
@@ -86,6 +88,7 @@ export class ObjectsPipeline {
     const { bytes: reply, json } = await readJson(answer);
     if (call.method === 'DELETE') await this.objects.forget(principal.tenant, call.id);
     if (call.kind === 'batch') await this.rememberResults(object, json);
+    if (call.kind === 'response') await this.bill(object, json, answer, snapshot);
     operation.servedModel = answer.candidate.model;
     sendJson(operation, response, answer.reply.status, watched ? await stored.whole(reply, json) : reply);
   }
@@ -114,6 +117,15 @@ export class ObjectsPipeline {
     if (typeof json['id'] === 'string') await this.objects.remember({ tenant, kind, id: json['id'], provider, deployment, credential, createdAtMs: Date.now() });
     operation.servedModel = answer.candidate.model;
     sendJson(operation, response, answer.reply.status, bytes);
+  }
+
+  /** What a background response used is billed to whoever sees first that it has ended. */
+  private async bill({ tenant, id }: StoredObject, json: Record<string, unknown>, { call, candidate }: RawAnswer, { settings }: RoutingSnapshot): Promise<void> {
+    const response = asResponse(json);
+    const usage = response === null || isUnderWay(response) ? null : responseUsage(response.usage);
+    if (response === null || usage === null || response.id !== id || !(await this.objects.claimBill(tenant, id))) return;
+    const { provider, kind } = candidate.deployment;
+    Object.assign(call.record, { usage, usageSource: 'upstream', model: response.model, price: priceOf({ provider, kind, upstreamModel: response.model, overrides: settings.prices }) });
   }
 
   /** A batch's results are files that the provider made for its owner. */

@@ -191,6 +191,7 @@ export class Pipeline {
     const attempt = operation.servingAttempt;
     if (id === undefined || id === null || attempt === undefined) return;
     const { provider, deployment, credential } = attempt;
+    if (answer.kind === 'whole' && answer.reply.underWay) await this.objects.leaveUnbilled(principal.tenant, id);
     await this.objects.remember({ tenant: principal.tenant, kind: 'response', id, provider, deployment, credential, createdAtMs: Date.now() });
   }
 

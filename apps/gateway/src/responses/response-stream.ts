@@ -91,6 +91,9 @@ export function responseUsage(usage: ResponseUsage | null | undefined): Usage | 
   return { ...counted, cacheWriteTokens: Math.min(Math.round(written), counted.promptTokens - counted.cachedTokens) };
 }
 
+/** Whether a response was only begun: it runs in the background, and what it uses is known when it has ended. */
+export const isUnderWay = ({ status }: ResponseObject): boolean => status === 'queued' || status === 'in_progress';
+
 /** A whole reply that looks like a response; null for anything else. */
 export function asResponse(value: unknown): ResponseObject | null {
   if (typeof value !== 'object' || value === null) return null;

@@ -46,7 +46,8 @@ const item = z
     type: nullish(z.string().min(1)),
     role: nullish(z.enum(['user', 'assistant', 'system', 'developer'])),
     content: nullish(content),
-    output: nullish(content),
+    // What other kinds of calls gave back has other shapes (a screenshot, a shell's output), and is their provider's to look at.
+    output: z.custom<string | z.infer<typeof parts> | null | undefined>().optional(),
     summary: nullish(parts),
   })
   .superRefine((value, context) => {
@@ -56,7 +57,10 @@ const item = z
     const missing = (name: string, expected: string): void => context.addIssue({ code: 'custom', path: [name], message: expected });
     if (isMessage && value.role == null) missing('role', 'expected one of user, assistant, system, developer');
     else if (isMessage && value.content == null) missing('content', 'a message needs content');
-    if ((value.type === 'function_call_output' || value.type === 'custom_tool_call_output') && value.output == null) missing('output', 'expected a string or an array of content parts');
+    if (value.type !== 'function_call_output' && value.type !== 'custom_tool_call_output') return;
+    if (value.output == null) return missing('output', 'expected a string or an array of content parts');
+    const problem = content.safeParse(value.output).error?.issues[0];
+    if (problem) context.addIssue({ code: 'custom', path: ['output', ...problem.path], message: problem.message });
   });
 
 const named = z.looseObject({ id: z.string().min(1) });

@@ -19,11 +19,13 @@ import { responseSse } from './response-events.ts';
 import type { ResponseObject, ResponseOrigin } from './response-object.ts';
 import { NativeResponseReader, TranslatedResponseReader } from './response-readers.ts';
 import { responseEvents } from './response-replay.ts';
-import { asResponse, isCompleteResponse, isStorableResponse, responseUsage } from './response-stream.ts';
+import { asResponse, isCompleteResponse, isUnderWay, isStorableResponse, responseUsage } from './response-stream.ts';
 import { chatBodyOf, refusedInResponse, responsesParams } from './response-to-chat.ts';
 import { responsesRequest, type ResponsesBody } from './responses-request.ts';
 
 const PATH = 'responses';
+/** A response in the background is billed when its usage is first seen. */
+const NOTHING_YET = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 
 /** A validated request for a model response. */
 export interface ResponsesRequest extends ApiRequest {
@@ -97,7 +99,7 @@ function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate, 
 function wholeResponse(bytes: Buffer, stored: boolean, rules: AnswerRules | null): WholeReply {
   const response = asResponse(parsedReply(bytes));
   if (response === null) throw new AttemptFailure('malformed');
-  const facts = { usage: responseUsage(response.usage), producedChars: JSON.stringify(response.output).length, storedId: stored ? response.id : null };
+  const facts = { usage: isUnderWay(response) ? NOTHING_YET : responseUsage(response.usage), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedId: stored ? response.id : null };
   try {
     const treated = rules === null ? response : guardedResponse(response, rules);
     return { ...facts, ...kept(treated, treated === response ? bytes : null), text: spokenInResponse(treated) };
