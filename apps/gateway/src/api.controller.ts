@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Delete, Get, Param, Post, Req, Res } from '@nestjs/common';
 import { DejaError } from '@deja/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { withModelOfPath } from './azure-paths.ts';
 import { CHAT } from './chat/chat.endpoint.ts';
 import { COMPLETIONS } from './completions/completions.endpoint.ts';
 import type { QueryPairs } from './dialects/openai/address.ts';
@@ -53,7 +54,7 @@ export class ApiController {
 
   @Post('embeddings')
   embed(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.serve(EMBEDDINGS.path, request, reply, (operation, response) => this.embeddings.answer(operation, wholeBody(request), response));
+    return this.serve(EMBEDDINGS.path, request, reply, (operation, response) => this.embeddings.answer(operation, bodyOf(request, operation), response));
   }
 
   @Post('images/:action')
@@ -94,7 +95,7 @@ export class ApiController {
 
   @Post('batches')
   createBatch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.serve('batches', request, reply, (operation, response) => this.objects.createBatch(operation, wholeBody(request), response));
+    return this.serve('batches', request, reply, (operation, response) => this.objects.createBatch(operation, wholeBody(request, operation), response));
   }
 
   @Get('batches')
@@ -133,7 +134,7 @@ export class ApiController {
   }
 
   private answer<R extends ApiRequest>(endpoint: Endpoint<R>, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    return this.serve(endpoint.path, request, reply, (operation, response) => this.pipeline.answer(endpoint, operation, wholeBody(request), response));
+    return this.serve(endpoint.path, request, reply, (operation, response) => this.pipeline.answer(endpoint, operation, bodyOf(request, operation), response));
   }
 
   /** A form streams by, JSON is read. */
@@ -141,18 +142,20 @@ export class ApiController {
     if (call === null) throw new DejaError('not_found', 'There is nothing at this address. The API is under /v1.');
     return this.serve(call.path, request, reply, (operation, response) => {
       const source = request.body;
-      return isForm(request) ? this.models.answerForm(call, operation, source as IncomingMessage, response) : this.models.answerJson(call, operation, wholeBody(request), response);
+      return isForm(request) ? this.models.answerForm(call, operation, source as IncomingMessage, response) : this.models.answerJson(call, operation, bodyOf(request, operation), response);
     });
   }
 
   private about(endpoint: string, call: ObjectCall, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    return this.serve(endpoint, request, reply, (operation, response) => this.objects.about(operation, call, wholeBody(request), response));
+    return this.serve(endpoint, request, reply, (operation, response) => this.objects.about(operation, call, wholeBody(request, operation), response));
   }
 
   private serve(endpoint: string, request: FastifyRequest, reply: FastifyReply, work: Work): Promise<void> {
     return this.door.serve(request, reply, endpoint, work);
   }
 }
+
+const bodyOf = (request: FastifyRequest, operation: Operation): Buffer => withModelOfPath(wholeBody(request, operation), request.originalUrl);
 
 const isForm = (request: FastifyRequest): boolean => (request.raw.headers['content-type'] ?? '').toLowerCase().startsWith('multipart/form-data');
 

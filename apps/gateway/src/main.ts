@@ -14,8 +14,6 @@ import { refuseRaw, refuseUnreadable } from './unreadable.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
 
-/** Ceiling of the HTTP layer; deja.yaml may set a lower one. */
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const IDLE_CHECK_MS = 100;
 const SERVICE = 'gateway';
 
@@ -27,12 +25,13 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  const adapter = new FastifyAdapter({ http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
+  const adapter = new FastifyAdapter({ http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
   const http = adapter.getInstance();
+  const services = app.get(GatewayServices);
   // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.
   http.removeAllContentTypeParsers();
-  http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request: FastifyRequest, body: Buffer, done: (error: null, body: Buffer) => void) => done(null, body));
+  http.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) => services.bodies.read(payload));
   // A form may hold a file of any size: it streams by.
   http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
   let draining = false;
@@ -44,7 +43,6 @@ async function start(): Promise<void> {
   // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
   http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
 
-  const services = app.get(GatewayServices);
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],

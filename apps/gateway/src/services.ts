@@ -19,6 +19,7 @@ import { Admission } from './passthrough/admission.ts';
 import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
 import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
 import { RawCalls } from './passthrough/raw-call.ts';
+import { BodyReader } from './pipeline/body-reader.ts';
 import { FrontDoor } from './pipeline/front-door.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
 import { RoutingTable } from './plan/routing-table.ts';
@@ -40,6 +41,7 @@ const REDIS_DEADLINE_MS = 250;
 export class GatewayServices implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly keys: KeyRing;
   readonly routing: RoutingTable;
+  readonly bodies: BodyReader;
   readonly door: FrontDoor;
   readonly pipeline: Pipeline;
   readonly embeddings: EmbeddingsPipeline;
@@ -87,6 +89,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const semantic = new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }));
     const admission = new Admission(this.keys, this.routing, reserver, settler);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
+    this.bodies = new BodyReader(this.keys, this.routing);
     this.door = new FrontDoor(telemetry, settler);
     this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, reserver, semantic, attempts, answers, settler);
     this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, reserver, attempts, answers, settler);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Candidate, Plan, Settings } from '@deja/contracts';
+import { DejaError, type Candidate, type Plan, type Settings } from '@deja/contracts';
 import { priceOf } from '@deja/pricing';
 import type { Operation } from '../operation/operation.ts';
 import { Call, type CallWatchers } from './call.ts';
@@ -49,6 +49,7 @@ export class Attempts {
       try {
         return await this.attempt(operation, question, candidate, settings);
       } catch (error) {
+        if (error instanceof DejaError) throw error; // nobody could be asked this
         const failure = failureOfError(error, operation.signal);
         failures.push(failure);
         if (!failure.retryable) break;
@@ -76,7 +77,9 @@ export class Attempts {
       const reply = await this.send(call, exchange, candidate, question.stream);
       call.record.status = reply.status;
       if (!shadow) operation.droppedParams = exchange.dropped;
-      return question.stream ? await takeStream(call, candidate, exchange, reply) : await takeWhole(call, candidate, exchange, reply);
+      // Some servers answer whole although a stream was asked for: it is bought, and the client gets it as one.
+      const streams = question.stream && !reply.contentType.toLowerCase().startsWith('application/json');
+      return streams ? await takeStream(call, candidate, exchange, reply) : await takeWhole(call, candidate, exchange, reply);
     } catch (error) {
       const failure = failureOfError(error, call.signal);
       call.finish(failure);

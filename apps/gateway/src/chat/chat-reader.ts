@@ -58,7 +58,7 @@ export class ChatReader implements StreamReader {
     let content = false;
     for (const { chunk, text: json } of chunks) {
       const kind = this.assembler.add(chunk);
-      if (kind === 'error') throw streamError(chunk);
+      if (kind === 'error' || endsInError(chunk)) throw streamError(chunk);
       if (kind === 'usage' && !this.includeUsage) continue;
       if (kind === 'content') {
         content = true;
@@ -81,10 +81,13 @@ function spoken(chunk: unknown): string {
   return choices.map(({ delta }) => [delta?.content, delta?.refusal].filter((text) => typeof text === 'string').join('')).join('');
 }
 
+/** OpenRouter ends a choice like this when its own provider broke off. */
+export const endsInError = (chunk: unknown): boolean => (chunk as { choices: { finish_reason?: unknown }[] }).choices.some(({ finish_reason: reason }) => reason === 'error');
+
 /** An error event in OpenAI's language, also as OpenRouter and others send it: beside choices. */
 export function streamError(chunk: unknown): AttemptFailure {
   const error = typeof chunk === 'object' && chunk !== null ? (chunk as { error?: unknown }).error : undefined;
-  if (typeof error !== 'object' || error === null) return new AttemptFailure('malformed');
+  if (typeof error !== 'object' || error === null) return new AttemptFailure(typeof chunk === 'object' && chunk !== null && 'choices' in chunk ? 'overloaded' : 'malformed');
   const { message, code, type } = error as { message?: unknown; code?: unknown; type?: unknown };
   const limited = code === 429 || code === 'rate_limit_exceeded' || type === 'rate_limit_error';
   return new AttemptFailure(limited ? 'rate' : 'overloaded', {

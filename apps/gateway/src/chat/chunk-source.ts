@@ -2,6 +2,7 @@ import { AttemptFailure } from '../attempt/failure.ts';
 import type { ChatStreamTranslator } from '../dialects/dialect.ts';
 import { StreamedCalls } from '../dialects/openai/tool-calls.ts';
 import { SSE_DONE, type SseEvent } from '../dialects/sse.ts';
+import { isChoice } from './completion.ts';
 
 /** One chunk of a streamed chat completion, parsed, and as the JSON text to be sent on. */
 export interface SourcedChunk {
@@ -62,9 +63,13 @@ export class TranslatedChunks implements ChunkSource {
 export const sourced = (chunk: unknown): SourcedChunk => ({ chunk, text: JSON.stringify(chunk) });
 
 function parsed(data: string): unknown {
+  let chunk: unknown;
   try {
-    return JSON.parse(data) as unknown;
+    chunk = JSON.parse(data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }
+  const choices = (chunk as { choices?: unknown } | null)?.choices;
+  if (Array.isArray(choices) && !choices.every((choice) => isChoice(choice, 'delta'))) throw new AttemptFailure('malformed');
+  return chunk;
 }

@@ -51,9 +51,17 @@ export function asCompletion(value: unknown): ChatCompletion | null {
   if (typeof value !== 'object' || value === null) return null;
   const { choices } = value as { choices?: unknown };
   if (!Array.isArray(choices) || choices.length === 0) return null;
-  const sound = choices.every((choice: unknown) => typeof choice === 'object' && choice !== null && typeof (choice as CompletionChoice).message === 'object');
-  return sound ? (value as ChatCompletion) : null;
+  return choices.every((choice: unknown) => isChoice(choice, 'message') && isObject(choice['message'])) ? (value as ChatCompletion) : null;
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isAbsentOr = (value: unknown, holds: (value: unknown) => boolean): boolean => value === undefined || value === null || holds(value);
+
+/** Whether all that is read of a choice, or of a piece of one in a stream, is what it should be. */
+export const isChoice = (choice: unknown, member: 'message' | 'delta'): choice is Record<string, unknown> =>
+  isObject(choice) && isAbsentOr(choice['index'], Number.isSafeInteger) && isAbsentOr(choice['finish_reason'], (finish) => typeof finish === 'string') && isAbsentOr(choice[member], isMessage);
+
+const isMessage = (value: unknown): boolean => isObject(value) && isAbsentOr(value['tool_calls'], (calls) => Array.isArray(calls) && calls.every(isObject));
 
 /** Whether an answer may be kept for the next one who asks: complete, not filtered, not refused. */
 export function isStorable(completion: ChatCompletion): boolean {

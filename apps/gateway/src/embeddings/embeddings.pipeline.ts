@@ -21,7 +21,7 @@ import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';
 import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
 import { inputParts, parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
-import { asEmbeddings, embeddingsReply, sharesOf, type KeptVector } from './vectors.ts';
+import { asEmbeddings, embeddingsReply, isInOrder, sharesOf, type KeptVector } from './vectors.ts';
 
 /** What validation and guard need to know of `POST /v1/embeddings`; its way is its own, because each input is cached by itself. */
 export const EMBEDDINGS: Endpoint<EmbeddingsRequest> = {
@@ -98,7 +98,7 @@ export class EmbeddingsPipeline {
     const partial = missing.length < places.length;
     if (partial) operation.cacheReason = 'partial_hit';
     const all = places.map(({ entry }, index) => entry?.vector ?? bought[missing.indexOf(index)] ?? { embedding: [], tokens: 0, model: '' });
-    sendWhole(response, operation, partial || answer.reply.usage === null ? embeddingsReply(all) : answer.reply.body);
+    sendWhole(response, operation, partial || answer.reply.usage === null || !isInOrder(answer.reply.body, inputs.length) ? embeddingsReply(all) : answer.reply.body);
     // 10 Settle, by the front door
     if (place.wishes.write && place.exactKey !== null) operation.kept = missing.flatMap((index, i) => this.kept(operation, place, places[index]?.key ?? '', answer.candidate, bought[i]));
   }

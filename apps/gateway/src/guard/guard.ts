@@ -4,7 +4,7 @@ import { planRequest } from '@deja/routing';
 import type { Attempts, Question } from '../attempt/attempts.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { MODERATIONS, moderationCall } from '../moderations/moderations.endpoint.ts';
-import { asModeration, verdictOf } from '../moderations/verdict.ts';
+import { asVerdicts, verdictOf } from '../moderations/verdict.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { AnswerRules } from './answer-rules.ts';
@@ -114,7 +114,7 @@ export class Guard {
     if (verdict.blocked !== null) throw new BlockedByRule(what, `moderation:${verdict.blocked}`);
   }
 
-  private async ask(operation: Operation, policy: NonNullable<Settings['content_safety']['moderation']>, texts: string[], snapshot: RoutingSnapshot): Promise<ReturnType<typeof asModeration>> {
+  private async ask(operation: Operation, policy: NonNullable<Settings['content_safety']['moderation']>, texts: string[], snapshot: RoutingSnapshot): Promise<ReturnType<typeof asVerdicts>> {
     const planned = planRequest(snapshot, { model: policy.model, suits: (deployment) => MODERATIONS.offeredBy(deployment) }, { nowMs: Date.now(), random: Math.random, maxAttempts: 1 });
     const candidate = 'plan' in planned ? planned.plan.candidates[0] : undefined;
     if (candidate === undefined) throw new AttemptFailure('model');
@@ -123,7 +123,7 @@ export class Guard {
     const body = parseJsonBody(Buffer.from(JSON.stringify({ model: candidate.upstreamModel, input: texts })));
     const exchange: Question['exchange'] = (chosen) => moderationCall(chosen, body);
     const reply = await this.attempts.beside(operation, { genAiOperation: MODERATIONS.genAiOperation, stream: false, promptTokens: 0, exchange }, candidate, settings);
-    return asModeration(reply.body);
+    return asVerdicts(reply.body, texts.length);
   }
 
   private rules({ version, settings }: Snapshot): { inspector: Inspector; digest: string } {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { asModeration, verdictOf } from './verdict.ts';
+import { asModeration, asVerdicts, verdictOf } from './verdict.ts';
 
 const result = (categories: Record<string, boolean>, scores: Record<string, number> = {}) => ({ flagged: Object.values(categories).some(Boolean), categories, category_scores: scores });
 
@@ -20,5 +20,14 @@ describe('what a moderation comes to', () => {
 
   test('what is no moderation is malformed', () => {
     for (const body of ['{}', '[]', 'null', '{"results":{}}', '{"results":[1]}', 'x']) expect(() => asModeration(Buffer.from(body))).toThrow(expect.objectContaining({ kind: 'malformed' }));
+  });
+
+  test('a verdict that says less than one sound result for each text is none', () => {
+    const good = { flagged: false, categories: { hate: false }, category_scores: { hate: 0.1 } };
+    const body = (...results: unknown[]) => Buffer.from(JSON.stringify({ results }));
+    expect(asVerdicts(body(good, good), 2)).toHaveLength(2);
+    for (const bad of [body(), body(good), body(good, {}), body(good, { ...good, flagged: 'no' }), body(good, { ...good, category_scores: { hate: '0.99' } }), body(good, { ...good, categories: { hate: 'false' } })]) {
+      expect(() => asVerdicts(bad, 2)).toThrow(expect.objectContaining({ kind: 'malformed' }));
+    }
   });
 });

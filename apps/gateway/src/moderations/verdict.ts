@@ -14,6 +14,15 @@ export function asModeration(body: Buffer): ModerationResult[] {
   return results as ModerationResult[];
 }
 
+/** The same for a verdict that something depends on: one sound result for each text; throws `malformed` when it is less, because that says nothing. */
+export function asVerdicts(body: Buffer, count: number): ModerationResult[] {
+  const results = asModeration(body);
+  const isEach = (value: unknown, type: string): boolean => typeof value === 'object' && value !== null && Object.values(value).every((inner) => typeof inner === type);
+  const sound = results.every(({ flagged, categories, category_scores: scores }) => typeof flagged === 'boolean' && isEach(categories, 'boolean') && (scores === undefined || isEach(scores, 'number')));
+  if (results.length !== count || !sound) throw new AttemptFailure('malformed');
+  return results;
+}
+
 /**
  * What a moderation comes to: the categories that were met, and the one that blocks. A category with a threshold blocks from
  * that score on, whatever the model flags; any other one when the model flags it.

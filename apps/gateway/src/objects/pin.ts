@@ -1,6 +1,6 @@
-import { DejaError, type StoredObject } from '@deja/contracts';
-import { referencedIds } from './references.ts';
-import type { StoredObjects } from './stored-objects.ts';
+import { DejaError } from '@deja/contracts';
+import { referencedIds, type Reference } from './references.ts';
+import type { Known, StoredObjects } from './stored-objects.ts';
 
 /** The account that holds everything a request refers to. */
 export interface Pin {
@@ -14,13 +14,15 @@ export interface Pin {
  * does for an id in a body that it does not know, for an object that is not this tenant's; and when the objects lie in different
  * accounts, because no provider could serve that.
  */
-export async function pinOf(objects: Pick<StoredObjects, 'findAll'>, tenant: string, body: Record<string, unknown>): Promise<Pin | null> {
+export async function pinOf(objects: Pick<StoredObjects, 'findAll' | 'findParts'>, tenant: string, body: Record<string, unknown>): Promise<Pin | null> {
   const references = referencedIds(body);
   if (references.length === 0) return null;
-  const found = await objects.findAll(tenant, references.map(({ id }) => id));
-  let pin: StoredObject | null = null;
-  for (const { id, path } of references) {
-    const object = found.get(id);
+  const idsOf = (arePartsWanted: boolean): string[] => references.filter((reference) => isPart(reference) === arePartsWanted).map(({ id }) => id);
+  const [found, parts] = await Promise.all([objects.findAll(tenant, idsOf(false)), objects.findParts(tenant, idsOf(true))]);
+  let pin: Known | null = null;
+  for (const reference of references) {
+    const { id, path } = reference;
+    const object = (isPart(reference) ? parts : found).get(id);
     if (object === undefined) throw new DejaError('invalid_value', `Invalid value for '${path}': there is no object '${id.slice(0, 64)}'.`, { param: path });
     pin ??= object;
     if (object.provider !== pin.provider || object.credential !== pin.credential) {
@@ -29,3 +31,5 @@ export async function pinOf(objects: Pick<StoredObjects, 'findAll'>, tenant: str
   }
   return pin && { provider: pin.provider, deployment: pin.deployment, credential: pin.credential };
 }
+
+const isPart = ({ kind }: Reference): boolean => kind === 'item' || kind === 'audio';

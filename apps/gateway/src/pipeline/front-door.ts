@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 import { Operation } from '../operation/operation.ts';
+import { RefusedBody } from './body-reader.ts';
 import { sendError } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
 
@@ -70,8 +71,12 @@ export class FrontDoor {
   }
 }
 
-/** The body of a request that is read whole; 400 for one in a form nobody here reads. */
-export function wholeBody(request: FastifyRequest): Buffer {
+/** The body of a request that is read whole; throws what it was refused with, and a 400 for one in a form nobody here reads. */
+export function wholeBody(request: FastifyRequest, operation: Operation): Buffer {
+  if (request.body instanceof RefusedBody) {
+    operation.principal = request.body.principal;
+    throw request.body.error;
+  }
   const encoding = request.raw.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new DejaError('invalid_value', 'Send the body without a content-encoding.', { param: 'content-encoding' });

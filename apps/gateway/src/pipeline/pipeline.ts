@@ -87,7 +87,8 @@ export class Pipeline {
     await this.remember(journey, answer);
     if (answer.kind === 'whole') {
       await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
-      sendWhole(response, operation, answer.reply.body);
+      if (stream) await this.replay(journey, answer.reply.body, stream);
+      else sendWhole(response, operation, answer.reply.body);
     } else if (stream) await this.relay(journey, answer, stream);
     // 10 Settle: on every exit, by the front door; a clean answer is kept for the next one who asks, in the same round trip
     operation.kept = this.answers.prepare(operation, place, answer.candidate, keptReply(answer));
@@ -164,10 +165,15 @@ export class Pipeline {
     return null;
   }
 
-  private async replyFromCache({ endpoint, operation, request, response, snapshot: { settings } }: Journey): Promise<void> {
+  private async replyFromCache(journey: Journey): Promise<void> {
+    const { operation, request, response, snapshot: { settings } } = journey;
     const body = operation.hit?.body ?? Buffer.alloc(0);
     if (!request.stream) return sendWhole(response, operation, body);
-    const stream = new StreamedReply(response, operation, settings);
+    await this.replay(journey, body, new StreamedReply(response, operation, settings));
+  }
+
+  /** A whole reply to a client that wants a stream. */
+  private async replay({ endpoint, request }: Journey, body: Buffer, stream: StreamedReply): Promise<void> {
     for (const event of endpoint.replay(body, request)) await stream.send(event);
     await stream.end('');
   }

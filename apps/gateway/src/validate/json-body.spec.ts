@@ -80,4 +80,20 @@ describe('the request body', () => {
       }),
     );
   });
+
+  test.each([
+    ['{"messages":[{"role":"user","content":"bad","content":"good"}]}', 'content'],
+    ['{"a":{"b":[{"c":1,"d":2,"\\u0063":3}]}}', 'c'],
+    ['{"a":{"__proto__":1,"__proto__":2}}', '__proto__'],
+  ])('an inner object that names a member twice is refused: deja would judge one and a provider might read the other: %s', (text, name) => {
+    expect(() => parseJsonBody(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'invalid_value', param: name }));
+  });
+
+  test('any JSON object without repetition is taken, whatever its strings hold', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+        expect(parseJsonBody(Buffer.from(JSON.stringify(value))).value).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
 });

@@ -28,7 +28,7 @@ const CLOSE_ARRAY = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-/** Parses a JSON object; throws `invalid_json` on anything else, and `invalid_value` when it is nested absurdly deep. */
+/** Parses a JSON object; throws `invalid_json` on anything else, and `invalid_value` when it is nested absurdly deep or an inner object names a member twice. */
 export function parseJsonBody(bytes: Buffer): JsonBody {
   if (bytes.length === 0) throw new DejaError('invalid_json', 'The request has no body; a JSON object is expected.');
   if (!isUtf8(bytes)) throw new DejaError('invalid_json', 'The request body is not valid UTF-8.');
@@ -42,7 +42,48 @@ export function parseJsonBody(bytes: Buffer): JsonBody {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new DejaError('invalid_json', 'The request body must be a JSON object.');
   }
-  return { text, value: value as Record<string, unknown>, members: scanMembers(text) };
+  const { members, named } = scan(text);
+  const body = { text, value: value as Record<string, unknown>, members };
+  // What was given twice at the top level is reduced to the one that counts: the last.
+  if ([...members.values()].some((list) => list.length > 1)) return parseJsonBody(Buffer.from(withMembers(body, {})));
+  if (named !== memberCount(value)) throw ambiguous(text);
+  return body;
+}
+
+/** How many members all objects of a parsed value have together. Its depth is bounded by the scan. */
+function memberCount(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + memberCount(item), 0);
+  let count = 0;
+  for (const inner of Object.values(value)) count += 1 + memberCount(inner);
+  return count;
+}
+
+/** Deja would judge one of the values and a provider might read the other. At the top level only one goes on; deeper, nobody means it. */
+function ambiguous(text: string): DejaError {
+  const name = nameGivenTwice(text);
+  return new DejaError('invalid_value', `An object in the request body has the member ${JSON.stringify(name.slice(0, 64))} twice: give it once.`, { param: name.slice(0, 64) });
+}
+
+function nameGivenTwice(text: string): string {
+  const open: (Set<string> | null)[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === OPEN_OBJECT) open.push(new Set());
+    else if (c === OPEN_ARRAY) open.push(null);
+    else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) open.pop();
+    else if (c === QUOTE) {
+      const close = endOfString(text, i);
+      const names = open.at(-1);
+      if (names && open.length > 1 && /^\s*:/.test(text.slice(close + 1, close + 64))) {
+        const name = JSON.parse(text.slice(i, close + 1)) as string;
+        if (names.has(name)) return name;
+        names.add(name);
+      }
+      i = close;
+    }
+  }
+  return '';
 }
 
 /** V8's message may quote the body; only the position is worth telling. */
@@ -52,8 +93,12 @@ function jsonComplaint(cause: unknown): string {
 }
 
 /** Finds the top-level members of an object that `JSON.parse` has accepted. One pass over the text, no copies. */
-export function scanMembers(text: string): Map<string, JsonMember[]> {
+export const scanMembers = (text: string): Map<string, JsonMember[]> => scan(text).members;
+
+/** Also counts the members of all objects, at every depth, as the text names them. */
+function scan(text: string): { members: Map<string, JsonMember[]>; named: number } {
   const members = new Map<string, JsonMember[]>();
+  let named = 0;
   let depth = 0;
   let start = -1;
   let name = '';
@@ -69,8 +114,9 @@ export function scanMembers(text: string): Map<string, JsonMember[]> {
       i = close;
     } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
       if (++depth > MAX_DEPTH) throw new DejaError('invalid_value', `The request body is nested deeper than ${MAX_DEPTH} levels.`);
-    } else if (c === COLON && depth === 1) {
-      valueStart = i + 1;
+    } else if (c === COLON) {
+      named++;
+      if (depth === 1) valueStart = i + 1;
     } else if (depth === 1 && start >= 0 && (c === COMMA || c === CLOSE_OBJECT)) {
       const list = members.get(name);
       const member = { start, valueStart, end: i };
@@ -80,7 +126,7 @@ export function scanMembers(text: string): Map<string, JsonMember[]> {
       if (c === CLOSE_OBJECT) depth--;
     } else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) depth--;
   }
-  return members;
+  return { members, named };
 }
 
 /** Index of the quote that ends the string which begins at `open`. */

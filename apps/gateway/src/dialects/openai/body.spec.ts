@@ -104,6 +104,16 @@ function memberText(body: JsonBody, name: string): string | undefined {
   return member && body.text.slice(member.start, member.end).trim();
 }
 
+/** Inner objects that name a member twice never get so far. */
+function unambiguous(text: string): JsonBody {
+  try {
+    return parse(text);
+  } catch {
+    fc.pre(false);
+    throw new Error('not reached');
+  }
+}
+
 describe('for any body, any server and any endpoint', () => {
   const options = fc.record({
     upstreamModel: fc.string(),
@@ -116,7 +126,7 @@ describe('for any body, any server and any endpoint', () => {
   test('exactly the intended members are there, and what was not to change survives byte for byte', () => {
     fc.assert(
       fc.property(members, fc.constantFrom('', ' ', '\n\t'), options, (list, space, o) => {
-        const body = parse(`{${list.map(([name, value]) => `${space}${JSON.stringify(name)}${space}:${space}${value}${space}`).join(',')}}`);
+        const body = unambiguous(`{${list.map(([name, value]) => `${space}${JSON.stringify(name)}${space}:${space}${value}${space}`).join(',')}}`);
         const result = parse(openAiBody(body, o).text);
         const { values, touched } = intended(body, o);
         expect(new Map(Object.entries(result.value))).toEqual(values);

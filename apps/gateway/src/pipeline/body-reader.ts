@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http';
+import { DejaError, type Principal } from '@deja/contracts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { checkSize, validationFor } from '../validate/validator.ts';
+
+/** A body of at most this size is read before anybody asks whose it is; it weighs no more than the headers may. */
+const SMALL_BYTES = 64 * 1024;
+
+/** A body that was not read, or not to its end: why, and whose it is where that is known. */
+export class RefusedBody {
+  constructor(
+    readonly error: DejaError,
+    readonly principal: Principal | null,
+  ) {}
+}
+
+/** Reads the bodies of requests: a large one, or one of unknown length, only for a key that may send it, and never more than it may send. */
+export class BodyReader {
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly routing: RoutingTable,
+  ) {}
+
+  /** Never rejects with a DejaError: what is refused is an operation, too, and is told to the client as one. */
+  async read(request: IncomingMessage): Promise<Buffer | RefusedBody> {
+    const length = request.headers['content-length'] === undefined ? null : Number(request.headers['content-length']);
+    if (length !== null && length <= SMALL_BYTES) return collect(request, SMALL_BYTES);
+    let principal: Principal | null = null;
+    try {
+      principal = await this.keys.authenticate(request.headers);
+      const rules = validationFor(principal, this.routing.snapshot());
+      if (length !== null) checkSize(length, rules);
+      return await collect(request, rules.max_body_bytes);
+    } catch (error) {
+      if (!(error instanceof DejaError)) throw error;
+      request.resume(); // dropped as it comes, so that the client hears the answer
+      return new RefusedBody(error, principal);
+    }
+  }
+}
+
+async function collect(request: IncomingMessage, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > most) throw new DejaError('request_too_large', `The request body has more than ${most} bytes, which is the most allowed.`);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+}
