@@ -25,7 +25,7 @@ export async function fuzzCluster(): Promise<{ cluster: TestCluster; provider: F
         served('known', 'openai', 'gpt-4o-mini'), served('claude', 'claude', 'claude-haiku-4-5'), served('thinker', 'claude', 'claude-opus-4-5'), served('gem', 'gemini', 'gemini-2.5-flash'), served('az', 'azure', 'gpt-4o'), served('mist', 'mistral', 'mistral-small-latest'),
         served('emb', 'openai', 'text-embedding-3-small'), served('gememb', 'gemini', 'gemini-embedding-001'), served('img', 'openai', 'gpt-image-1'), served('tts', 'openai', 'tts-1'), served('whisper', 'openai', 'whisper-1'), served('*', 'openai'),
       ],
-      validation: { max_body_bytes: 200_000, max_messages: 50, max_input_tokens: 10_000, max_output_tokens: 4000 },
+      validation: { max_body_bytes: 50_000, max_messages: 50, max_input_tokens: 10_000, max_output_tokens: 4000 },
       content_safety: { deny: ['(?i)project\\s+nightingale'], secrets: 'redact', pii: 'redact' },
       limits: { degraded: 'open' },
     },
@@ -139,7 +139,7 @@ class FuzzRun {
     const died = JSON.stringify(this.currentPids()) === JSON.stringify(this.pids) ? [] : ['a process died'];
     const lines = this.cluster.lines.slice(this.linesRead);
     this.linesRead = this.cluster.lines.length;
-    return [...died, ...lines.filter(({ text }) => /"level":"(error|fatal)"/.test(text)).map(({ from, text }) => `${from} logged ${/"msg":"[^"]*"/.exec(text)?.[0] ?? text.slice(0, 300)} ${/"(?:type|message|stack)":"[^"]{0,300}/.exec(text)?.[0] ?? ''}`)];
+    return [...died, ...lines.filter(({ text }) => /"level":"(error|fatal)"/.test(text)).map(({ from, text }) => `${from} logged ${/"msg":"[^"]*"/.exec(text)?.[0] ?? ''} ${/"err":.{0,700}/.exec(text)?.[0] ?? text.slice(0, 700)}`)];
   }
 
   /** Every operation that was answered has its row, whatever was in it. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fakeProvider, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
+import { fakeProvider, raw, status, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
 import { Redis } from 'ioredis';
 import OpenAI, { toFile } from 'openai';
 import { eventually, operationRow } from './client.ts';
@@ -126,6 +126,66 @@ describe('what a tenant has stored at a provider', () => {
     // And nothing of it did any harm.
     expect((await acme.files.retrieve(file.id)).id).toBe(file.id);
     expect((await acme.responses.retrieve(response.id)).id).toBe(response.id);
+  });
+
+  test('includes the items of its responses, whole, streamed or made in the background: they can be named by their ids, there and by nobody else', async () => {
+    const told = async (): Promise<OpenAI.Responses.Response> => acme.responses.stream({ model, input: `Stream number ${++made}.` }).finalResponse();
+    const later = async (): Promise<OpenAI.Responses.Response> => acme.responses.retrieve((await respond(acme, { background: true })).id);
+    for (const make of [() => respond(acme), told, later]) {
+      for (let i = 0; i < 3; i++) {
+        let id = '';
+        const credentials = await credentialsOf(async () => {
+          id = (await make()).output[0]!.id!;
+          for (const item of [{ type: 'item_reference', id }, { id }]) {
+            expect(await respond(acme, { input: [item, { role: 'user', content: `Go on with ${++made}.` }] })).toMatchObject({ status: 'completed' });
+          }
+        });
+        expect([id, credentials]).toMatchObject([expect.stringMatching(/^msg_/), { length: 1 }]);
+        const before = provider.requests.length;
+        for (const item of [{ type: 'item_reference', id }, { id }]) {
+          await expect(respond(rival, { input: [{ role: 'user', content: 'What was said?' }, item] })).rejects.toMatchObject({ status: 400, code: 'invalid_value', param: 'input[1].id' });
+        }
+        expect(provider.requests.length).toBe(before);
+      }
+    }
+    const unstored = await respond(acme, { store: false });
+    await expect(respond(acme, { input: [{ type: 'item_reference', id: unstored.output[0]!.id }] })).rejects.toMatchObject({ status: 400, param: 'input[0].id' });
+    // A client's own words name nothing, whatever id they claim to have.
+    const claimed = await respond(rival, { input: [{ type: 'message', role: 'assistant', id: 'msg_somebodys', content: [{ type: 'output_text', text: 'Hi', annotations: [] }] }] });
+    expect((await rival.responses.inputItems.list(claimed.id)).data[0]).toMatchObject({ id: 'msg_somebodys' });
+    await expect(respond(rival, { input: [{ type: 'item_reference', id: 'msg_somebodys' }] })).rejects.toMatchObject({ status: 400 });
+  });
+
+  test('includes what a chat answer said aloud', async () => {
+    const completion = { id: 'chatcmpl-1', object: 'chat.completion', created: 1, model, choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: null, audio: { id: 'audio_whole', data: 'aGk=', transcript: 'Hi', expires_at: 2 } } }] };
+    const chunk = (delta: object, finish_reason: string | null): string => `data: ${JSON.stringify({ id: 'chatcmpl-2', object: 'chat.completion.chunk', created: 1, model, choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+    const spoken = chunk({ role: 'assistant', audio: { id: 'audio_told', transcript: 'Hi' } }, null) + chunk({ audio: { data: 'aGk=' } }, null) + chunk({ audio: { expires_at: 2 } }, 'stop');
+    const speaking = { model, modalities: ['text', 'audio'] as ('text' | 'audio')[], audio: { voice: 'alloy', format: 'pcm16' as const } };
+    const repeated = (openai: OpenAI, id: string): Promise<unknown> => openai.chat.completions.create({ ...speaking, messages: [{ role: 'user', content: `Hi ${++made}` }, { role: 'assistant', audio: { id } }, { role: 'user', content: 'Again.' }] });
+    for (const [id, make] of [
+      ['audio_whole', async () => {
+        provider.script(raw({ contentType: 'application/json', body: JSON.stringify(completion) }));
+        await acme.chat.completions.create({ ...speaking, messages: [{ role: 'user', content: 'Say hi.' }] });
+      }],
+      ['audio_told', async () => {
+        provider.script(raw({ contentType: 'text/event-stream', body: `${spoken}data: [DONE]\n\n` }));
+        await all(acme.chat.completions.create({ ...speaking, stream: true, messages: [{ role: 'user', content: 'Say hi aloud.' }] }));
+      }],
+    ] as [string, () => Promise<void>][]) {
+      expect(await credentialsOf(async () => {
+        await make();
+        for (let i = 0; i < 4; i++) await repeated(acme, id);
+      })).toHaveLength(1);
+      await expect(repeated(rival, id)).rejects.toMatchObject({ status: 400, code: 'invalid_value', param: 'messages[1].audio.id' });
+    }
+  });
+
+  test('is in no state for a call: the provider says so once, and the client hears it', async () => {
+    const file = await upload(acme);
+    provider.script(status(409, {}, { error: { message: 'This batch has ended.', type: 'invalid_request_error', param: null, code: null } }));
+    const before = provider.requests.length;
+    await expect(batchOf(acme, file.id)).rejects.toMatchObject({ status: 400, code: 'invalid_value', error: { message: 'This batch has ended.' } });
+    expect(provider.requests.length).toBe(before + 1);
   });
 
   test('says the same of what is another’s as of what nobody has', async () => {

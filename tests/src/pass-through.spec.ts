@@ -124,6 +124,25 @@ describe('an upload', () => {
     expect(provider.requests.filter(({ finishedAtMs }) => finishedAtMs !== null)).toEqual([]);
   });
 
+  test('of a file without its purpose, with two, or without the file is refused before the provider has it all', async () => {
+    const big = randomBytes(2 * 1024 * 1024);
+    const purpose = field('purpose', 'batch');
+    for (const content of [Buffer.from('{}'), big]) {
+      for (const [parts, code, param] of [
+        [[fileHead('file', 'a.jsonl'), content, '\r\n', field('note', 'x')], 'missing_required_parameter', 'purpose'],
+        [[purpose, fileHead('file', 'a.jsonl'), content, '\r\n', field('purpose', 'vision')], 'invalid_value', 'purpose'],
+        [[purpose, fileHead('files', 'a.jsonl'), content, '\r\n', purpose.replace('purpose', 'note')], 'missing_required_parameter', 'file'],
+      ] as const) {
+        const { sending, write, reply } = form('files');
+        for (const part of parts) await write(part);
+        sending.end(END.slice(2));
+        expect(await reply).toMatchObject({ status: 400, json: { error: { code, param } } });
+      }
+    }
+    await eventually('nothing to be under way', () => provider.inFlight === 0);
+    expect(provider.requests.filter(({ finishedAtMs }) => finishedAtMs !== null)).toEqual([]);
+  });
+
   test('cannot slip a model past a key that may not use it', async () => {
     const key = await newKey(cluster, 'narrow', { models: ['ears'] });
     const audio = randomBytes(2 * 1024 * 1024);
@@ -178,6 +197,14 @@ describe('a download', () => {
     }
     expect(sha256(Buffer.concat(got))).toBe(sha256(Buffer.concat(pieces)));
     expect(await rowOf(response.headers.get('x-request-id'))).toMatchObject({ endpoint: 'audio/speech', status: 200, outcome: 'ok', cache: 'BYPASS', cost_nano_usd: null });
+  });
+
+  test('is not lost over a header that cannot be sent on, and is never taken for a page', async () => {
+    const body = randomBytes(100);
+    provider.script({ raw: { contentType: 'audio/mpeg', headers: { 'content-disposition': 'attachment; filename="h\u00f6r.mp3"', 'openai-version': '2020-10-01' }, body: [body] } });
+    const response = await sdk(cluster).audio.speech.create({ model: 'tts-1', voice: 'alloy', input: 'Listen.' });
+    expect([response.status, response.headers.get('content-disposition'), response.headers.get('openai-version'), response.headers.get('x-content-type-options')]).toEqual([200, null, '2020-10-01', 'nosniff']);
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(body);
   });
 
   test('that breaks off looks broken to the client, and is an error in the ledger', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { answer, chunks, fakeProvider, testCluster, toolCalls, type FakeProvider, type TestCluster } from '@deja/testing';
+import { answer, chunks, fakeProvider, raw, testCluster, toolCalls, type FakeProvider, type TestCluster } from '@deja/testing';
 import OpenAI from 'openai';
 import { ask, attemptRows, chat, operationRow, post, sdk, type OperationRow, type Raw } from './client.ts';
 import { configUnder, githubToken, putInForce } from './content-rules.ts';
@@ -71,6 +71,11 @@ describe('a prompt that meets a rule which blocks', () => {
       expect(await rowOf(reply.headers)).toMatchObject({ endpoint: path, outcome: 'blocked' });
     }
     expect(provider.requests).toEqual([]);
+  });
+
+  test('is said to stand where it stands', async () => {
+    const tools = [{ type: 'function', function: { name: 'f', description: githubToken(8) } }];
+    expect((await post(cluster, chat('Hello.', { tools }))).json.error).toMatchObject({ param: 'tools' });
   });
 
   test('is an error of the SDK’s own class, with its code', async () => {
@@ -226,6 +231,30 @@ describe('an answer that meets a rule', () => {
     expect(await rowOf(response.headers)).toMatchObject({ endpoint: 'responses', outcome: 'ok', safety_flags: ['github_token'], usage_source: 'upstream' });
   });
 
+  test('comes whole where the stream stops without saying why', async () => {
+    provider.script(raw({ contentType: 'text/event-stream', body: [secret.slice(0, 9), secret.slice(9)].map((content) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model, choices: [{ index: 0, delta: { content } }] })}\n\n`).join('') + 'data: [DONE]\n\n' }));
+    expect((await streamed('And without an end?')).text).toBe('[redacted:github_token]');
+  });
+
+  test('is treated in what was heard in a recording, whole and in a stream', async () => {
+    const { transcriptions, translations } = sdk(cluster).audio;
+    const file = await OpenAI.toFile(Buffer.from('RIFF'), 'a.wav');
+    const heard = (): void => provider.script(chunks(['It is ', secret.slice(0, 9), secret.slice(9), '.']));
+    const expected = 'It is [redacted:github_token].';
+    heard();
+    const { data, response } = await transcriptions.create({ model: 'whisper-1', file, response_format: 'verbose_json' }).withResponse();
+    expect(data).toMatchObject({ text: expected, segments: [] });
+    expect(await rowOf(response.headers)).toMatchObject({ endpoint: 'audio/transcriptions', outcome: 'ok', safety_flags: ['github_token'] });
+    heard();
+    expect(await translations.create({ model: 'whisper-1', file, response_format: 'text' })).toBe(`${expected}\n`);
+    heard();
+    const events: object[] = [];
+    for await (const event of await transcriptions.create({ model: 'gpt-4o-transcribe', file, stream: true })) events.push(event);
+    expect(events).toMatchObject([{ type: 'transcript.text.done', text: expected }]);
+    provider.script(answer('In the end the butler did it.'));
+    expect(await transcriptions.create({ model: 'whisper-1', file }).catch((error: unknown) => error)).toMatchObject({ status: 400, code: 'content_policy_violation' });
+  });
+
   test('of legacy completions is treated alike, whole and in a stream', async () => {
     const openai = sdk(cluster);
     provider.script(answer(`It is ${secret}, I think.`), chunks(['It is ', secret.slice(0, 20), secret.slice(20), ', I think.']));
@@ -256,6 +285,11 @@ function placesFor(secret: string): [path: string, body: object][] {
   return [
     ['chat/completions', { model, messages: [{ role: 'user', content: [{ type: 'text', text: 'First part.' }, { type: 'text', text }] }] }],
     ['chat/completions', { model, messages: [{ role: 'system', content: text }, asked] }],
+    ['chat/completions', { model, messages: [asked], tools: [{ type: 'function', function: { name: 'login', description: text, parameters: { type: 'object', properties: {} } } }] }],
+    ['chat/completions', { model, messages: [asked], response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object', properties: { id: { type: 'string', description: text } } } } } }],
+    ['chat/completions', { model, messages: [asked], prediction: { type: 'content', content: text } }],
+    ['chat/completions', { model, messages: [asked], x_own: { note: text } }],
+    ['chat/completions', { model, messages: [asked, { role: 'assistant', content: null, tool_calls: [{ ...call, function: { name: 'login', arguments: call.function.arguments.replace('ghp', '\\u0067hp') } }] }, { role: 'tool', tool_call_id: 'call_1', content: 'ok' }] }],
     ['chat/completions', { model, messages: [asked, { role: 'assistant', content: null, tool_calls: [call] }, { role: 'tool', tool_call_id: 'call_1', content: 'ok' }] }],
     ['chat/completions', { model, messages: [asked, { role: 'assistant', content: null, tool_calls: [{ ...call, function: { name: 'login', arguments: '{}' } }] }, { role: 'tool', tool_call_id: 'call_1', content: `{"token":"${secret}"}` }] }],
     ['responses', { model, input: text }],

@@ -22,6 +22,8 @@ export class ErrorFilter implements ExceptionFilter {
     if (status === 404 || status === 405) return new DejaError('not_found', 'There is nothing at this address. The API is under /v1.');
     if (status === 413) return new DejaError('request_too_large', 'The request body is larger than this gateway accepts.');
     if (status === 415) return new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
+    // A client that left while its body was read: nobody hears of it, and nothing is wrong here.
+    if ((exception as { code?: unknown } | null)?.code === 'ECONNRESET') return new DejaError('invalid_value', 'The request did not arrive whole.', { cause: exception });
     if (status !== null && status < 500) return new DejaError('invalid_value', 'The request could not be read.', { cause: exception });
     this.runtime.logger.error({ err: exception }, 'a request failed outside the pipeline');
     return new DejaError('internal_error', 'The gateway failed to handle this request.', { cause: exception });

@@ -1,7 +1,17 @@
 import type { Usage } from '@deja/contracts';
 import type { SseEvent } from '../dialects/sse.ts';
+import type { AnswerPart } from '../objects/stored-objects.ts';
 import type { ReadFailure } from './failure.ts';
 import type { UpstreamReply } from './upstream.ts';
+
+/** Ids by which later calls may name an answer that the provider keeps, and parts of it. */
+export interface StoredIds {
+  /** null: it is kept under no id, or under none that is known yet. */
+  response: string | null;
+  parts: readonly AnswerPart[];
+}
+
+export const NOTHING_STORED: StoredIds = Object.freeze({ response: null, parts: [] });
 
 /** A whole reply as the next one who asks would get it. */
 export interface KeptReply {
@@ -21,8 +31,8 @@ export interface WholeReply extends KeptReply {
   producedChars: number;
   /** What it says, for a moderation model. */
   text: string;
-  /** Id under which the provider keeps it, for later calls; null or absent when it does not. */
-  storedId?: string | null;
+  /** Absent where nothing is kept. */
+  storedIds?: StoredIds;
   /** It was only begun: what it uses is known later. */
   underWay?: boolean;
   /** The rule of content safety that keeps this answer from the client. */
@@ -49,8 +59,8 @@ export interface StreamReader {
   readonly closing: string;
   readonly usage: Usage | null;
   readonly producedChars: number;
-  /** Id under which the provider keeps the answer; null until it is known, and where it does not. */
-  readonly storedId: string | null;
+  /** Those that were told so far. */
+  readonly storedIds: StoredIds;
   /** What the answer has said since the last call of this, for a moderation model. */
   takeText(): string;
   /** The answer put together; null when there was none. */

@@ -1,4 +1,5 @@
-import { SseParser, type SseEvent } from '../dialects/sse.ts';
+import { DejaError } from '@deja/contracts';
+import { SseParser } from '../dialects/sse.ts';
 import type { StreamReader } from './exchange.ts';
 import { AttemptFailure } from './failure.ts';
 
@@ -59,12 +60,12 @@ export class RelayedStream {
     const read = await this.source.next();
     if (read.done) {
       this.done = true;
-      return this.reader.finish();
+      return sound(() => this.reader.finish());
     }
     let text = '';
     let content = false;
-    for (const event of this.parse(read.value)) {
-      const relayed = this.reader.push(event);
+    for (const event of sound(() => this.parser.push(read.value))) {
+      const relayed = sound(() => this.reader.push(event));
       text += relayed.text;
       content ||= relayed.content;
       if (this.reader.ended) {
@@ -74,12 +75,13 @@ export class RelayedStream {
     }
     return { text, content };
   }
+}
 
-  private parse(bytes: Uint8Array): SseEvent[] {
-    try {
-      return this.parser.push(bytes);
-    } catch (cause) {
-      throw new AttemptFailure('malformed', { cause });
-    }
+/** What a provider's bytes mean. Whatever our reading of them trips over is no answer, and told as that. */
+function sound<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof AttemptFailure || error instanceof DejaError ? error : new AttemptFailure('malformed', { cause: error });
   }
 }

@@ -10,6 +10,7 @@ import { replyUsage } from '../dialects/openai/usage.ts';
 import { simulate } from '../dialects/simulated.ts';
 import type { ExchangeContext } from '../pipeline/endpoint.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
+import { audioIds } from './audio-ids.ts';
 import type { ChatQuestion } from './chat-question.ts';
 import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source.ts';
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';
@@ -99,6 +100,7 @@ export function wholeChatReply(call: ChatCall, reply: Buffer): WholeReply {
     usage: call.usageIn(completion),
     producedChars: JSON.stringify(completion.choices).length,
     text: spokenText(completion),
+    storedIds: { response: null, parts: audioIds(completion.choices.map(({ message }) => message)) },
   };
 }
 

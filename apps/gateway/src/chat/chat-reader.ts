@@ -1,9 +1,10 @@
 import type { Usage } from '@deja/contracts';
-import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { NOTHING_STORED, type KeptReply, type Relayed, type StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import { scanMembers, withMembers } from '../validate/json-body.ts';
+import { audioIds } from './audio-ids.ts';
 import { CompletionAssembler } from './completion-stream.ts';
 import { isComplete, isStorable } from './completion.ts';
 import type { ChatCall } from './chat-exchange.ts';
@@ -12,7 +13,7 @@ import type { ChunkSource, SourcedChunk } from './chunk-source.ts';
 /** A chat stream for a client of chat completions. */
 export class ChatReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
-  readonly storedId = null;
+  storedIds = NOTHING_STORED;
   private readonly assembler = new CompletionAssembler();
 
   constructor(
@@ -64,9 +65,16 @@ export class ChatReader implements StreamReader {
         content = true;
         this.transcript.add(spoken(chunk));
       }
+      this.noteAudio(chunk);
       text += sseEvent(this.includeUsage ? json : withoutUsage(chunk, json));
     }
     return { text, content };
+  }
+
+  /** The id comes with the first piece of sound. */
+  private noteAudio(chunk: unknown): void {
+    const ids = audioIds((chunk as { choices: { delta?: unknown }[] }).choices.map(({ delta }) => delta));
+    if (ids.length > 0) this.storedIds = { response: null, parts: [...this.storedIds.parts, ...ids] };
   }
 }
 

@@ -14,7 +14,6 @@ export const CHAT: Endpoint<ChatRequest> = {
   genAiOperation: 'chat',
   defaultModel: null,
   textMembers: ['messages'],
-  storesAnswers: false,
   parse: parseChatRequest,
   unsuited: (request, candidate) => unsuitedForChat(request.value, candidate),
   eligibility: (request) => eligibility(request.body),

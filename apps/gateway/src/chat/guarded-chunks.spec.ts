@@ -44,6 +44,69 @@ describe('content rules over a streamed chat answer', () => {
   });
 });
 
+describe('a stream under content rules that is not as OpenAI would send it', () => {
+  interface Sent {
+    id: string;
+    model: string;
+    created: number;
+    choices: { index: number; delta: { content?: string }; finish_reason: string | null; logprobs?: unknown }[];
+  }
+
+  function redacting(): GuardedChunks {
+    const rules = noSafetyRules();
+    return new GuardedChunks(new OpenAiChunks(), new AnswerRules(new Inspector({ ...rules, answers: { ...rules.answers, email: 'redact' } }), () => undefined));
+  }
+
+  /** What a client gets of these choices, each in a chunk of its own, before [DONE]. */
+  function sent(choices: object[]): Sent[] {
+    const source = redacting();
+    const events = [...choices.map((choice) => ({ event: null, data: JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 7, model: 'm', choices: [choice] }) })), DONE];
+    return events.flatMap((event) => source.push(event)).map(({ text }) => JSON.parse(text) as Sent);
+  }
+  const saidBy = (chunks: Sent[], index: number): string => chunks.flatMap(({ choices }) => choices.filter((choice) => choice.index === index).map(({ delta }) => delta.content ?? '')).join('');
+
+  test('loses nothing where no choice says why it ended, whatever its index', () => {
+    for (const index of [0, 5, -1]) {
+      const chunks = sent([{ index, delta: { content: 'To ' } }, { index, delta: { content: MAIL } }]);
+      expect(saidBy(chunks, index)).toBe('To [redacted:email]');
+      expect(chunks.at(-1)).toMatchObject({ id: 'c', created: 7, model: 'm', choices: [{ index, finish_reason: null }] });
+    }
+  });
+
+  test('loses nothing of a choice that goes on after its end, or of one that has none', () => {
+    const chunks = sent([{ index: 0, delta: { content: 'One' }, finish_reason: 'stop' }, { index: 1, delta: { content: `Two ${MAIL}` } }, { index: 0, delta: { content: ' more' } }]);
+    expect([saidBy(chunks, 0), saidBy(chunks, 1)]).toEqual(['One more', 'Two [redacted:email]']);
+  });
+
+  test('a delta that is no object, and an index that is no number, are refused', () => {
+    for (const choice of [{ index: 0, delta: 'f' }, { index: 0, delta: ['f'] }, { index: '0', delta: { content: 'f' } }]) expect(() => sent([choice])).toThrow(expect.objectContaining({ kind: 'malformed' }));
+  });
+
+  test.each<[string, (piece: string) => object]>([
+    ['reasoning', (reasoning) => ({ reasoning })],
+    ['the legacy function call', (piece) => ({ function_call: { arguments: piece } })],
+    ['a tool call', (piece) => ({ tool_calls: [{ index: 2, type: 'function', function: { arguments: piece } }] })],
+    ['a transcript of sound', (transcript) => ({ audio: { transcript } })],
+    ['details of reasoning', (text) => ({ reasoning_details: [{ type: 'reasoning.text', index: 1, text }] })],
+    ['content in parts', (text) => ({ content: [{ type: 'text', text }] })],
+    ['thoughts in parts', (text) => ({ content: [{ type: 'thinking', thinking: [{ type: 'text', text }] }] })],
+  ])('is treated in %s too, wherever it is cut', (_, delta) => {
+    const text = JSON.stringify(sent(['It is ', MAIL.slice(0, 5), MAIL.slice(5)].map((piece) => ({ index: 0, delta: delta(piece) }))));
+    expect(text).not.toContain(MAIL.slice(0, 5));
+    const reader = new ChatReader(redacting(), false, () => null, new Transcript(false));
+    for (const piece of ['It is ', MAIL.slice(0, 5), MAIL.slice(5)]) reader.push(chunk(delta(piece) as Record<string, unknown>));
+    reader.push(chunk({}, 'stop'));
+    const last = JSON.stringify((JSON.parse(reader.kept()!.body.toString()) as { choices: object[] }).choices);
+    expect(last).toContain('[redacted:email]');
+    expect(last).not.toContain(MAIL.slice(0, 5));
+  });
+
+  test('tells no log probabilities, and what comes whole is treated whole', () => {
+    const [first] = sent([{ index: 0, delta: { annotations: [{ type: 'url_citation', url_citation: { title: MAIL } }] }, logprobs: { content: [{ token: 'ann' }] } }]);
+    expect(first!.choices[0]).toMatchObject({ logprobs: null, delta: { annotations: [{ url_citation: { title: '[redacted:email]' } }] } });
+  });
+});
+
 describe('a chat stream', () => {
   const read = (includeUsage: boolean) => new ChatReader(new OpenAiChunks(), includeUsage, () => null, new Transcript(false));
 

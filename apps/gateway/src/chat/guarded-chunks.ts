@@ -1,22 +1,21 @@
 import type { SseEvent } from '../dialects/sse.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import { sourced, type ChunkSource, type SourcedChunk } from './chunk-source.ts';
-import { SPOKEN, TOOL_INPUTS } from './guarded-completion.ts';
+import { GuardedDelta } from './guarded-delta.ts';
 
 type Fields = Record<string, unknown>;
 interface GuardedChunk {
-  choices?: { index?: number; delta?: Fields; finish_reason?: string | null }[];
-}
-interface HeldText {
-  push(piece: string): string;
-  flush(): string;
+  choices?: { index?: number | null; delta?: unknown; finish_reason?: string | null; [field: string]: unknown }[];
+  [field: string]: unknown;
 }
 
-/** The same chunks with the content rules applied to what they say, and to what they hand to tools. A sentence is held back until it is whole. */
+/** The same chunks with the content rules applied to every text in them. A sentence is held back until it is whole, and its end until the choice has ended, or the stream. */
 export class GuardedChunks implements ChunkSource {
-  /** By choice, then by where in its delta the text stands. */
-  private readonly texts = new Map<number, Map<string, HeldText>>();
+  private readonly deltas = new Map<number, GuardedDelta>();
+  /** Of the last chunk, what is not its choices: a chunk made here has the same. */
+  private head: Fields = {};
   private withheld = 0;
+  private flushed = false;
 
   constructor(
     private readonly source: ChunkSource,
@@ -32,60 +31,48 @@ export class GuardedChunks implements ChunkSource {
   }
 
   push(event: SseEvent): SourcedChunk[] {
-    return this.source.push(event).map((sourcedChunk) => this.treat(sourcedChunk));
+    const chunks = this.source.push(event).map((given) => this.treat(given));
+    return this.source.ended ? [...chunks, ...this.rest()] : chunks;
   }
 
   finish(): SourcedChunk[] {
-    return this.source.finish().map((sourcedChunk) => this.treat(sourcedChunk));
+    return [...this.source.finish().map((given) => this.treat(given)), ...this.rest()];
   }
 
   private treat(given: SourcedChunk): SourcedChunk {
     const chunk = given.chunk as GuardedChunk | null;
-    if (!Array.isArray(chunk?.choices) || chunk.choices.length === 0) return given;
-    const choices = chunk.choices.map((choice) => {
-      const index = choice.index ?? 0;
-      const delta: Fields = { ...choice.delta };
-      for (const field of SPOKEN) if (typeof delta[field] === 'string') delta[field] = this.take(index, field, delta[field]);
-      if (Array.isArray(delta['tool_calls'])) delta['tool_calls'] = delta['tool_calls'].map((call: unknown) => this.treatCall(index, call));
-      // The last chunk of a choice brings what was held back.
-      if (typeof choice.finish_reason === 'string') this.flush(index, delta);
-      return { ...choice, delta };
-    });
-    return sourced({ ...chunk, choices });
+    if (!Array.isArray(chunk?.choices)) return given;
+    const { choices: said, ...fields } = chunk;
+    const head = this.rules.withoutTokens(this.rules.all<Fields>(fields));
+    const { usage: _usage, ...lasting } = head;
+    this.head = { ...lasting, ...('usage' in head && { usage: null }) };
+    if (said.length === 0) return head === fields ? given : sourced({ ...head, choices: said });
+    return sourced({ ...head, choices: said.map((choice) => this.choice(choice)) });
   }
 
-  private treatCall(choice: number, given: unknown): unknown {
-    const call = (given ?? {}) as Fields;
-    const treated = { ...call };
-    for (const [member, field] of TOOL_INPUTS) {
-      const tool = call[member] as Fields | null | undefined;
-      const piece = tool?.[field];
-      if (typeof piece === 'string') treated[member] = { ...tool, [field]: this.take(choice, `${Number(call['index'] ?? 0)} ${member} ${field}`, piece) };
+  private choice({ delta: said, ...choice }: NonNullable<GuardedChunk['choices']>[number]): Fields {
+    const held = this.held(choice.index ?? 0);
+    const delta = held.push(said);
+    // The last chunk of a choice brings what was held back.
+    if (typeof choice.finish_reason === 'string') held.flush(delta);
+    return { ...this.rules.withoutTokens(this.rules.all<Fields>(choice)), delta };
+  }
+
+  private held(index: number): GuardedDelta {
+    const held = this.deltas.get(index) ?? new GuardedDelta(this.rules, (chars) => (this.withheld += chars));
+    this.deltas.set(index, held);
+    return held;
+  }
+
+  /** What is still held at the end of the stream: of choices that never said why they ended, or that went on afterwards. */
+  private rest(): SourcedChunk[] {
+    if (this.flushed) return [];
+    this.flushed = true;
+    const chunks: SourcedChunk[] = [];
+    for (const [index, held] of this.deltas) {
+      const delta: Fields = {};
+      if (held.flush(delta)) chunks.push(sourced({ ...this.head, choices: [{ index, delta, finish_reason: null }] }));
     }
-    return treated;
-  }
-
-  private take(choice: number, place: string, piece: string): string {
-    const texts = this.texts.get(choice) ?? new Map<string, HeldText>();
-    this.texts.set(choice, texts);
-    const text = texts.get(place) ?? this.rules.pieces();
-    texts.set(place, text);
-    this.withheld += piece.length; // before the rules see it: what they block was produced all the same
-    return this.given(text.push(piece));
-  }
-
-  private flush(choice: number, delta: Fields): void {
-    for (const [place, held] of this.texts.get(choice) ?? []) {
-      const text = this.given(held.flush());
-      if (text === '') continue;
-      const [index, member, field] = place.split(' ');
-      if (member === undefined || field === undefined) delta[place] = typeof delta[place] === 'string' ? delta[place] + text : text;
-      else delta['tool_calls'] = [...((delta['tool_calls'] as unknown[] | undefined) ?? []), { index: Number(index), [member]: { [field]: text } }];
-    }
-  }
-
-  private given(text: string): string {
-    this.withheld -= text.length;
-    return text;
+    return chunks;
   }
 }

@@ -20,7 +20,6 @@ export const COMPLETIONS: Endpoint<CompletionsRequest> = {
   genAiOperation: 'text_completion',
   defaultModel: null,
   textMembers: ['prompt', 'suffix'],
-  storesAnswers: false,
   parse: parseCompletionsRequest,
   unsuited: ({ body }, candidate) => unsuitedAsItIs(PATH, body.value, candidate),
   eligibility: () => ({ exact: true, semantic: false, reason: null }),
@@ -56,6 +55,7 @@ function wholeText(bytes: Buffer, usageOf: (usage: CompletionUsage | null) => Wh
 }
 
 function guarded(completion: TextCompletion, rules: AnswerRules): TextCompletion {
-  const choices = completion.choices.map((choice) => ({ ...choice, text: rules.whole(choice.text) }));
-  return choices.some(({ text }, i) => text !== completion.choices[i]?.text) ? { ...completion, choices } : completion;
+  const treated = rules.withoutTokens(rules.all(completion));
+  const choices = treated.choices.map((choice) => rules.withoutTokens(choice));
+  return choices.some((choice, i) => choice !== treated.choices[i]) ? { ...treated, choices } : treated;
 }

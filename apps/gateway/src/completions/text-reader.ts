@@ -1,11 +1,11 @@
 import type { Usage } from '@deja/contracts';
-import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { NOTHING_STORED, type KeptReply, type Relayed, type StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import { streamError, withoutUsage } from '../chat/chat-reader.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
-import type { AnswerRules } from '../guard/answer-rules.ts';
+import type { AnswerRules, HeldText } from '../guard/answer-rules.ts';
 import { isStorableText, type TextChoice, type TextCompletion } from './text-completion.ts';
 
 /** No answer longer than this is kept (cache/answer-store.ts), so no more of one is held. */
@@ -14,13 +14,13 @@ const MAX_HELD_CHARS = 1024 * 1024;
 /** The stream of a legacy completion: pieces of `choices[].text`. */
 export class TextReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
-  readonly storedId = null;
+  readonly storedIds = NOTHING_STORED;
   ended = false;
   producedChars = 0;
   private head: Record<string, unknown> = {};
   private rawUsage: CompletionUsage | null = null;
   private readonly choices = new Map<number, TextChoice>();
-  private readonly guards = new Map<number, { push(piece: string): string; flush(): string }>();
+  private readonly guards = new Map<number, HeldText>();
 
   constructor(
     private readonly includeUsage: boolean,
@@ -36,15 +36,16 @@ export class TextReader implements StreamReader {
   push({ data }: SseEvent): Relayed {
     if (data === SSE_DONE) {
       this.ended = true;
-      return { text: '', content: false };
+      return this.rest();
     }
-    const event = eventOf(data);
+    const said = eventOf(data);
+    const event = this.rules ? this.treatHead(said, this.rules) : said;
     const { choices, usage, ...head } = event;
     Object.assign(this.head, head);
     if (usage) this.rawUsage = usage;
     if (choices.length === 0 && usage && !this.includeUsage) return { text: '', content: false };
     const treated = choices.map((choice) => this.take(choice));
-    const own = treated.some((choice, i) => choice !== choices[i]) ? JSON.stringify({ ...event, choices: treated }) : data;
+    const own = event !== said || treated.some((choice, i) => choice !== choices[i]) ? JSON.stringify({ ...event, choices: treated }) : data;
     const json = this.includeUsage ? own : withoutUsage(event, own);
     return { text: sseEvent(json), content: choices.some(({ text, finish_reason: finish }) => text !== '' || Boolean(finish)) };
   }
@@ -63,26 +64,50 @@ export class TextReader implements StreamReader {
     return { body: Buffer.from(JSON.stringify(completion)), storable: this.producedChars <= MAX_HELD_CHARS && isStorableText(completion), complete: false };
   }
 
+  /** What rules still hold back when the stream ends, of choices that never said why they ended or went on afterwards. */
+  private rest(): Relayed {
+    const choices: TextChoice[] = [];
+    for (const [index, guard] of this.guards) {
+      const text = guard.flush();
+      if (text === '') continue;
+      choices.push({ index, text, logprobs: null, finish_reason: null });
+      this.transcript.add(text);
+      const known = this.choices.get(index);
+      if (known && this.producedChars <= MAX_HELD_CHARS) known.text += text;
+    }
+    if (choices.length === 0) return { text: '', content: false };
+    return { text: sseEvent(JSON.stringify({ ...this.head, choices, ...(this.includeUsage && { usage: null }) })), content: true };
+  }
+
   /** The piece as the client may see it; the very same object when no rule changes it. */
   private take(piece: TextChoice): TextChoice {
-    const ends = typeof piece.finish_reason === 'string';
-    let { text } = piece;
-    this.producedChars += text.length; // also what a rule keeps back was produced
-    if (this.rules) {
-      const guard = this.guards.get(piece.index) ?? this.rules.pieces();
-      this.guards.set(piece.index, guard);
-      text = guard.push(text) + (ends ? guard.flush() : '');
-    }
-    const treated = text === piece.text ? piece : { ...piece, text };
+    this.producedChars += piece.text.length; // also what a rule keeps back was produced
+    const treated = this.rules ? this.treat(piece, this.rules) : piece;
+    const { text } = treated;
     this.transcript.add(text);
     const known = this.choices.get(piece.index);
     if (!known) this.choices.set(piece.index, { ...treated });
     else {
       if (this.producedChars <= MAX_HELD_CHARS) known.text += text;
-      known.finish_reason = piece.finish_reason ?? known.finish_reason;
-      known.logprobs = joinedLogprobs(known.logprobs, piece.logprobs);
+      known.finish_reason = treated.finish_reason ?? known.finish_reason;
+      known.logprobs = joinedLogprobs(known.logprobs, treated.logprobs);
     }
     return treated;
+  }
+
+  private treat(piece: TextChoice, rules: AnswerRules): TextChoice {
+    const guard = this.guards.get(piece.index) ?? rules.pieces();
+    this.guards.set(piece.index, guard);
+    const text = guard.push(piece.text) + (typeof piece.finish_reason === 'string' ? guard.flush() : '');
+    const others = { ...piece, text: '' };
+    const treated = rules.withoutTokens(rules.all(others));
+    return text === piece.text && treated === others ? piece : { ...treated, text };
+  }
+
+  private treatHead(event: TextCompletion, rules: AnswerRules): TextCompletion {
+    const head = { ...event, choices: [] };
+    const treated = rules.withoutTokens(rules.all(head));
+    return treated === head ? event : { ...treated, choices: event.choices };
   }
 }
 

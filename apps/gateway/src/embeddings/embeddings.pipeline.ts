@@ -29,7 +29,6 @@ export const EMBEDDINGS: Endpoint<EmbeddingsRequest> = {
   genAiOperation: 'embeddings',
   defaultModel: null,
   textMembers: ['input'],
-  storesAnswers: false,
   parse: parseEmbeddingsRequest,
   unsuited: unsuitedForEmbeddings,
   eligibility: () => ({ exact: true, semantic: false, reason: null }),

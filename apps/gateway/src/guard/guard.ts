@@ -10,7 +10,8 @@ import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { AnswerRules } from './answer-rules.ts';
 import { BlockedByRule } from './blocked-by-rule.ts';
 import { parseJsonBody, type JsonBody } from '../validate/json-body.ts';
-import { promptTexts, withTexts } from './prompt-texts.ts';
+import { promptTexts, treatedBody } from './prompt-texts.ts';
+import { alsoDecoded } from './texts.ts';
 
 type Snapshot = Pick<RoutingSnapshot, 'version' | 'settings'>;
 
@@ -30,24 +31,28 @@ export class Guard {
     return body === request.body ? request : endpoint.parse(body);
   }
 
-  /** The same for a body that is passed on, with the texts in it; the very same body where nothing had to be taken out. */
+  /** The same for a body that is passed on, with what people wrote into these members of it; the very same body where nothing had to be taken out. */
   passing(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): { body: JsonBody; texts: string[] } {
-    const treated = members.length > 0 && this.rules(snapshot).inspector.active('prompts') ? withTexts(body, members, (text) => this.passingText(operation, text, members[0] ?? '', snapshot)) : body;
+    const looked = members.length > 0 && this.rules(snapshot).inspector.active('prompts');
+    const treated = looked ? treatedBody(body, (text, member) => this.passingText(operation, text, member, snapshot)) : body;
     return { body: treated, texts: promptTexts(treated, members) };
   }
 
   /** The same for one text. `param` is where it stands. */
   passingText(operation: Operation, text: string, param: string, snapshot: Snapshot): string {
-    const { text: treated, findings, blocked } = this.rules(snapshot).inspector.inspect(text, 'prompts');
-    for (const { rule } of findings) operation.flags.add(rule);
-    if (blocked !== null) throw new BlockedByRule('request', blocked, param);
-    return treated;
+    const { inspector } = this.rules(snapshot);
+    return alsoDecoded(text, (piece) => {
+      const { text: treated, findings, blocked } = inspector.inspect(piece, 'prompts');
+      for (const { rule } of findings) operation.flags.add(rule);
+      if (blocked !== null) throw new BlockedByRule('request', blocked, param);
+      return treated;
+    });
   }
 
   /** Rules for this operation's answer; null when no rule looks at answers. */
   answers(operation: Operation, snapshot: Snapshot): AnswerRules | null {
     const { inspector } = this.rules(snapshot);
-    return inspector.active('answers') ? new AnswerRules(inspector, (rule) => operation.flags.add(rule)) : null;
+    return inspector.active('answers') ? new AnswerRules(inspector, (rule) => operation.flags.add(rule), changesAnswers(snapshot.settings)) : null;
   }
 
   /** Names what answers are held to: an answer kept under other rules is not served. Empty where there are none. */
@@ -137,3 +142,7 @@ export class Guard {
     return this.compiled;
   }
 }
+
+/** Whether any rule for answers takes something out of them, or ends them: the others only watch. */
+const changesAnswers = ({ content_safety: { answers, deny } }: Settings): boolean =>
+  Object.values(answers).some((action) => action === 'redact' || action === 'block') || deny.some(({ action, on }) => action !== 'flag' && on.includes('answers'));

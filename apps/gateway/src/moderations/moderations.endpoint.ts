@@ -57,7 +57,6 @@ export const MODERATIONS: Endpoint & { offeredBy(deployment: Candidate['deployme
   genAiOperation: 'moderation',
   defaultModel: DEFAULT_MODEL,
   textMembers: [],
-  storesAnswers: false,
   parse,
   offeredBy: (deployment) => offers({ deployment }, PATH),
   unsuited: (_request, candidate) => (offers(candidate, PATH) ? null : lacks(candidate, PATH)),

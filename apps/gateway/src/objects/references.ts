@@ -31,7 +31,12 @@ const MANY: Record<string, ReferenceKind> = { file_ids: 'file', vector_store_ids
 const AT_TOP: Record<string, ReferenceKind> = { previous_response_id: 'response', conversation: 'conversation', training_file: 'file', validation_file: 'file' };
 
 /** Items that a provider fetches by their `id`, unless they carry one of these members themselves. */
-const FETCHED_ITEMS: Record<string, readonly string[]> = { item_reference: [], reasoning: ['encrypted_content', 'content'], image_generation_call: ['result'], file_search_call: ['results'] };
+const FETCHED_ITEMS: Record<string, readonly string[]> = {
+  item_reference: [],
+  reasoning: ['encrypted_content', 'content'],
+  image_generation_call: ['result'],
+  file_search_call: ['results'],
+};
 /** Reasoning of a translated response (responses/response-object.ts, itemId): no provider keeps it. */
 const OWN_REASONING = /^rs_[0-9a-f]{34}$/;
 

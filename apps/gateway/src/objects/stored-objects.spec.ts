@@ -98,6 +98,32 @@ describe('a stored object', () => {
   });
 });
 
+describe('parts of an answer', () => {
+  const owner = { tenant: 'acme', provider: 'openai', deployment: 'openai/gpt-5', credential: 'openai/a', createdAtMs: 1 };
+
+  test('are known to every gateway, to nobody but their tenant, for 30 days; the router hears nothing of them', async () => {
+    await objects.remember(object({ kind: 'response', id: 'resp_1' }), [{ kind: 'item', id: 'rs_1' }]);
+    await objects.rememberParts(owner, [{ kind: 'item', id: 'msg_1' }, { kind: 'audio', id: 'audio_1' }, { kind: 'item', id: 'no id' }]);
+    const found = await gateway().findParts('acme', ['rs_1', 'msg_1', 'audio_1', 'no id', 'msg_2']);
+    expect([...found.keys()]).toEqual(['rs_1', 'msg_1', 'audio_1']);
+    expect(found.get('msg_1')).toEqual({ ...owner, kind: 'item', id: 'msg_1' });
+    expect((await gateway().findParts('rival', ['rs_1', 'msg_1', 'audio_1'])).size).toBe(0);
+    expect(await server.client.ttl(storedObjectKey('acme', 'msg_1'))).toBeGreaterThan(29 * 86_400);
+    expect([router.events.length, router.asked]).toEqual([1, []]);
+  });
+
+  test('are neither found nor called unknown while Redis is away, and remembering them fails no request', async () => {
+    const own = await RedisProcess.start();
+    const lonely = new StoredObjects(own.client, router.notify, router.call, { warn: (_: object, message: string) => void logged.push(message) } as never);
+    await own.kill();
+    await lonely.rememberParts(owner, [{ kind: 'item', id: 'msg_1' }]);
+    expect(logged).toHaveLength(1);
+    await expect(lonely.findParts('acme', ['msg_1'])).rejects.toMatchObject({ code: 'overloaded' });
+    expect((await lonely.findParts('acme', [])).size).toBe(0);
+    await own.stop();
+  });
+});
+
 describe('several ids', () => {
   test('are found together, whoever remembers them, each asked for once', async () => {
     await objects.remember(object({ id: 'a' }));

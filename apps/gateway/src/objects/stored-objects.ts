@@ -56,8 +56,11 @@ export class StoredObjects {
   /** Notes parts of an answer. Never rejects: what Redis did not take is unknown later. */
   async rememberParts(owner: Owner, parts: readonly AnswerPart[]): Promise<void> {
     if (parts.length === 0) return;
-    const pipeline = this.withParts(this.redis.pipeline(), owner, parts);
-    await executed(pipeline).catch((error: unknown) => this.logger.warn({ err: error, tenant: owner.tenant }, 'parts of an answer are not in Redis; requests that name them are refused'));
+    try {
+      await executed(this.withParts(this.redis.pipeline(), owner, parts));
+    } catch (error) {
+      this.logger.warn({ err: error, tenant: owner.tenant }, 'parts of an answer are not in Redis; requests that name them are refused');
+    }
   }
 
   /** Notes that what this response uses is not known yet. Never rejects: what Redis did not take is not billed later. */

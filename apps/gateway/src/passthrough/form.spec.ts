@@ -12,19 +12,22 @@ const FILE = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; file
 let server: Server;
 let agent: Agent;
 let handle: (form: Form) => Promise<void>;
+/** Names of the fields that were treated. */
+let treated: string[];
 
 /** Answers with what `handle` did to the form, and the number of the connection it came over. */
 beforeAll(async () => {
   let connections = 0;
   const numbers = new WeakMap<object, number>();
   server = createServer((incoming, response) => {
-    const form = new Form(incoming.headers['content-type'], incoming, { texts: [], treat: (value) => value, judge: () => Promise.resolve() });
+    const form = new Form(incoming.headers['content-type'], incoming, { texts: ['prompt'], treat: (value, name) => (treated.push(name), value.replace('secret', 'gone')), judge: () => Promise.resolve() });
     void handle(form).then(() => response.end(String(numbers.get(incoming.socket))));
   });
   server.on('connection', (socket) => numbers.set(socket, ++connections));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
+beforeEach(() => (treated = []));
 beforeEach(() => (agent = new Agent({ keepAlive: true, maxSockets: 1 })));
 afterEach(() => agent.destroy());
 afterAll(async () => {
@@ -65,4 +68,27 @@ test('a client that stalls in its upload is answered all the same', async () => 
   sent.write(`${field('model', 'm')}${FILE}xxxx`);
   expect(await answerTo(sent)).toMatch(/^\d+$/);
   sent.destroy();
+});
+
+test('every field that is no setting is treated, wherever it stands; a text may not come as a file', async () => {
+  let sent = '';
+  handle = async (form) => {
+    try {
+      await form.readAhead('model');
+      for await (const chunk of form.body((model) => model) ?? []) sent += Buffer.from(chunk).toString();
+    } catch (error) {
+      sent = (error as Error).message;
+    }
+  };
+  const send = async (middle: string): Promise<void> => {
+    sent = '';
+    const sending = upload();
+    sending.end(`${field('model', 'secret')}${field('language', 'secret')}${middle}${field('x_hotwords', 'a secret')}--${BOUNDARY}--\r\n`);
+    await answerTo(sending);
+  };
+  await send(field('prompt', 'the secret'));
+  expect(treated).toEqual(['prompt', 'x_hotwords']);
+  expect(sent.match(/secret|gone/g)).toEqual(['secret', 'secret', 'gone', 'gone']);
+  await send(`--${BOUNDARY}\r\nContent-Disposition: form-data; name="prompt"; filename="p"\r\n\r\nthe secret\r\n`);
+  expect(sent).toMatch("'prompt' is a file");
 });

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { DejaError } from '@deja/contracts';
 import { boundaryOf, MultipartScanner, type MultipartBounds, type RewriteField } from './multipart.ts';
 import { Prelude } from './prelude.ts';
+import { isSetting } from '../guard/prompt-texts.ts';
 
 /** Enough for the fields that people put before a file, and for small files whole. */
 const READ_AHEAD_BYTES = 1024 * 1024;
@@ -10,10 +11,10 @@ const BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxParts: 256, max
 const PLAIN_FIELDS = ['model', 'purpose'];
 
 interface FormTexts {
-  /** Fields in which people write. */
+  /** Fields in which people write: they are judged, and must come as plain fields. */
   texts: readonly string[];
-  /** The text as it may leave the house; throws the refusal when it may not. */
-  treat: (text: string) => string;
+  /** What a field holds, settings apart, as it may leave the house; throws the refusal when it may not. */
+  treat: (text: string, field: string) => string;
   /** Resolves when these texts, as they leave, may go on; rejects with the refusal when they may not. */
   judge: (texts: string[]) => Promise<void>;
 }
@@ -22,6 +23,7 @@ interface FormTexts {
 export class Form {
   readonly contentType: string;
   private readonly boundary: string;
+  private readonly plainFields: readonly string[];
   private readonly prelude: Prelude;
   private readonly ahead: MultipartScanner;
   private sent = false;
@@ -37,7 +39,8 @@ export class Form {
     this.contentType = contentType;
     this.boundary = boundary;
     this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }));
-    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS });
+    this.plainFields = [...PLAIN_FIELDS, ...o.texts];
+    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: this.plainFields });
   }
 
   /** Reads until this field has come, the form has ended or enough was read; null when it has not come. */
@@ -49,10 +52,7 @@ export class Form {
 
   /** Has what people wrote into the fields that were read ahead treated and judged, before anything is sent. What comes later is judged on its way. */
   async judgeAhead(): Promise<void> {
-    for (const name of this.o.texts) {
-      const text = this.ahead.fields.get(name);
-      if (text !== undefined) this.leaving(this.o.treat(text));
-    }
+    for (const [field, value] of this.ahead.fields) this.leaving(field, value);
     await this.judge();
   }
 
@@ -62,9 +62,9 @@ export class Form {
     this.sent = true;
     const rewrite: RewriteField = (field, value) => {
       if (field === 'model' && modelFor !== null) return changed(value, modelFor(value));
-      return this.o.texts.includes(field) ? changed(value, this.leaving(this.o.treat(value))) : undefined;
+      return changed(value, this.leaving(field, value));
     };
-    return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: PLAIN_FIELDS, rewrite }), modelFor !== null);
+    return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: this.plainFields, rewrite }), modelFor !== null);
   }
 
   /**
@@ -88,8 +88,11 @@ export class Form {
     if (held !== null) yield held;
   }
 
-  /** Notes a text that is to be judged, unless it was. */
-  private leaving(text: string): string {
+  /** The field's value as it may leave; notes a text that is to be judged, unless it was. */
+  private leaving(field: string, value: string): string {
+    if (isSetting(field)) return value;
+    const text = this.o.treat(value, field);
+    if (!this.o.texts.includes(field)) return text;
     if (!this.judged.has(text)) this.unjudged.push(text);
     this.judged.add(text);
     return text;

@@ -15,8 +15,9 @@ import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
 import { Form } from './form.ts';
-import type { RawCalls, RawQuestion } from './raw-call.ts';
+import type { RawAnswer, RawCalls, RawQuestion } from './raw-call.ts';
 import { relayRaw } from './raw-reply.ts';
+import { sendTranscript } from './transcript-reply.ts';
 
 /** An endpoint that deja passes on to the provider of the model that the request names. */
 export interface ModelCall {
@@ -24,9 +25,12 @@ export interface ModelCall {
   path: string;
   /** What a provider has to offer. */
   offer: Extract<Endpoint, 'images' | 'audio'>;
-  /** Members, or form fields, in which people write. */
+  /** Members, or form fields, in which people write, for a moderation model; content rules look at more (guard/prompt-texts.ts). */
   textMembers: readonly string[];
 }
+
+/** Calls that are answered with what somebody said. */
+const ANSWERING_IN_TEXT = new Set(['audio/transcriptions', 'audio/translations']);
 
 /** Where a form goes, and what its model is called there. */
 interface FormRoute {
@@ -68,13 +72,13 @@ export class ModelCallPipeline {
       body: ({ deployment, upstreamModel }) => openAiBody(body, { upstreamModel, stream: false, includeUsage: false, server: serverOf(deployment), endpoint: endpoint.offer }).text,
     };
     const answer = await this.calls.run(operation, question, plan, snapshot.settings);
-    await relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
+    await this.reply(endpoint, operation, answer, response, snapshot);
   }
 
   /** A form. Files in it stream by: they are never held, and so an upload that has begun is not repeated elsewhere. */
   async answerForm(endpoint: ModelCall, operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
-    const treat = (text: string): string => this.guard.passingText(operation, text, endpoint.textMembers[0] ?? 'prompt', snapshot);
+    const treat = (text: string, field: string): string => this.guard.passingText(operation, text, field, snapshot);
     const judge = (texts: string[]): Promise<void> => this.guard.moderateTexts(operation, texts, snapshot);
     const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge });
     try {
@@ -85,10 +89,15 @@ export class ModelCallPipeline {
       const question: RawQuestion = { ...this.question(endpoint, 0), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
       const { plan } = route;
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
-      await relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
+      await this.reply(endpoint, operation, answer, response, snapshot);
     } finally {
       form.close();
     }
+  }
+
+  private reply(endpoint: ModelCall, operation: Operation, answer: RawAnswer, response: ServerResponse, snapshot: RoutingSnapshot): Promise<void> {
+    const rules = ANSWERING_IN_TEXT.has(endpoint.path) ? this.guard.answers(operation, snapshot) : null;
+    return rules === null ? relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms) : sendTranscript(operation, answer, rules, response);
   }
 
   private namedRoute(endpoint: ModelCall, model: string, operation: Operation, principal: Principal, snapshot: RoutingSnapshot): FormRoute {

@@ -187,6 +187,14 @@ describe('a malformed form', () => {
     expect(() => scan(formOf([{ name: 'model', content: Buffer.from([0xff]) }]))).toThrow("the field 'model' is not valid UTF-8");
   });
 
+  test('is refused when a field would be read as anything but UTF-8', () => {
+    const said = (charset: string, value: string): (() => unknown) => () => scan(Buffer.from(withHeader(`${named}\r\nContent-Type: text/plain; charset=${charset}`, value)));
+    for (const charset of ['utf-16', 'UTF-7', 'ibm037', '"']) expect(said(charset, 'v')).toThrow("the field 'model' has a charset that is not UTF-8");
+    expect(said('ISO-8859-1', 'é')).toThrow("the field 'model' has a charset that is not UTF-8");
+    for (const [charset, value] of [['ISO-8859-1', 'v'], ['UTF-8', 'é'], ['"us-ascii"', 'v']] as const) expect(said(charset, value)).not.toThrow();
+    expect(() => scan(formOf([field('_charset_', 'utf-16')]))).toThrow('its fields are not in UTF-8');
+  });
+
   test('is refused at the first byte too many, before its end is seen', () => {
     const scanner = new MultipartScanner(BOUNDARY, BOUNDS);
     scanner.push(Buffer.from(`--${BOUNDARY}\r\nX: `));

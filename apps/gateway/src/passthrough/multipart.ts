@@ -1,5 +1,5 @@
-import { isUtf8 } from 'node:buffer';
-import { malformed, partHeader, withLength, type PartHeader } from './part-header.ts';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { charsetOf, malformed, partHeader, withLength, type PartHeader } from './part-header.ts';
 
 export { boundaryOf } from './part-header.ts';
 
@@ -36,6 +36,10 @@ interface Part extends PartHeader {
 
 type State = 'start' | 'after delimiter' | 'header' | 'body' | 'end';
 
+/** What a field's bytes may be said to be: they are read as UTF-8 here, and have to be read alike by the provider. */
+const UTF_8 = new Set<string | null>([null, 'utf-8', 'utf8', 'us-ascii', 'ascii']);
+/** What some clients say of every field. It makes no difference as long as there is nothing but ASCII. */
+const LIKE_ASCII = new Set<string | null>(['iso-8859-1', 'latin1', 'windows-1252']);
 const CR = 0x0d;
 const LF = 0x0a;
 const DASH = 0x2d;
@@ -220,9 +224,13 @@ export class MultipartScanner {
   private endField(part: Part): void {
     const bytes = Buffer.concat(part.held);
     part.held = [];
+    const charset = charsetOf(part.contentType);
     if (!isUtf8(bytes)) throw malformed(`the field '${part.name}' is not valid UTF-8`);
+    if (!UTF_8.has(charset) && !(LIKE_ASCII.has(charset) && isAscii(bytes))) throw malformed(`the field '${part.name}' has a charset that is not UTF-8`);
     const value = bytes.toString('utf8');
     if (!this.fields.has(part.name)) this.fields.set(part.name, value);
+    // RFC 7578, section 4.6: the charset of all the others.
+    if (part.name === '_charset_' && !UTF_8.has(value.trim().toLowerCase())) throw malformed('its fields are not in UTF-8');
     const replacement = this.o.rewrite?.(part.name, value);
     if (replacement === undefined) {
       this.out.push(part.header, bytes);

@@ -1,19 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot, type StoredObject, type StoredObjectKind } from '@deja/contracts';
+import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot, type StoredObjectKind } from '@deja/contracts';
 import { addressOf, idSegment, type QueryPairs } from '../dialects/openai/address.ts';
 import { offers } from '../dialects/unsuited.ts';
 import type { Guard } from '../guard/guard.ts';
 import { pinOf, type Pin } from '../objects/pin.ts';
-import type { StoredObjects } from '../objects/stored-objects.ts';
+import type { Known, StoredObjects } from '../objects/stored-objects.ts';
 import type { Operation } from '../operation/operation.ts';
 import { plannedOrRefused } from '../plan/planned.ts';
 import { priceOf } from '@deja/pricing';
 import { planRequest } from '@deja/routing';
+import { itemIds } from '../responses/response-object.ts';
 import { asResponse, isUnderWay, responseUsage } from '../responses/response-stream.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
+import { purposeMissing, wholeUpload } from './file-upload.ts';
 import { Form } from './form.ts';
+import type { MultipartBounds } from './multipart.ts';
 import { listOwn, type ListPage } from './own-list.ts';
 import { UNBILLED, type RawAnswer, type RawCalls, type RawQuestion } from './raw-call.ts';
 import { readJson, relayRaw, sendJson } from './raw-reply.ts';
@@ -29,6 +32,8 @@ export interface ObjectCall {
   query: QueryPairs;
 }
 
+/** What the form was read with already holds; these only have to be no narrower. */
+const FORM_BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
 const FOLDER: Record<StoredObjectKind, 'files' | 'batches' | 'responses'> = { file: 'files', batch: 'batches', response: 'responses' };
 
 /** Files, batches and stored responses: they belong to the tenant that made them, and go back to the account that has them. */
@@ -45,10 +50,10 @@ export class ObjectsPipeline {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve() });
     try {
-      await form.readAhead('purpose');
+      if ((await form.readAhead('purpose')) === null && form.ended) throw purposeMissing();
       const plan = planFor(snapshot, keeperOf('files', operation, principal, snapshot));
       await this.admission.reserve(operation, principal, 0, snapshot);
-      const question: RawQuestion = { ...asking('POST', 'files', []), headers: { 'content-type': form.contentType }, body: () => form.body(null) };
+      const question: RawQuestion = { ...asking('POST', 'files', []), headers: { 'content-type': form.contentType }, body: () => wholeOrNull(form) };
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
       await this.sendMade(operation, principal, 'file', answer, response);
     } finally {
@@ -88,7 +93,10 @@ export class ObjectsPipeline {
     const { bytes: reply, json } = await readJson(answer);
     if (call.method === 'DELETE') await this.objects.forget(principal.tenant, call.id);
     if (call.kind === 'batch') await this.rememberResults(object, json);
-    if (call.kind === 'response') await this.bill(object, json, answer, snapshot);
+    if (call.kind === 'response') {
+      await this.bill(object, json, answer, snapshot);
+      await this.rememberItems(object, json);
+    }
     operation.servedModel = answer.candidate.model;
     sendJson(operation, response, answer.reply.status, watched ? await stored.whole(reply, json) : reply);
   }
@@ -105,7 +113,7 @@ export class ObjectsPipeline {
     const known = await this.objects.accounts(tenant, kind);
     const accounts = known.filter((account) => snapshot.deployments.some(({ provider }) => provider === account.provider));
     const after = query['after'] === undefined ? null : await this.objects.find(tenant, query['after']);
-    if (query['after'] !== undefined && after === null) throw new DejaError('not_found', `There is no ${kind} '${query['after'].slice(0, 64)}'.`, { param: 'after' });
+    if (query['after'] !== undefined && after?.kind !== kind) throw new DejaError('not_found', `There is no ${kind} '${query['after'].slice(0, 64)}'.`, { param: 'after' });
     const body = await listOwn({ accounts, after, query, page, own: (ids) => this.objects.findAll(tenant, ids) });
     sendJson(operation, response, 200, Buffer.from(JSON.stringify(body)));
   }
@@ -120,7 +128,7 @@ export class ObjectsPipeline {
   }
 
   /** What a background response used is billed to whoever sees first that it has ended. */
-  private async bill({ tenant, id }: StoredObject, json: Record<string, unknown>, { call, candidate }: RawAnswer, { settings }: RoutingSnapshot): Promise<void> {
+  private async bill({ tenant, id }: Known, json: Record<string, unknown>, { call, candidate }: RawAnswer, { settings }: RoutingSnapshot): Promise<void> {
     const response = asResponse(json);
     const usage = response === null || isUnderWay(response) ? null : responseUsage(response.usage);
     if (response === null || usage === null || response.id !== id || !(await this.objects.claimBill(tenant, id))) return;
@@ -128,8 +136,14 @@ export class ObjectsPipeline {
     Object.assign(call.record, { usage, usageSource: 'upstream', model: response.model, price: priceOf({ provider, kind, upstreamModel: response.model, overrides: settings.prices }) });
   }
 
+  /** What a background response has put out is told here first. Its input is not asked for ids: a client may have written them. */
+  private async rememberItems(object: Known, json: Record<string, unknown>): Promise<void> {
+    const response = asResponse(json);
+    if (response?.id === object.id) await this.objects.rememberParts({ ...object, createdAtMs: Date.now() }, itemIds(response.output));
+  }
+
   /** A batch's results are files that the provider made for its owner. */
-  private async rememberResults(batch: StoredObject, json: Record<string, unknown>): Promise<void> {
+  private async rememberResults(batch: Known, json: Record<string, unknown>): Promise<void> {
     for (const name of ['output_file_id', 'error_file_id']) {
       const id = json[name];
       if (typeof id === 'string' && id !== '') await this.objects.remember({ ...batch, kind: 'file', id, createdAtMs: Date.now() });
@@ -145,6 +159,11 @@ const asking = (method: RawQuestion['method'], path: string, query: QueryPairs):
   price: UNBILLED,
   promptTokens: 0,
 });
+
+function wholeOrNull(form: Form): AsyncIterable<Uint8Array> | null {
+  const body = form.body(null);
+  return body && wholeUpload(body, form.contentType, FORM_BOUNDS);
+}
 
 /** A plan for one account, whatever models it serves. */
 function planFor(snapshot: RoutingSnapshot, pin: Pin): Plan {

@@ -1,4 +1,4 @@
-import { DejaError, type StoredObject } from '@deja/contracts';
+import { DejaError, type ObjectAccount } from '@deja/contracts';
 import type { Pin } from '../objects/pin.ts';
 
 /** One page of a provider's list. */
@@ -21,7 +21,7 @@ export interface OwnListOptions {
   /** Objects asked of a provider at once, if the client wants fewer: of a shared account most may be others'. */
   pageSize?: number;
   /** Where the last page ended. */
-  after: StoredObject | null;
+  after: (ObjectAccount & { id: string }) | null;
   query: Readonly<Record<string, string>>;
   page: (account: Pin, query: Record<string, string>) => Promise<ListPage>;
   /** Those of these ids that are the tenant's. */

@@ -49,6 +49,12 @@ export function partHeader(block: Buffer): PartHeader {
   return { name, filename, contentType: headers.get('content-type') ?? null };
 }
 
+/** The charset of a `content-type`, in lower case; null when it names none, and '' when nobody can tell. */
+export function charsetOf(contentType: string | null): string | null {
+  if (contentType === null || !/charset/i.test(contentType)) return null;
+  return parsed(contentType)?.parameters.get('charset')?.toLowerCase() ?? '';
+}
+
 /** The same block for a body of `bytes` bytes: some clients give each part its length. */
 export function withLength(block: Buffer, bytes: number): Buffer {
   return Buffer.from(block.toString('latin1').replace(/^(content-length:)[^\r]*/im, `$1 ${bytes}`), 'latin1');

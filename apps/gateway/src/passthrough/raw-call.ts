@@ -115,11 +115,14 @@ class BodySource {
   }
 }
 
-/** What is not there at an address of this kind is the caller's mistake, not a model that the provider does not know. */
+/**
+ * What is not there at an address of this kind, or in no state for this call (a batch that has ended), is the caller's mistake:
+ * not a model that the provider does not know, and nothing to try again.
+ */
 function rawFailure({ deployment }: Candidate): ReadFailure {
   const server = serverOf(deployment);
   return (status, headers, body) => {
     const failure = openAiFailure(status, headers, body, server);
-    return status === 404 ? new AttemptFailure('caller', { status, providerError: failure.providerError }) : failure;
+    return status === 404 || status === 409 ? new AttemptFailure('caller', { status, providerError: failure.providerError }) : failure;
   };
 }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { failureOfError, readWhole } from '../attempt/upstream.ts';
 import type { Operation } from '../operation/operation.ts';
+import { parsedReply } from '../reply/parsed-reply.ts';
 import { drained, replyHeaders } from '../reply/reply.ts';
 import { NOTHING_USED, UNBILLED, type RawAnswer } from './raw-call.ts';
 import { ReportedUsage } from './reported-usage.ts';
@@ -36,18 +37,26 @@ export async function relayRaw(operation: Operation, { reply, call, candidate }:
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
 /** Reads a small JSON answer whole, so that what it tells (an id, a list) can be acted upon before the client sees it. */
-export async function readJson({ reply, call }: RawAnswer): Promise<{ bytes: Buffer; json: Record<string, unknown> }> {
+export function readJson(answer: RawAnswer): Promise<{ bytes: Buffer; json: Record<string, unknown> }> {
+  return readAnswer(answer, (bytes) => {
+    const json: unknown = bytes.length > MAX_JSON_BYTES ? null : parsedReply(bytes);
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new AttemptFailure('malformed');
+    return { bytes, json: json as Record<string, unknown> };
+  });
+}
+
+/** Reads an answer whole, and what `of` makes of it. Usage that it reports is counted, also where `of` throws. */
+export async function readAnswer<T>({ reply, call }: RawAnswer, of: (bytes: Buffer) => T): Promise<T> {
   try {
     const bytes = await readWhole(reply.body);
-    const json: unknown = bytes.length > MAX_JSON_BYTES ? null : JSON.parse(bytes.toString('utf8'));
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new AttemptFailure('malformed');
     const reported = new ReportedUsage();
     reported.add(bytes);
     count(call, reported);
+    const value = of(bytes);
     call.finish(null);
-    return { bytes, json: json as Record<string, unknown> };
+    return value;
   } catch (error) {
-    const failure = error instanceof SyntaxError ? new AttemptFailure('malformed', { cause: error }) : failureOfError(error, call.signal);
+    const failure = failureOfError(error, call.signal);
     call.finish(failure);
     throw failure;
   }
@@ -61,11 +70,22 @@ export function sendJson(operation: Operation, response: ServerResponse, status:
   response.end(body);
 }
 
+/** Sends an answer that was read whole, its body as it may be sent. */
+export function sendTreated(operation: Operation, reply: RawAnswer['reply'], body: Buffer, response: ServerResponse): void {
+  begin(operation, { ...reply, headers: { ...reply.headers, 'content-length': String(body.length) } }, response);
+  operation.firstByteSent();
+  response.end(body);
+}
+
+/** Node refuses to send some of what it has read in a header; a reply that is paid for is not lost over it. */
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
 function begin(operation: Operation, reply: RawAnswer['reply'], response: ServerResponse): void {
-  const headers: Record<string, string> = {};
+  // What a provider sends is not to be taken for a page of this host.
+  const headers: Record<string, string> = { 'x-content-type-options': 'nosniff' };
   for (const name of PASSED_HEADERS) {
     const value = reply.headers?.[name];
-    if (typeof value === 'string') headers[name] = value;
+    if (typeof value === 'string' && PRINTABLE.test(value)) headers[name] = value;
   }
   if (isEventStream(reply.contentType)) Object.assign(headers, { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
   operation.status = reply.status;

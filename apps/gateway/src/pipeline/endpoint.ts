@@ -49,7 +49,7 @@ export interface Endpoint<R extends ApiRequest = ApiRequest> {
   readonly genAiOperation: string;
   /** Model that is meant where the body names none; null where it must. */
   readonly defaultModel: string | null;
-  /** Members of the body in which people write, for content rules and moderation. Empty: the endpoint is not guarded. */
+  /** Members in which people write, for the moderation model; content rules look at every member but settings (guard/prompt-texts.ts). Empty: the endpoint is not guarded. */
   readonly textMembers: readonly string[];
   /** Throws a DejaError that names the field. */
   parse(body: JsonBody): R;
@@ -60,6 +60,4 @@ export interface Endpoint<R extends ApiRequest = ApiRequest> {
   eligibility(request: R): Eligibility;
   /** A kept reply as the stream a provider would have sent. */
   replay(kept: Buffer, request: R): Iterable<string>;
-  /** Whether the provider keeps the answer under an id that later calls name. */
-  readonly storesAnswers: boolean;
 }

@@ -4,6 +4,7 @@ import { cacheEntryKey, DejaError, exactKey, semanticPresenceKey, type Candidate
 import { modelFacts } from '@deja/pricing';
 import { planRequest, type PlanNeed } from '@deja/routing';
 import { AttemptFailure } from '../attempt/failure.ts';
+import { NOTHING_STORED } from '../attempt/exchange.ts';
 import { keptReply, type Answer, type Attempts } from '../attempt/attempts.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
@@ -13,6 +14,7 @@ import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { ceilingsFor } from '../limits/ceilings.ts';
 import type { Reserved, Reserver } from '../limits/reserve.ts';
+import { AnswerMemory } from '../objects/answer-memory.ts';
 import { pinOf } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
 import type { Operation } from '../operation/operation.ts';
@@ -84,12 +86,12 @@ export class Pipeline {
     const answer = await operation.timed('upstream', () => this.attempt(journey, plan)).finally(() => stream?.answered());
     operation.servedModel = answer.candidate.model;
     // 9 Reply
-    await this.remember(journey, answer);
+    const memory = await this.remembered(journey, answer);
     if (answer.kind === 'whole') {
       await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
       if (stream) await this.replay(journey, answer.reply.body, stream);
       else sendWhole(response, operation, answer.reply.body);
-    } else if (stream) await this.relay(journey, answer, stream);
+    } else if (stream) await this.relay(journey, answer, stream, memory);
     // 10 Settle: on every exit, by the front door; a clean answer is kept for the next one who asks, in the same round trip
     operation.kept = this.answers.prepare(operation, place, answer.candidate, keptReply(answer));
   }
@@ -190,24 +192,30 @@ export class Pipeline {
     return this.attempts.run(operation, { genAiOperation: endpoint.genAiOperation, stream: request.stream, promptTokens, exchange }, plan, snapshot.settings);
   }
 
-  /** An answer that the provider keeps belongs to this tenant before the client learns its id. */
-  private async remember({ endpoint, operation, principal }: Journey, answer: Answer): Promise<void> {
-    if (!endpoint.storesAnswers) return;
-    const id = answer.kind === 'whole' ? answer.reply.storedId : answer.stream.reader.storedId;
+  /** An answer that the provider keeps belongs to this tenant before the client learns its id; of a stream, what has been told of it so far. */
+  private async remembered({ operation, principal }: Journey, answer: Answer): Promise<AnswerMemory | null> {
     const attempt = operation.servingAttempt;
-    if (id === undefined || id === null || attempt === undefined) return;
-    const { provider, deployment, credential } = attempt;
-    if (answer.kind === 'whole' && answer.reply.underWay) await this.objects.leaveUnbilled(principal.tenant, id);
-    await this.objects.remember({ tenant: principal.tenant, kind: 'response', id, provider, deployment, credential, createdAtMs: Date.now() });
+    if (attempt === undefined) return null;
+    const memory = new AnswerMemory(this.objects, principal.tenant, attempt);
+    const { storedIds = NOTHING_STORED, underWay } = answer.kind === 'whole' ? answer.reply : { storedIds: answer.stream.reader.storedIds, underWay: false };
+    await memory.note(storedIds, underWay);
+    return memory;
   }
 
-  private async relay(journey: Journey, answer: Extract<Answer, { kind: 'stream' }>, reply: StreamedReply): Promise<void> {
+  private async relay(journey: Journey, answer: Extract<Answer, { kind: 'stream' }>, reply: StreamedReply, memory: AnswerMemory | null): Promise<void> {
     const { operation } = journey;
+    const { reader } = answer.stream;
     try {
-      for await (const text of this.moderated(journey, answer)) await reply.send(text);
+      for await (const text of this.moderated(journey, answer)) {
+        // Whoever has read the last event may name every item at once.
+        if (reader.ended) await memory?.note(reader.storedIds);
+        await reply.send(text);
+      }
+      await memory?.note(reader.storedIds);
     } catch (error) {
       const failure = operation.abandoned ? new AttemptFailure('cancelled') : error instanceof AttemptFailure ? error : new AttemptFailure('blocked', { cause: error });
       answer.finish(failure);
+      await memory?.note(reader.storedIds);
       throw error instanceof DejaError ? error : failure;
     }
     answer.finish(null);

@@ -3,44 +3,33 @@ import type { OutputItem, ResponseObject } from './response-object.ts';
 
 type Part = Record<string, unknown>;
 
-/** Members of an output item that hold parts in which the model speaks. */
-const SPEAKING = ['content', 'summary'] as const;
-/** Members that hold what the model hands to a tool: of a function call and of a custom tool's. */
-const TOOL_INPUTS = ['arguments', 'input'] as const;
-
-/** The response with the content rules applied to what it says, and to what it hands to tools; the very same one where they change nothing. Throws an AttemptFailure `blocked`. */
+/** The response with the content rules applied to every text that it puts out; the very same one where they change nothing. Throws an AttemptFailure `blocked`. */
 export function guardedResponse(response: ResponseObject, rules: AnswerRules): ResponseObject {
   const output = response.output.map((item) => guardedItem(item, rules));
-  return output.some((item, i) => item !== response.output[i]) ? { ...response, output } : response;
+  // Some servers repeat here what the messages say.
+  const text = rules.all(response['output_text']);
+  if (text === response['output_text'] && output.every((item, i) => item === response.output[i])) return response;
+  return { ...response, output, ...('output_text' in response && { output_text: text }) };
 }
 
 function guardedItem(item: OutputItem, rules: AnswerRules): OutputItem {
-  let changed = item;
-  for (const member of TOOL_INPUTS) {
-    const text = item[member];
-    const treated = typeof text === 'string' ? rules.whole(text) : text;
-    if (treated !== text) changed = { ...changed, [member]: treated };
-  }
-  for (const member of SPEAKING) {
-    const parts = item[member];
-    if (!Array.isArray(parts)) continue;
-    const treated = (parts as Part[]).map((part) => guardedPart(part, rules));
-    if (treated.some((part, i) => part !== parts[i])) changed = { ...changed, [member]: treated };
-  }
-  return changed;
+  const treated = rules.all(item);
+  const { content } = treated;
+  if (!Array.isArray(content)) return treated;
+  const said = item['content'] as unknown[];
+  const parts = content.map((part: unknown, i) => (isPart(part) ? guardedPart(part, said[i] as Part, rules) : part));
+  return parts.some((part, i) => part !== content[i]) ? { ...treated, content: parts } : treated;
 }
 
-function guardedPart(part: Part, rules: AnswerRules): Part {
-  let changed = part;
-  for (const field of ['text', 'refusal']) {
-    const text = part[field];
-    if (typeof text !== 'string') continue;
-    const treated = rules.whole(text);
-    // Log probabilities and annotations are about the text as it was.
-    if (treated !== text) changed = { ...changed, [field]: treated, ...(Array.isArray(part['logprobs']) && { logprobs: [] }), ...(Array.isArray(part['annotations']) && { annotations: [] }) };
-  }
-  return changed;
+function guardedPart(treated: Part, said: Part, rules: AnswerRules): Part {
+  const part = rules.withoutTokens(treated);
+  const withLists = part === treated ? part : { ...part, logprobs: [] };
+  // Annotations are about places in the text as it was.
+  const moved = part['text'] !== said['text'] && Array.isArray(part['annotations']) && part['annotations'].length > 0;
+  return moved ? { ...withLists, annotations: [] } : withLists;
 }
+
+const isPart = (part: unknown): part is Part => typeof part === 'object' && part !== null && !Array.isArray(part);
 
 /** What the response says in its messages. */
 export function spokenInResponse({ output }: ResponseObject): string {

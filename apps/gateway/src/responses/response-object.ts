@@ -32,6 +32,12 @@ export interface ResponseObject {
   [field: string]: unknown;
 }
 
+/** The ids of items that a provider put out, as those of parts of an answer. */
+export function itemIds(output: unknown): { kind: 'item'; id: string }[] {
+  if (!Array.isArray(output)) return [];
+  return output.flatMap((item: { id?: unknown } | null) => (typeof item?.id === 'string' ? [{ kind: 'item' as const, id: item.id }] : []));
+}
+
 /** What a translated response is made with, besides the provider's answer. */
 export interface ResponseOrigin {
   /** The response's id, `resp_…`; its items' ids are made from it. */

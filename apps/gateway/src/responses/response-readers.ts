@@ -1,5 +1,5 @@
 import type { Usage } from '@deja/contracts';
-import type { KeptReply, Relayed, StreamReader } from '../attempt/exchange.ts';
+import { NOTHING_STORED, type KeptReply, type Relayed, type StoredIds, type StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import type { ChatCall } from '../chat/chat-exchange.ts';
@@ -12,7 +12,7 @@ import type { AnswerRules } from '../guard/answer-rules.ts';
 import type { ResponseEventWriter } from './chat-stream-to-response-events.ts';
 import { guardedResponse } from './guarded-response.ts';
 import { responseSse } from './response-events.ts';
-import type { ResponseObject } from './response-object.ts';
+import { itemIds, type OutputItem, type ResponseObject } from './response-object.ts';
 import { responseEvents } from './response-replay.ts';
 import { isCompleteResponse, isStorableResponse, ResponseReader } from './response-stream.ts';
 
@@ -27,12 +27,13 @@ const keptResponse = (response: ResponseObject): KeptReply => ({ body: Buffer.fr
 export class NativeResponseReader implements StreamReader {
   readonly closing = '';
   ended = false;
-  storedId: string | null = null;
+  private responseId: string | null = null;
+  private readonly itemIds = new Set<string>();
   private readonly reader = new ResponseReader();
   private final: ResponseObject | null = null;
 
   constructor(
-    /** Whether the provider keeps the response under its id. */
+    /** Whether the provider keeps the response and its items under their ids. */
     private readonly stored: boolean,
     private readonly rules: AnswerRules | null,
     private readonly transcript: Transcript,
@@ -46,6 +47,10 @@ export class NativeResponseReader implements StreamReader {
 
   get producedChars(): number {
     return this.reader.producedChars;
+  }
+
+  get storedIds(): StoredIds {
+    return { response: this.responseId, parts: [...this.itemIds].map((id) => ({ kind: 'item', id })) };
   }
 
   push({ event, data }: SseEvent): Relayed {
@@ -80,8 +85,9 @@ export class NativeResponseReader implements StreamReader {
   }
 
   private note(parsed: unknown): void {
-    const { type, delta, response } = parsed as { type?: unknown; delta?: unknown; response?: { id?: unknown } };
-    if (this.stored && this.storedId === null && typeof response?.id === 'string') this.storedId = response.id;
+    const { type, delta, item, response } = parsed as { type?: unknown; delta?: unknown; item?: OutputItem; response?: Partial<ResponseObject> | null };
+    if (this.stored && typeof response?.id === 'string') this.responseId ??= response.id;
+    if (this.stored) for (const { id } of itemIds(item ? [item] : response?.output)) this.itemIds.add(id);
     if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string') this.transcript.add(delta);
   }
 }
@@ -89,7 +95,7 @@ export class NativeResponseReader implements StreamReader {
 /** A chat stream for a client of responses. */
 export class TranslatedResponseReader implements StreamReader {
   readonly closing = '';
-  readonly storedId = null;
+  readonly storedIds = NOTHING_STORED;
   private readonly assembler = new CompletionAssembler();
 
   constructor(

@@ -119,6 +119,8 @@ test.each<[string, Record<string, unknown>]>([
   ['input[0].content[0].type', { input: [{ role: 'assistant', content: [{ type: 'dream' }] }] }],
   ['input[0].output[0].type', { input: [{ type: 'function_call_output', call_id: 'a', output: [{ type: 'input_image', image_url: 'https://example.com/a.png' }] }] }],
   ['input[1].type', { input: [{ role: 'user', content: 'Hi' }, { type: 'web_search_call', id: 'ws_1', status: 'completed' }] }],
+  ['input[0].type', { input: [{ type: 'computer_call_output', call_id: 'c', output: { type: 'computer_screenshot', image_url: 'data:,' } }] }],
+  ['input[0].type', { input: [{ type: 'shell_call_output', call_id: 'c', output: [{ stdout: '', stderr: '' }], content: { dream: 1 } }] }],
   ['input[0].id', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
   ['input[0].id', { input: [{ id: 'msg_1' }] }],
   ['input', { input: [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' }] }],

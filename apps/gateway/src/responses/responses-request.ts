@@ -45,10 +45,10 @@ const item = z
   .looseObject({
     type: nullish(z.string().min(1)),
     role: nullish(z.enum(['user', 'assistant', 'system', 'developer'])),
-    content: nullish(content),
-    // What other kinds of calls gave back has other shapes (a screenshot, a shell's output), and is their provider's to look at.
+    // Checked below where their shape is known. Elsewhere they have others (a screenshot, a shell's output), and are the provider's to look at.
+    content: z.custom<string | z.infer<typeof parts> | null | undefined>().optional(),
     output: z.custom<string | z.infer<typeof parts> | null | undefined>().optional(),
-    summary: nullish(parts),
+    summary: z.custom<z.infer<typeof parts> | null | undefined>().optional(),
   })
   .superRefine((value, context) => {
     holdsStrings(ITEM_STRINGS)(value, context);
@@ -57,10 +57,15 @@ const item = z
     const missing = (name: string, expected: string): void => context.addIssue({ code: 'custom', path: [name], message: expected });
     if (isMessage && value.role == null) missing('role', 'expected one of user, assistant, system, developer');
     else if (isMessage && value.content == null) missing('content', 'a message needs content');
+    const check = (name: 'content' | 'output' | 'summary', schema: z.ZodType): void => {
+      const problem = value[name] == null ? undefined : schema.safeParse(value[name]).error?.issues[0];
+      if (problem) context.addIssue({ code: 'custom', path: [name, ...problem.path], message: problem.message });
+    };
+    if (isMessage || value.type === 'reasoning') check('content', content);
+    if (value.type === 'reasoning') check('summary', parts);
     if (value.type !== 'function_call_output' && value.type !== 'custom_tool_call_output') return;
     if (value.output == null) return missing('output', 'expected a string or an array of content parts');
-    const problem = content.safeParse(value.output).error?.issues[0];
-    if (problem) context.addIssue({ code: 'custom', path: ['output', ...problem.path], message: problem.message });
+    check('output', content);
   });
 
 const named = z.looseObject({ id: z.string().min(1) });

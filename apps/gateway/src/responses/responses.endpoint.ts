@@ -1,5 +1,5 @@
 import type { Eligibility } from '@deja/cache-key';
-import type { Exchange, WholeReply } from '../attempt/exchange.ts';
+import { NOTHING_STORED, type Exchange, type WholeReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { Transcript } from '../attempt/transcript.ts';
 import { chatCall, readOrBlocked } from '../chat/chat-exchange.ts';
@@ -16,7 +16,7 @@ import { ResponseEventWriter } from './chat-stream-to-response-events.ts';
 import { responseOf } from './chat-to-response.ts';
 import { guardedResponse, spokenInResponse } from './guarded-response.ts';
 import { responseSse } from './response-events.ts';
-import type { ResponseObject, ResponseOrigin } from './response-object.ts';
+import { itemIds, type ResponseObject, type ResponseOrigin } from './response-object.ts';
 import { NativeResponseReader, TranslatedResponseReader } from './response-readers.ts';
 import { responseEvents } from './response-replay.ts';
 import { asResponse, isCompleteResponse, isUnderWay, isStorableResponse, responseUsage } from './response-stream.ts';
@@ -38,7 +38,6 @@ export const RESPONSES: Endpoint<ResponsesRequest> = {
   genAiOperation: 'chat',
   defaultModel: null,
   textMembers: ['input', 'instructions'],
-  storesAnswers: true,
   parse: parseResponsesRequest,
   eligibility: ({ value }) => eligibilityOf(value),
   unsuited({ value }, candidate) {
@@ -99,7 +98,7 @@ function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate, 
 function wholeResponse(bytes: Buffer, stored: boolean, rules: AnswerRules | null): WholeReply {
   const response = asResponse(parsedReply(bytes));
   if (response === null) throw new AttemptFailure('malformed');
-  const facts = { usage: isUnderWay(response) ? NOTHING_YET : responseUsage(response.usage), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedId: stored ? response.id : null };
+  const facts = { usage: isUnderWay(response) ? NOTHING_YET : responseUsage(response.usage), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedIds: stored ? { response: response.id, parts: itemIds(response.output) } : NOTHING_STORED };
   try {
     const treated = rules === null ? response : guardedResponse(response, rules);
     return { ...facts, ...kept(treated, treated === response ? bytes : null), text: spokenInResponse(treated) };

@@ -5,7 +5,7 @@ import type { ChatChunk, ChatStreamTranslator, TranslationContext } from '../dia
 import type { SseEvent } from '../sse.ts';
 import { CandidateReader, logprobsOf } from './candidate.ts';
 import { geminiFailure } from './failure.ts';
-import { blockReason, isGenerateContentReply, isObject, objectsOf, type GenerateContentReply } from './generate-content.ts';
+import { blockReason, indexOf, isGenerateContentReply, isObject, objectsOf, type GenerateContentReply } from './generate-content.ts';
 import { callIdStem, headOf, refusalOf, usageIn } from './generate-content-to-chat.ts';
 
 /**
@@ -46,7 +46,7 @@ export class GenerateContentStreamTranslator implements ChatStreamTranslator {
   }
 
   private take(candidate: Record<string, unknown>, position: number): ChatChunk[] {
-    const index = typeof candidate['index'] === 'number' ? candidate['index'] : position;
+    const index = indexOf(candidate, position);
     const known = this.candidates.get(index);
     const reader = known ?? new CandidateReader(index, callIdStem(this.head?.id ?? ''), this.body.parallel_tool_calls === false);
     this.candidates.set(index, reader);

@@ -26,6 +26,11 @@ test.each([
   expect(replied([candidate([{ text: 'x' }], reason)]).choices[0]?.finish_reason).toBe(finish);
 });
 
+test('a candidate says which it is; what is no index is its place', () => {
+  expect(replied([candidate([{ text: 'a' }], 'STOP', { index: 1 }), candidate([{ text: 'b' }], 'STOP', { index: 0 })]).choices.map(({ index }) => index)).toEqual([1, 0]);
+  expect(replied([candidate([{ text: 'a' }], 'STOP', { index: 0.5 }), candidate([{ text: 'b' }], 'STOP', { index: '0' })]).choices.map(({ index }) => index)).toEqual([0, 1]);
+});
+
 test.each(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'OTHER', 'NO_IMAGE', 'FINISH_REASON_UNSPECIFIED', 'constructor', null])(
   'a candidate that ends with %j is no answer: another attempt may give one',
   (reason) => {

@@ -3,7 +3,7 @@ import type { ChatBody } from '../../chat/chat-request.ts';
 import type { ChatCompletion, CompletionChoice, CompletionUsage } from '../../chat/completion.ts';
 import type { TranslationContext } from '../dialect.ts';
 import { CandidateReader, logprobsOf } from './candidate.ts';
-import { blockReason, isGenerateContentReply, isObject, objectsOf, textOf, type GenerateContentReply } from './generate-content.ts';
+import { blockReason, indexOf, isGenerateContentReply, isObject, objectsOf, textOf, type GenerateContentReply } from './generate-content.ts';
 
 /** A whole `generateContent` reply as a chat completion; throws an AttemptFailure `malformed` when it is none or not complete. */
 export function completionOf(reply: unknown, body: ChatBody, context: TranslationContext): ChatCompletion {
@@ -20,7 +20,7 @@ export function completionOf(reply: unknown, body: ChatBody, context: Translatio
 }
 
 function choiceOf(candidate: Record<string, unknown>, position: number, id: string, body: ChatBody): CompletionChoice {
-  const index = typeof candidate['index'] === 'number' ? candidate['index'] : position;
+  const index = indexOf(candidate, position);
   const reader = new CandidateReader(index, callIdStem(id), body.parallel_tool_calls === false);
   const said = { ...reader.read(candidate), ...reader.closing() };
   if (reader.finish === null) throw new AttemptFailure('malformed', { cause: new Error('the candidate does not say why it ended') });

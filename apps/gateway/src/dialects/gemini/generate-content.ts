@@ -40,6 +40,9 @@ export const objectsOf = (value: unknown): Record<string, unknown>[] => (Array.i
 
 export const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
+/** Which candidate this is: by its own word, else by its place. */
+export const indexOf = ({ index }: Candidate, position: number): number => (typeof index === 'number' && Number.isSafeInteger(index) ? index : position);
+
 /** Whether this is a `generateContent` reply at all, not another API's or an error. */
 export function isGenerateContentReply(value: unknown): value is GenerateContentReply {
   return isObject(value) && (Array.isArray(value['candidates']) || isObject(value['promptFeedback']) || isObject(value['usageMetadata']));
