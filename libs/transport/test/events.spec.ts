@@ -107,7 +107,8 @@ test('two replicas set the same event aside once', async () => {
   await Promise.all(names(40).map((n) => sender.notify('poison', { n })));
   await until(async () => (await stage.backlog()) === 0);
   expect(await stage.redis.client.xlen(DEAD)).toBe(40);
-  expect(replicas.reduce((sum, { seen }) => sum + seen.failures, 0)).toBe(80);
+  // Each is tried twice; on a machine so busy that a try takes longer than the claim, the other replica may try once more.
+  expect(replicas.reduce((sum, { seen }) => sum + seen.failures, 0)).toBeGreaterThanOrEqual(80);
 });
 
 test('the place for dead events is bounded', async () => {
