@@ -78,8 +78,11 @@ export class ChatReader implements StreamReader {
   }
 }
 
+const USAGE_LAST = ',"usage":null}';
+
 /** A chunk as it is without `include_usage`: no `usage: null`, and none on the last chunk that has choices, where some servers put it. Every other byte stays. */
 export function withoutUsage(chunk: unknown, json: string): string {
+  if (json.endsWith(USAGE_LAST)) return `${json.slice(0, -USAGE_LAST.length)}}`; // as OpenAI writes it; no need to look for it
   const value = chunk as Record<string, unknown>;
   return Object.hasOwn(value, 'usage') ? withMembers({ text: json, value, members: scanMembers(json) }, { usage: null }) : json;
 }
