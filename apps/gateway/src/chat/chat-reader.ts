@@ -1,39 +1,26 @@
-import type { Usage } from '@deja/contracts';
 import { NOTHING_STORED, type KeptReply, type Relayed, type StreamReader } from '../attempt/exchange.ts';
-import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import { scanMembers, withMembers } from '../validate/json-body.ts';
 import { audioIds } from './audio-ids.ts';
-import { CompletionAssembler } from './completion-stream.ts';
 import { isComplete, isStorable } from './completion.ts';
 import type { ChatCall } from './chat-exchange.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import type { ChunkSource, SourcedChunk } from './chunk-source.ts';
 
 /** A chat stream for a client of chat completions. */
-export class ChatReader implements StreamReader {
+export class ChatReader extends ChunkReader implements StreamReader {
   readonly closing = sseEvent(SSE_DONE);
   storedIds = NOTHING_STORED;
-  private readonly assembler = new CompletionAssembler();
 
   constructor(
-    private readonly source: ChunkSource,
+    source: ChunkSource,
     /** Whether the client asked for usage; upstream always is. */
     private readonly includeUsage: boolean,
-    private readonly usageIn: ChatCall['usageIn'],
-    private readonly transcript: Transcript,
-  ) {}
-
-  get ended(): boolean {
-    return this.source.ended;
-  }
-
-  get usage(): Usage | null {
-    return this.usageIn(this.assembler.reported);
-  }
-
-  get producedChars(): number {
-    return this.assembler.producedChars + this.source.withheldChars;
+    usageIn: ChatCall['usageIn'],
+    transcript: Transcript,
+  ) {
+    super(source, usageIn, transcript);
   }
 
   push(event: SseEvent): Relayed {
@@ -42,10 +29,6 @@ export class ChatReader implements StreamReader {
 
   finish(): Relayed {
     return this.relay(this.source.finish());
-  }
-
-  takeText(): string {
-    return this.transcript.take();
   }
 
   kept(): KeptReply | null {
@@ -58,8 +41,7 @@ export class ChatReader implements StreamReader {
     let text = '';
     let content = false;
     for (const { chunk, text: json } of chunks) {
-      const kind = this.assembler.add(chunk);
-      if (kind === 'error' || endsInError(chunk)) throw streamError(chunk);
+      const kind = this.take(chunk);
       if (kind === 'usage' && !this.includeUsage) continue;
       if (kind === 'content') {
         content = true;
@@ -90,18 +72,4 @@ export function withoutUsage(chunk: unknown, json: string): string {
 function spoken(chunk: unknown): string {
   const { choices } = chunk as { choices: { delta?: { content?: unknown; refusal?: unknown } }[] };
   return choices.map(({ delta }) => [delta?.content, delta?.refusal].filter((text) => typeof text === 'string').join('')).join('');
-}
-
-/** OpenRouter ends a choice like this when its own provider broke off. */
-export const endsInError = (chunk: unknown): boolean => (chunk as { choices: { finish_reason?: unknown }[] }).choices.some(({ finish_reason: reason }) => reason === 'error');
-
-/** An error event in OpenAI's language, also as OpenRouter and others send it: beside choices. */
-export function streamError(chunk: unknown): AttemptFailure {
-  const error = typeof chunk === 'object' && chunk !== null ? (chunk as { error?: unknown }).error : undefined;
-  if (typeof error !== 'object' || error === null) return new AttemptFailure(typeof chunk === 'object' && chunk !== null && 'choices' in chunk ? 'overloaded' : 'malformed');
-  const { message, code, type } = error as { message?: unknown; code?: unknown; type?: unknown };
-  const limited = code === 429 || code === 'rate_limit_exceeded' || type === 'rate_limit_error';
-  return new AttemptFailure(limited ? 'rate' : 'overloaded', {
-    providerError: typeof message === 'string' ? { message, type: 'api_error', param: null, code: typeof code === 'string' ? code : '' } : null,
-  });
 }

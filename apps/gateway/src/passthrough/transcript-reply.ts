@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { AttemptFailure } from '../attempt/failure.ts';
-import { streamError } from '../chat/chat-reader.ts';
+import { streamError } from '../chat/stream-error.ts';
 import { SSE_DONE, SseParser, sseEvent } from '../dialects/sse.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import type { Operation } from '../operation/operation.ts';

@@ -3,9 +3,8 @@ import { NOTHING_STORED, type KeptReply, type Relayed, type StoredIds, type Stre
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import type { ChatCall } from '../chat/chat-exchange.ts';
-import { streamError } from '../chat/chat-reader.ts';
+import { ChunkReader } from '../chat/chunk-reader.ts';
 import type { ChunkSource, SourcedChunk } from '../chat/chunk-source.ts';
-import { CompletionAssembler } from '../chat/completion-stream.ts';
 import type { ChatChunk } from '../dialects/dialect.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
@@ -93,28 +92,17 @@ export class NativeResponseReader implements StreamReader {
 }
 
 /** A chat stream for a client of responses. */
-export class TranslatedResponseReader implements StreamReader {
+export class TranslatedResponseReader extends ChunkReader implements StreamReader {
   readonly closing = '';
   readonly storedIds = NOTHING_STORED;
-  private readonly assembler = new CompletionAssembler();
 
   constructor(
-    private readonly source: ChunkSource,
+    source: ChunkSource,
     private readonly writer: ResponseEventWriter,
-    private readonly usageIn: ChatCall['usageIn'],
-    private readonly transcript: Transcript,
-  ) {}
-
-  get ended(): boolean {
-    return this.source.ended;
-  }
-
-  get usage(): Usage | null {
-    return this.usageIn(this.assembler.reported);
-  }
-
-  get producedChars(): number {
-    return this.assembler.producedChars + this.source.withheldChars;
+    usageIn: ChatCall['usageIn'],
+    transcript: Transcript,
+  ) {
+    super(source, usageIn, transcript);
   }
 
   push(event: SseEvent): Relayed {
@@ -127,10 +115,6 @@ export class TranslatedResponseReader implements StreamReader {
     return { ...relayed, text: relayed.text + this.closingEvents() };
   }
 
-  takeText(): string {
-    return this.transcript.take();
-  }
-
   kept(): KeptReply | null {
     const { response } = this.writer;
     return response === null || this.assembler.completion().choices.length === 0 ? null : keptResponse(response);
@@ -140,9 +124,7 @@ export class TranslatedResponseReader implements StreamReader {
     let text = '';
     let content = false;
     for (const { chunk } of chunks) {
-      const kind = this.assembler.add(chunk);
-      if (kind === 'error') throw streamError(chunk);
-      content ||= kind === 'content';
+      content = this.take(chunk) === 'content' || content;
       for (const event of this.writer.push(chunk as ChatChunk)) {
         if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string') this.transcript.add(event['delta']);
         text += responseSse(event);

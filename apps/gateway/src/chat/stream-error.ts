@@ -1,0 +1,15 @@
+import { AttemptFailure } from '../attempt/failure.ts';
+
+/** OpenRouter ends a choice like this when its own provider broke off. */
+export const endsInError = (chunk: unknown): boolean => (chunk as { choices: { finish_reason?: unknown }[] }).choices.some(({ finish_reason: reason }) => reason === 'error');
+
+/** An error event in OpenAI's language, also as OpenRouter and others send it: beside choices. */
+export function streamError(chunk: unknown): AttemptFailure {
+  const error = typeof chunk === 'object' && chunk !== null ? (chunk as { error?: unknown }).error : undefined;
+  if (typeof error !== 'object' || error === null) return new AttemptFailure(typeof chunk === 'object' && chunk !== null && 'choices' in chunk ? 'overloaded' : 'malformed');
+  const { message, code, type } = error as { message?: unknown; code?: unknown; type?: unknown };
+  const limited = code === 429 || code === 'rate_limit_exceeded' || type === 'rate_limit_error';
+  return new AttemptFailure(limited ? 'rate' : 'overloaded', {
+    providerError: typeof message === 'string' ? { message, type: 'api_error', param: null, code: typeof code === 'string' ? code : '' } : null,
+  });
+}
