@@ -16,7 +16,8 @@ export function openAiCallOf(
   const { text, dropped } = openAiBody(body, { upstreamModel, server, ...o });
   return {
     server,
-    url: addressOf(deployment, upstreamModel, o.endpoint),
+    // A simulated provider is nowhere.
+    url: deployment.kind === 'simulated' ? '' : addressOf(deployment, upstreamModel, o.endpoint),
     headers: { 'content-type': 'application/json' },
     body: text,
     dropped,
