@@ -16,7 +16,7 @@ export class Operation {
   readonly signal: AbortSignal;
   private readonly controller = new AbortController();
   private readonly startedMs = performance.now();
-  private readonly timings: string[] = [];
+  private readonly timings = new Map<Stage, number>();
   private ended = false;
 
   principal: Principal | null = null;
@@ -95,12 +95,12 @@ export class Operation {
     try {
       return await step();
     } finally {
-      this.timings.push(`${stage};dur=${(performance.now() - fromMs).toFixed(2)}`);
+      this.timings.set(stage, (this.timings.get(stage) ?? 0) + performance.now() - fromMs);
     }
   }
 
   get serverTiming(): string {
-    return this.timings.join(', ');
+    return Array.from(this.timings, ([stage, ms]) => `${stage};dur=${ms.toFixed(2)}`).join(', ');
   }
 
   firstByteSent(): void {
