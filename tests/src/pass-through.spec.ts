@@ -57,7 +57,7 @@ function form(path: string, key = cluster.key): { sending: ClientRequest; write:
   return { sending, reply, write: (bytes) => new Promise((resolve) => sending.write(bytes, () => resolve())) };
 }
 
-const MEGABYTES = 64;
+const MEGABYTES = 192;
 const gatewayRssMb = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.pid('gateway')}/status`, 'utf8'))?.[1]) / 1024;
 
 describe('an upload', () => {
@@ -79,7 +79,8 @@ describe('an upload', () => {
     const { status: code, id, json } = await reply;
     expect([code, json]).toMatchObject([200, { object: 'file', bytes: MEGABYTES * 1024 * 1024, filename: 'big.bin', purpose: 'user_data' }]);
     expect(fileIn(provider.requests[0]?.form).sha256).toBe(hash.digest('hex'));
-    expect(grownMb).toBeLessThan((MEGABYTES - 20) * 0.75);
+    // Buffers wait for the garbage collector a while; what was held would still be there.
+    expect(grownMb).toBeLessThan((MEGABYTES - 20) * 0.6);
     expect(await rowOf(id)).toMatchObject({ endpoint: 'files', status: 200, outcome: 'ok', cost_nano_usd: '0', prompt_tokens: 0 });
   });
 

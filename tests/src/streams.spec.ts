@@ -12,7 +12,7 @@ const FAILURES = [
   { name: 'a 429', step: status(429, { 'retry-after': '1' }) },
   { name: 'a 401', step: status(401) },
   { name: 'a broken connection', step: cut(0) },
-  { name: 'nonsense', step: malformed('sse') },
+  { name: 'nonsense', step: malformed('sse', answer('')) }, // without content: nothing good may come before it
   { name: 'silence', step: hang() },
 ];
 
