@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { answer, chunks, cut, fakeProvider, hang, malformed, status, testCluster, unfinished, type FakeProvider, type TestCluster } from '@deja/testing';
+import { answer, chunks, cut, fakeProvider, hang, malformed, raw, status, testCluster, unfinished, type FakeProvider, type TestCluster } from '@deja/testing';
 import { ask, attemptRows, chat, eventually, operationRow, post, sdk } from './client.ts';
 
 let provider: FakeProvider;
@@ -12,7 +12,8 @@ const FAILURES = [
   { name: 'a 429', step: status(429, { 'retry-after': '1' }) },
   { name: 'a 401', step: status(401) },
   { name: 'a broken connection', step: cut(0) },
-  { name: 'nonsense', step: malformed('sse', answer('')) }, // without content: nothing good may come before it
+  // The very first event: nothing good may come before it.
+  { name: 'nonsense', step: raw({ contentType: 'text/event-stream', body: 'data: {"choices":[{"delta":{"content":\n\n' }) },
   { name: 'silence', step: hang() },
 ];
 
