@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { exactCacheKey } from '@deja/cache-key';
-import { DejaError, exactKey, newId, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
+import { DejaError, exactKey, newId, type Candidate, type Plan, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
 import { planRequest } from '@deja/routing';
 import { estimate } from '@deja/tokens';
 import type { Attempts } from '../attempt/attempts.ts';
+import type { Exchange } from '../attempt/exchange.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
 import { encodeEntry, type CacheEntry, type KeptAnswer } from '../cache/entry.ts';
@@ -21,7 +22,7 @@ import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';
 import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
 import { inputParts, parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
-import { asEmbeddings, embeddingsReply, isInOrder, sharesOf, type KeptVector } from './vectors.ts';
+import { asEmbeddings, embeddingsReply, sharesOf, type KeptVector } from './vectors.ts';
 
 /** What validation and guard need to know of `POST /v1/embeddings`; its way is its own, because each input is cached by itself. */
 export const EMBEDDINGS: Endpoint<EmbeddingsRequest> = {
@@ -41,6 +42,20 @@ interface Place {
   key: string;
   entry: (CacheEntry & { vector: KeptVector }) | null;
 }
+
+/** What a provider gave for some of the inputs. */
+interface Bought {
+  indexes: number[];
+  candidate: Candidate;
+  /** One for each of `indexes`. */
+  vectors: KeptVector[];
+  inOrder: boolean;
+  body: Buffer;
+  usage: Usage | null;
+}
+
+/** Whether all that was found comes from one model, as a fallback's answers need not. */
+const ofOneModel = (places: Place[]): boolean => new Set(places.flatMap(({ entry }) => entry?.vector.model ?? [])).size <= 1;
 
 /** The way of one embeddings request: like any other, but each input is looked up and kept by itself, and only the missing ones are bought. */
 export class EmbeddingsPipeline {
@@ -85,21 +100,31 @@ export class EmbeddingsPipeline {
     await operation.timed('guard', () => moderation);
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt
-    const inputs = missing.map((index) => request.inputs[index] ?? '');
-    // Of a call for some of the inputs, the estimate is of those.
-    const boughtTokens = missing.length === places.length ? promptTokens : estimate(inputParts(inputs));
-    const question = { genAiOperation: EMBEDDINGS.genAiOperation, stream: false, promptTokens: boughtTokens, exchange: (candidate: Parameters<typeof embeddingsExchange>[2]) => embeddingsExchange(request, inputs, candidate) };
-    const answer = await operation.timed('upstream', () => this.attempts.run(operation, question, plan, snapshot.settings));
-    if (answer.kind !== 'whole') throw new Error('embeddings do not stream');
-    operation.servedModel = answer.candidate.model;
-    // 9 Reply: the provider's own bytes where it gave everything
-    const bought = vectorsOf(answer.reply.body, inputs, operation.servingAttempt?.usage ?? null);
-    const partial = missing.length < places.length;
+    const buy = (indexes: number[]): Promise<Bought> => operation.timed('upstream', () => this.buy(operation, request, indexes, promptTokens, plan, snapshot));
+    let bought = await buy(missing);
+    // Vectors of two models have no common space: where another model answers than gave the known ones, all are bought from it.
+    const known = places.find(({ entry }) => entry !== null)?.entry?.vector.model;
+    const partial = missing.length < places.length && known === bought.vectors[0]?.model;
+    if (!partial && missing.length < places.length) bought = await buy([...places.keys()]);
+    operation.servedModel = bought.candidate.model;
     if (partial) operation.cacheReason = 'partial_hit';
-    const all = places.map(({ entry }, index) => entry?.vector ?? bought[missing.indexOf(index)] ?? { embedding: [], tokens: 0, model: '' });
-    sendWhole(response, operation, partial || answer.reply.usage === null || !isInOrder(answer.reply.body, inputs.length) ? embeddingsReply(all) : answer.reply.body);
+    // 9 Reply: the provider's own bytes where it gave everything, in order
+    const all = places.map(({ entry }, index) => bought.vectors[bought.indexes.indexOf(index)] ?? entry?.vector ?? { embedding: [], tokens: 0, model: '' });
+    sendWhole(response, operation, partial || bought.usage === null || !bought.inOrder ? embeddingsReply(all) : bought.body);
     // 10 Settle, by the front door
-    if (place.wishes.write && place.exactKey !== null) operation.kept = missing.flatMap((index, i) => this.kept(operation, place, places[index]?.key ?? '', answer.candidate, bought[i]));
+    if (place.wishes.write && place.exactKey !== null) operation.kept = bought.indexes.flatMap((index, i) => this.kept(operation, place, places[index]?.key ?? '', bought.candidate, bought.vectors[i]));
+  }
+
+  /** Some of the inputs from a provider. */
+  private async buy(operation: Operation, request: EmbeddingsRequest, indexes: number[], promptTokens: number, plan: Plan, { settings }: RoutingSnapshot): Promise<Bought> {
+    const inputs = indexes.map((index) => request.inputs[index] ?? '');
+    // Of a call for some of the inputs, the estimate is of those.
+    const tokens = inputs.length === request.inputs.length ? promptTokens : estimate(inputParts(inputs));
+    const exchange = (candidate: Candidate): Exchange => embeddingsExchange(request, inputs, candidate);
+    const answer = await this.attempts.run(operation, { genAiOperation: EMBEDDINGS.genAiOperation, stream: false, promptTokens: tokens, exchange }, plan, settings);
+    if (answer.kind !== 'whole') throw new Error('embeddings do not stream');
+    const { body, usage } = answer.reply;
+    return { indexes, candidate: answer.candidate, body, usage, ...vectorsOf(body, inputs, operation.servingAttempt?.usage ?? null) };
   }
 
   private async reserve(operation: Operation, principal: Principal, request: EmbeddingsRequest, promptTokens: number, snapshot: RoutingSnapshot): Promise<{ place: CachePlace; places: Place[] }> {
@@ -118,7 +143,8 @@ export class EmbeddingsPipeline {
     operation.reservation = reserved.reservation;
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
     else if (operation.cache === 'MISS') operation.cacheReason = 'no_entry';
-    return { place, places: request.inputs.map((_, index) => ({ key: keys[index] ?? '', entry: this.found(reserved.exact[index] ?? null, place) })) };
+    const places = request.inputs.map((_, index) => ({ key: keys[index] ?? '', entry: this.found(reserved.exact[index] ?? null, place) }));
+    return { place, places: ofOneModel(places) ? places : places.map(({ key }) => ({ key, entry: null })) };
   }
 
   private found(value: Buffer | null, place: CachePlace): Place['entry'] {
@@ -144,12 +170,13 @@ function replyFromCache(operation: Operation, places: Place[], response: ServerR
   sendWhole(response, operation, body);
 }
 
-/** The vectors of a reply in the order of their inputs, each with its share of the tokens. */
-function vectorsOf(body: Buffer, inputs: EmbeddingsRequest['inputs'], usage: Usage | null): KeptVector[] {
+/** The vectors of a reply in the order of their inputs, each with its share of the tokens; and whether they came in that order. */
+function vectorsOf(body: Buffer, inputs: EmbeddingsRequest['inputs'], usage: Usage | null): Pick<Bought, 'vectors' | 'inOrder'> {
   const { data, model } = asEmbeddings(body, inputs.length);
   const shares = sharesOf(usage?.promptTokens ?? 0, inputs.map((input) => input.length));
   const byIndex = new Map(data.map((item) => [item.index, item.embedding]));
-  return inputs.map((_, index) => ({ embedding: byIndex.get(index) ?? [], tokens: shares[index] ?? 0, model: typeof model === 'string' ? model : '' }));
+  const vectors = inputs.map((_, index) => ({ embedding: byIndex.get(index) ?? [], tokens: shares[index] ?? 0, model: typeof model === 'string' ? model : '' }));
+  return { vectors, inOrder: data.every(({ index }, i) => index === i) };
 }
 
 /** For each input, the request that asks for it alone. Its encoding stays in: a kept vector is served as it came. */

@@ -31,9 +31,6 @@ export function asEmbeddings(body: Buffer, count: number): EmbeddingsReply {
   return reply;
 }
 
-/** Whether a sound reply has its vectors in the order of the inputs, as the next one who asks will get them. */
-export const isInOrder = (body: Buffer, count: number): boolean => asEmbeddings(body, count).data.every(({ index }, i) => index === i);
-
 const isVector = (value: unknown): value is Vector => typeof value === 'string' || (Array.isArray(value) && value.every((x) => typeof x === 'number'));
 
 /**
