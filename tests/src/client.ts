@@ -34,6 +34,14 @@ function jsonOf(text: string): Raw['json'] {
   }
 }
 
+/** A streamed chat, read as it comes; `seen` is told what has come so far. */
+export async function readStream(cluster: TestCluster, body: object, seen: (text: string) => void): Promise<{ status: number; text: string; headers: Headers }> {
+  const response = await fetch(`${cluster.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${cluster.key}` }, body: JSON.stringify(body) });
+  let text = '';
+  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) seen((text += piece));
+  return { status: response.status, text, headers: response.headers };
+}
+
 export const chat = (content: string, more: object = {}): object => ({ model: 'gpt-4o-mini', messages: ask(content), ...more });
 
 /** Waits for a condition and returns what it gave; fails with `what` at the deadline. */

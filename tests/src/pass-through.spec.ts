@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { bigStream, cut, fakeProvider, hang, status, testCluster, type FakeProvider, type FormFile, type TestCluster } from '@deja/testing';
+import { bigStream, cut, fakeProvider, hang, status, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
 import OpenAI, { toFile } from 'openai';
 import { attemptRows, chat, eventually, operationRow, post, sdk, type OperationRow } from './client.ts';
+import { END, field, fileHead, fileIn, openForm, sha256, type OpenForm } from './form-bytes.ts';
 import { newKey, sdkWith } from './tenant-keys.ts';
 
 let provider: FakeProvider;
@@ -38,24 +38,9 @@ type Row = OperationRow & { endpoint?: string };
 const rowOf = (id: string | null | undefined): Promise<Row> => operationRow(cluster, id ?? null);
 /** The ledger's rows of one endpoint, newest first. */
 const rowsOf = (endpoint: string): Promise<Row[]> => cluster.sql<Row & { [column: string]: unknown }>('select * from usage.operations where endpoint = $1 order by received_at desc', [endpoint]);
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const fileIn = (form: Record<string, unknown> | undefined, name = 'file'): FormFile => form?.[name] as FormFile;
 
-const BOUNDARY = '----deja-test-boundary';
-const field = (name: string, value: string): string => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
-const fileHead = (name: string, filename: string): string => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"; filename="${filename}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
-const END = `\r\n--${BOUNDARY}--\r\n`;
 
-/** A form whose bytes the test sends when it likes. */
-function form(path: string, key = cluster.key): { sending: ClientRequest; write: (bytes: string | Buffer) => Promise<void>; reply: Promise<{ status: number; id: string; json: Record<string, unknown> }> } {
-  const sending = request(`${cluster.url}/v1/${path}`, { method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': `multipart/form-data; boundary=${BOUNDARY}` } });
-  const reply = new Promise<IncomingMessage>((resolve, reject) => sending.on('response', resolve).on('error', reject)).then(async (response) => {
-    const text = Buffer.concat(await response.toArray()).toString('utf8');
-    return { status: response.statusCode ?? 0, id: String(response.headers['x-request-id']), json: JSON.parse(text) as Record<string, unknown> };
-  });
-  reply.catch(() => undefined); // those who leave do not look
-  return { sending, reply, write: (bytes) => new Promise((resolve) => sending.write(bytes, () => resolve())) };
-}
+const form = (path: string, key = cluster.key): OpenForm => openForm(`${cluster.url}/v1/${path}`, key);
 
 const MEGABYTES = 192;
 const gatewayRssMb = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.pid('gateway')}/status`, 'utf8'))?.[1]) / 1024;

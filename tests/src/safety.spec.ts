@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { answer, chunks, fakeProvider, raw, testCluster, toolCalls, type FakeProvider, type TestCluster } from '@deja/testing';
 import OpenAI from 'openai';
-import { ask, attemptRows, chat, operationRow, post, sdk, type OperationRow, type Raw } from './client.ts';
+import { ask, attemptRows, chat, operationRow, post, readStream, sdk, type OperationRow, type Raw } from './client.ts';
 import { configUnder, githubToken, putInForce } from './content-rules.ts';
 
 let provider: FakeProvider;
@@ -30,14 +30,6 @@ async function streamed(content: string): Promise<{ text: string; headers: Heade
   let text = '';
   for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? '';
   return { text, headers: response.headers };
-}
-
-/** A streamed chat, read as it comes; `seen` is told what has come so far. */
-async function read(body: object, seen: (text: string) => void): Promise<{ status: number; text: string; headers: Headers }> {
-  const response = await fetch(`${cluster.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${cluster.key}` }, body: JSON.stringify(body) });
-  let text = '';
-  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) seen((text += piece));
-  return { status: response.status, text, headers: response.headers };
 }
 
 /** One thing that each kind of rule finds, and another one. */
@@ -197,7 +189,7 @@ describe('an answer that meets a rule', () => {
   test('which blocks ends a stream that had begun with an error event, not with [DONE]', async () => {
     const begun = Promise.withResolvers<void>();
     provider.script(chunks(['It was a dark and stormy night at the old manor house. ', 'In the end the butler ', 'did it. ', 'Good night.'], { gate: (chunk) => (chunk === 2 ? begun.promise : undefined) }));
-    const reply = await read(chat('Tell the whole story, please.', { stream: true }), (text) => text.includes('stormy night') && begun.resolve());
+    const reply = await readStream(cluster, chat('Tell the whole story, please.', { stream: true }), (text) => text.includes('stormy night') && begun.resolve());
     const events = reply.text.trim().split('\n\n');
     expect(reply.status).toBe(200);
     expect(reply.text).toContain('stormy night');
