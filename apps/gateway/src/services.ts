@@ -121,7 +121,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.routing.onPush((push) => {
       if (push.kind === 'snapshot') leases.prefetch(push.snapshot);
       else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
-      else leases.revoke(push.ids);
+      else if (push.kind === 'credential_revoked') leases.revoke(push.ids);
     });
   }
 

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { DejaError, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
+import { DejaError, FAILURE_KINDS, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
 import { ConfigFile } from './config-file.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
@@ -25,8 +25,9 @@ const ATTEMPT_OUTCOMES = z.object({
     atMs: z.number(),
     deployment: z.string(),
     credential: z.string().nullable(),
+    version: z.string().nullable(),
     status: nullableNumber,
-    errorCode: z.string().nullable(),
+    failure: z.enum(FAILURE_KINDS).nullable(),
     retryAfterMs: nullableNumber,
     firstByteMs: nullableNumber,
     durationMs: z.number(),

@@ -69,6 +69,14 @@ const timeouts = z.strictObject({
 const retries = z.strictObject({
   max_attempts: z.int().min(1).max(20).default(4),
   backoff_ms: z.tuple([z.int().min(0).max(DAY_MS), z.int().min(0).max(DAY_MS)]).default([100, 2000]),
+  budget: z.number().min(0).max(1).default(0.2),
+});
+
+const breaker = z.strictObject({
+  window_s: z.int().min(1).max(300).default(10),
+  min_failures: z.int().min(1).max(10_000).default(5),
+  error_rate: z.number().min(0.01).max(1).default(0.5),
+  pause_ms: z.tuple([durationMs, durationMs]).default([5000, 60_000]),
 });
 
 const validation = z.strictObject({
@@ -127,6 +135,9 @@ export const FILE = z.strictObject({
   models: z.array(model).default([]),
   timeouts: timeouts.prefault({}),
   retries: retries.prefault({}),
+  breaker: breaker.prefault({}),
+  stale_ok_s: z.int().min(0).max(604_800).default(60),
+  outbound: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
   limits: z.strictObject({
     global: limits.prefault({}),
     per_key: limits.prefault({}),
@@ -140,6 +151,7 @@ export const FILE = z.strictObject({
   capture: z.enum(['none', 'metadata', 'full']).default('full'),
   retention_days: z.int().min(1).max(36_500).default(30),
   prices: z.record(z.string().min(1), price).default({}),
+  capability: z.record(z.string().min(1), z.number().min(0).max(100)).default({}),
   alerts: z.array(alert).default([]),
 });
 

@@ -12,6 +12,9 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
   return {
     timeouts: file.timeouts,
     retries: file.retries,
+    breaker: file.breaker,
+    stale_ok_s: file.stale_ok_s,
+    outbound: file.outbound,
     limits: file.limits,
     validation: file.validation,
     content_safety: rules,
@@ -22,6 +25,7 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
       semantic: { enabled: file.cache.semantic.enabled, ttl_s: file.cache.semantic.ttl_s },
     },
     prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
+    capability: file.capability,
   };
 }
 

@@ -1,4 +1,5 @@
 export * from './errors.ts';
+export * from './failures.ts';
 export * from './ids.ts';
 export * from './money.ts';
 export * from './push.ts';

@@ -6,4 +6,8 @@ export type Push =
   /** A client key was changed or revoked: forget what you know of it. */
   | { kind: 'key_changed'; keySha256: string[] }
   /** Credential values that must not be used any more. */
-  | { kind: 'credential_revoked'; ids: string[] };
+  | { kind: 'credential_revoked'; ids: string[] }
+  /** A replica of the router lives; every second, from each. Without any, gateways know that they will hear of nothing. */
+  | { kind: 'router_alive' }
+  /** Credentials or deployments were changed by the admin API: the router's replicas read them again. */
+  | { kind: 'vault_changed' };

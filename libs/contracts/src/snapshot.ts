@@ -26,6 +26,16 @@ export interface Principal {
 export type ProviderKind = 'openai' | 'azure-openai' | 'anthropic' | 'gemini' | 'simulated';
 export type Strategy = 'weighted' | 'least_latency' | 'least_busy' | 'cheapest' | 'priority';
 
+/** What speaks against a credential or a deployment. */
+export const TROUBLES = [
+  'rate_limited', // 429
+  'exhausted', // the account has run out of money
+  'rejected', // 401
+  'forbidden', // 403, again and again
+  'failing', // 5xx, time-outs, broken answers
+] as const;
+export type Trouble = (typeof TROUBLES)[number];
+
 /** A provider secret as the rest of the world may see it. The value itself travels only in a sealed lease. */
 export interface CredentialRef {
   /** `provider/name` */
@@ -36,6 +46,16 @@ export interface CredentialRef {
   limits: Limits;
   /** Not to be chosen before this time (Unix ms): cooling after a 429, or set aside after a 401. 0 when healthy. */
   unavailableUntilMs: number;
+  /** Why it is, or was, set aside. After `unavailableUntilMs` it is on probation: one request at a time may try whether it has healed. Absent when healthy. */
+  trouble?: Trouble;
+  /** Only this tenant's requests may use it, and then in place of everyone's. Absent: everyone's. */
+  tenant?: string;
+  /** Where requests with this credential go in place of the provider's address, as each Azure resource has an address of its own. */
+  baseUrl?: string;
+  /** The address came by the admin API: what it resolves to is checked against `settings.outbound` at every connection. */
+  checkedAddress?: boolean;
+  /** The former value of a rotated credential: a fallback until its grace is over. Stands beside the current one, with the same id. */
+  retiring?: boolean;
 }
 
 /** Provider + upstream model. */
@@ -53,15 +73,49 @@ export interface Deployment {
   /** Empty where the provider needs none. */
   credentials: CredentialRef[];
   unavailableUntilMs: number;
+  /** As for a credential. */
+  trouble?: Trouble;
+  /** An operator took it out of rotation. */
+  drained?: boolean;
+  /** Milliseconds to the first byte, moving average over all gateways; absent when nothing is known. */
+  firstByteMs?: number;
 }
+
+/** One deployment's part in a public model. */
+export interface ModelDeployment {
+  /** Id of the deployment. */
+  id: string;
+  weight: number;
+  /** Lower numbers first. */
+  priority: number;
+  /** Gets this share of the requests at first hand, whatever the strategy, and is otherwise only a fallback. In [0, 1]. */
+  canary?: number;
+  /** Gets a copy of this share of the requests; its answers are recorded and never returned. In [0, 1]. */
+  shadow?: number;
+  region?: string;
+  tags?: string[];
+}
+
+export type Preference = 'cost' | 'speed' | 'capability';
 
 /** A name clients may send, and what stands behind it. */
 export interface PublicModel {
   name: string;
   strategy: Strategy;
-  deployments: { id: string; weight: number; priority: number }[];
+  /** Empty for a model that chooses among `candidates`. */
+  deployments: ModelDeployment[];
   /** Other public models, in order, when every deployment failed. */
   fallbacks: string[];
+  /** Other public models, in order, where the prompt is too long for this one, or its provider's filter refuses the prompt. */
+  fallbacksOn?: { contextWindow: string[]; contentPolicy: string[] };
+  /** A second attempt elsewhere when the first has not produced a byte after this percentile of its own latency. */
+  hedge?: { percentile: number; maxShare: number };
+  /** Turns of one conversation go to the same deployment, for the provider's prompt cache. Absent: true. */
+  affinity?: boolean;
+  /** Public models among which this one chooses by what a request needs. */
+  candidates?: string[];
+  /** How it orders them unless the request says so. */
+  prefer?: Preference;
 }
 
 export interface Timeouts {
@@ -90,7 +144,14 @@ export type CacheScope = 'key' | 'user' | 'tenant' | 'global';
 /** What every gateway needs to know of deja.yaml; spelled as there. */
 export interface Settings {
   timeouts: Timeouts;
-  retries: { max_attempts: number; backoff_ms: [number, number] };
+  /** `budget`: retries of one deployment, as a share of the requests it gets. */
+  retries: { max_attempts: number; backoff_ms: [number, number]; budget: number };
+  /** When a deployment is taken out of rotation: so many failures, and this share of its calls, within the window; and for how long at first and at most. */
+  breaker: { window_s: number; min_failures: number; error_rate: number; pause_ms: [number, number] };
+  /** How long what is known stays good while nobody can say whether it still is. */
+  stale_ok_s: number;
+  /** Hosts (`llm.internal`, `*.example.com`) and networks (`10.0.0.0/8`) that are not on the public internet and that addresses from the admin API may name all the same. */
+  outbound: { allow: string[] };
   limits: { global: Limits; per_key: Limits; per_user: Limits; degraded: 'open' | 'closed' | 'local_share' };
   validation: Validation;
   streams: { /** A comment is sent when a stream has been silent for so long; 0: never. */ keep_alive_ms: number };
@@ -102,6 +163,8 @@ export interface Settings {
   };
   /** Overrides of the shipped price table, by upstream model or `provider/model`. */
   prices: Record<string, Omit<Price, 'version'>>;
+  /** Overrides of the shipped capability ranks (0 to 100, higher is more capable), by upstream model or `provider/model`. */
+  capability: Record<string, number>;
 }
 
 /** Everything a gateway needs to plan a request without a call. Holds no secret. Router replicas agree on one per version. */
@@ -123,8 +186,15 @@ export interface Candidate {
   upstreamModel: string;
 }
 
-/** Ordered attempts for one operation. Never empty when it exists. */
+/** Ordered attempts for one operation. */
 export interface Plan {
   snapshotVersion: number;
+  /** Distinct, in the order in which they are to be tried; never empty. More than may be attempted, for those whose quota is used up. */
   candidates: Candidate[];
+  /** Who is tried instead when a candidate fails for this reason; empty: nobody, the client is told. */
+  instead: { contextWindow: Candidate[]; contentPolicy: Candidate[] };
+  /** Gets a copy of the request; null mostly. */
+  shadow: Candidate | null;
+  /** Of the requested model. */
+  hedge: { percentile: number; maxShare: number } | null;
 }

@@ -55,7 +55,7 @@ export function planRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: PlanM
     if (existing.length > 0 && !existing.some(suits)) return { refused: 'no_suitable_deployment', retryAfterMs: null };
     return { refused: 'no_deployment_available', retryAfterMs: shortestWaitMs(models, deployments, at.nowMs) };
   }
-  return { plan: { snapshotVersion: snapshot.version, candidates: filledUp(distinct, at.maxAttempts) } };
+  return { plan: { snapshotVersion: snapshot.version, candidates: filledUp(distinct, at.maxAttempts), instead: { contextWindow: [], contentPolicy: [] }, shadow: null, hedge: null } };
 }
 
 /** The model of that name, else the one for any name. */

@@ -41,7 +41,7 @@ export class Call {
 
   constructor(
     private readonly operation: Operation,
-    candidate: Candidate,
+    private readonly candidate: Candidate,
     private readonly purpose: CallPurpose,
     readonly settings: Pick<Settings, 'timeouts'>,
     private readonly watchers: CallWatchers,
@@ -129,8 +129,9 @@ export class Call {
       atMs: Date.now(),
       deployment: record.deployment,
       credential: record.credential,
+      version: this.candidate.credential?.version ?? null,
       status: record.status,
-      errorCode: failure?.kind === 'caller' ? null : record.errorCode,
+      failure: failure?.kind ?? null,
       retryAfterMs: this.retryAfterMs,
       firstByteMs: record.firstByteMs,
       durationMs: record.durationMs,

@@ -1,19 +1,7 @@
-import { DejaError, type ErrorBody, type ErrorCode } from '@deja/contracts';
+import { DejaError, type ErrorBody, type ErrorCode, type FailureKind } from '@deja/contracts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 
-/** Why one upstream call did not give an answer. A closed list: it decides what happens next. */
-export type FailureKind =
-  | 'caller' // the provider refuses this request itself: nobody else would take it
-  | 'auth' // the credential is not accepted
-  | 'quota' // the account behind the credential has run out
-  | 'rate' // the credential is rate-limited
-  | 'model' // the provider does not know the model
-  | 'overloaded' // 5xx
-  | 'timeout'
-  | 'network'
-  | 'malformed' // an answer that is none
-  | 'blocked' // an own rule keeps the answer from the client
-  | 'cancelled'; // the client left
+export type { FailureKind };
 
 /** One failed upstream call: what is learned from it, and what the client would be told if it were the last. */
 export class AttemptFailure extends Error {
@@ -49,6 +37,8 @@ export class AttemptFailure extends Error {
 
 const CODES: Record<FailureKind, ErrorCode> = {
   caller: 'invalid_value',
+  context_window: 'context_length_exceeded',
+  content_policy: 'content_policy_violation',
   auth: 'upstream_error',
   quota: 'provider_rate_limited',
   rate: 'provider_rate_limited',

@@ -1,3 +1,4 @@
+import { TROUBLES } from '@deja/contracts';
 import { defineScript, runScript } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
@@ -19,7 +20,7 @@ export interface PoolHealth {
 }
 
 const HEALTH = z.object({
-  trouble: z.enum(['rate_limited', 'rejected', 'forbidden', 'failing']),
+  trouble: z.enum(TROUBLES),
   failures: z.number(),
   failedAtMs: z.number(),
   untilMs: z.number(),

@@ -1,7 +1,4 @@
-import type { AttemptOutcome } from '@deja/contracts';
-
-/** Why a credential or a deployment is watched or set aside. */
-export type Trouble = 'rate_limited' | 'rejected' | 'forbidden' | 'failing';
+import type { AttemptOutcome, Trouble } from '@deja/contracts';
 
 /** What is known against a credential or a deployment. A healthy one has none. */
 export interface Health {
@@ -18,6 +15,7 @@ export interface Health {
 const PAUSES: Record<Trouble, { after: number; firstMs: number; mostMs: number }> = {
   // A guess for a 429 that does not say when to come back.
   rate_limited: { after: 1, firstMs: 1000, mostMs: 60_000 },
+  exhausted: { after: 1, firstMs: 5 * 60_000, mostMs: 60 * 60_000 },
   rejected: { after: 1, firstMs: 60_000, mostMs: 15 * 60_000 },
   // One 403 may be about the model a client asked for: only a credential that gets nothing else is set aside.
   forbidden: { after: 5, firstMs: 30_000, mostMs: 5 * 60_000 },
@@ -39,16 +37,16 @@ export function credentialVerdict(outcome: AttemptOutcome): Trouble | 'healthy' 
 
 /** What an outcome says about its deployment; null is nothing. */
 export function deploymentVerdict(outcome: AttemptOutcome): Trouble | 'healthy' | null {
-  const { status, errorCode } = outcome;
+  const { status, failure } = outcome;
   if (status === 429) return outcome.credential === null ? 'rate_limited' : null;
   if (status === 408 || (status !== null && status >= 500)) return 'failing';
-  if (errorCode === 'upstream_timeout' || (errorCode === 'upstream_error' && (status === null || status < 300))) return 'failing';
+  if (failure === 'timeout' || failure === 'network' || failure === 'malformed') return 'failing';
   // An answer such as 400 or 404 is about the request: whoever gives it is alive.
   return succeeded(outcome) || (status !== null && status >= 400) ? 'healthy' : null;
 }
 
 function succeeded(outcome: AttemptOutcome): boolean {
-  return outcome.errorCode === null && outcome.status !== null && outcome.status < 400;
+  return outcome.failure === null && outcome.status !== null && outcome.status < 400;
 }
 
 /** The health after one more outcome; the same object when nothing changed. */

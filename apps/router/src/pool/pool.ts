@@ -61,6 +61,7 @@ export class Pool {
 }
 
 const SENTENCES = {
+  exhausted: 'set aside: the account behind this credential has run out of money',
   rejected: 'set aside: the provider rejects this credential; correct its value',
   forbidden: 'set aside: the provider forbids this credential everything it was tried for; check its permissions',
   failing: 'set aside: failed several times in a row',
