@@ -1,5 +1,11 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AdminAccess } from './admin/admin-access.ts';
+import { ADMIN_CONTROLLERS } from './admin/admin-surface.ts';
+import { Credentials } from './admin/credentials/credentials.ts';
+import { Deployments } from './admin/deployments/deployments.ts';
+import { PlanExplainer } from './admin/plan/plan-explainer.ts';
+import { Vault } from './admin/vault/vault.ts';
 import { ApiController } from './api.controller.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { ErrorFilter } from './error.filter.ts';
@@ -23,7 +29,7 @@ export class GatewayModule {
   static forRuntime(runtime: Runtime): DynamicModule {
     return {
       module: GatewayModule,
-      controllers: [ApiController, ModelsController],
+      controllers: [ApiController, ModelsController, ...ADMIN_CONTROLLERS],
       providers: [
         { provide: Runtime, useValue: runtime },
         { provide: APP_FILTER, useClass: ErrorFilter },
@@ -35,6 +41,11 @@ export class GatewayModule {
         provided(EmbeddingsPipeline, (services) => services.embeddings),
         provided(ModelCallPipeline, (services) => services.models),
         provided(ObjectsPipeline, (services) => services.objects),
+        provided(AdminAccess, ({ admin }) => admin.access),
+        provided(Credentials, ({ admin }) => admin.credentials),
+        provided(Vault, ({ admin }) => admin.vault),
+        provided(Deployments, ({ admin }) => admin.deployments),
+        provided(PlanExplainer, ({ admin }) => admin.plans),
       ],
     };
   }

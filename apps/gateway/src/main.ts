@@ -8,6 +8,7 @@ import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
 import { DejaError, GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
 import type { FastifyRequest } from 'fastify';
+import { isForAdmin, readAdminBody } from './admin/admin-body.ts';
 import { fromAzurePath } from './azure-paths.ts';
 import { GatewayModule } from './gateway.module.ts';
 import { refuseRaw, refuseUnreadable } from './unreadable.ts';
@@ -31,7 +32,7 @@ async function start(): Promise<void> {
   const services = app.get(GatewayServices);
   // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.
   http.removeAllContentTypeParsers();
-  http.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) => services.bodies.read(payload));
+  http.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => (isForAdmin(request) ? readAdminBody(payload) : services.bodies.read(payload)));
   // A form may hold a file of any size: it streams by.
   http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
   let draining = false;
@@ -48,6 +49,7 @@ async function start(): Promise<void> {
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
     checks: () => ({ ...services.checks(), accepting: !draining }),
+    degraded: () => services.degraded(),
     logger,
   });
   await app.listen(environment.port, environment.host);

@@ -4,9 +4,12 @@ import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc,
 import { isUp, openRedis } from '@deja/redis';
 import { StreamsClient } from '@deja/transport';
 import { Queue } from 'bullmq';
+import { explainedBy } from './admin/plan/explained-by.ts';
+import { AdminSurface } from './admin/admin-surface.ts';
 import { Attempts } from './attempt/attempts.ts';
 import { CredentialLeases } from './attempt/credential-leases.ts';
 import { OutcomeReporter } from './attempt/outcome-reporter.ts';
+import { Shadows } from './attempt/shadow.ts';
 import { Upstream } from './attempt/upstream.ts';
 import { AnswerStore } from './cache/answer-store.ts';
 import { SemanticLookup } from './cache/semantic-lookup.ts';
@@ -22,6 +25,8 @@ import { RawCalls } from './passthrough/raw-call.ts';
 import { BodyReader } from './pipeline/body-reader.ts';
 import { FrontDoor } from './pipeline/front-door.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
+import { OwnView } from './plan/own-view.ts';
+import { Planner } from './plan/planner.ts';
 import { RoutingTable } from './plan/routing-table.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayMetrics } from './settle/metrics.ts';
@@ -47,6 +52,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   readonly embeddings: EmbeddingsPipeline;
   readonly models: ModelCallPipeline;
   readonly objects: ObjectsPipeline;
+  readonly admin: AdminSurface;
   private readonly commands;
   private readonly cache;
   private readonly subscriber;
@@ -57,6 +63,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly upstream = new Upstream();
   private readonly outbox: Outbox;
   private readonly reporter: OutcomeReporter;
+  private readonly shadows: Shadows;
 
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
@@ -73,17 +80,21 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }));
     this.routing = new RoutingTable(this.subscriber, this.commands, logger);
     const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);
-    this.follow(leases);
+    const view = new OwnView();
+    const planner = new Planner(view);
+    this.follow(leases, view);
 
     this.reporter = new OutcomeReporter((outcomes) => this.router.notify('attempt_outcomes', { gateway: instance, outcomes }));
     const spool = new Spool(join(environment.dataDir, 'spool'), instance);
     this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
     const reserver = new Reserver(this.commands, this.cache, instance, () => this.outbox.replicas);
     const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
-    const settler = new Settler(reserver, this.commands, this.outbox, answers, new GatewayMetrics(telemetry.meter), logger);
-    const watchers = { reporter: this.reporter, tracer: telemetry.tracer };
+    const metrics = new GatewayMetrics(telemetry.meter);
+    const settler = new Settler(reserver, this.commands, this.outbox, answers, metrics, logger);
+    const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view };
     const attempts = new Attempts(this.upstream, leases, watchers);
-    const guard = new Guard(attempts);
+    this.shadows = new Shadows(attempts, (event) => settler.late(event), metrics, logger);
+    const guard = new Guard(attempts, planner);
     const validator = new Validator();
     const objects = new StoredObjects(this.commands, (pattern, event) => this.router.notify(pattern, event), (pattern, request) => this.router.call(pattern, request, { deadlineMs: OBJECTS_DEADLINE_MS }), logger);
     const semantic = new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }));
@@ -91,10 +102,18 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
     this.bodies = new BodyReader(this.keys, this.routing);
     this.door = new FrontDoor(telemetry, settler);
-    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, reserver, semantic, attempts, answers, settler);
-    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, reserver, attempts, answers, settler);
-    this.models = new ModelCallPipeline(admission, guard, objects, rawCalls);
-    this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls);
+    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reserver, semantic, attempts, this.shadows, answers, settler);
+    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reserver, attempts, answers, settler);
+    this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner);
+    this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner);
+    this.admin = new AdminSurface({
+      adminKey: environment.adminKey,
+      call: (pattern, request, deadlineMs) => this.router.call(pattern, request, { deadlineMs }),
+      seen: () => view.forPlan(Date.now()),
+      explain: explainedBy(planner, this.routing),
+      logger,
+      now: Date.now,
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -104,6 +123,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
 
   /** After the last reply: everything settled goes out before the connections close. */
   async onApplicationShutdown(): Promise<void> {
+    await this.shadows.close();
     await this.reporter.flush();
     await this.outbox.close();
     await this.upstream.close();
@@ -116,11 +136,18 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     return { redis: isUp(this.commands), routing: this.routing.ready };
   }
 
-  private follow(leases: CredentialLeases): void {
+  /** What it does without at the moment, and serves all the same. */
+  degraded(): string[] {
+    return this.routing.staleSinceMs === null ? [] : ['router'];
+  }
+
+  private follow(leases: CredentialLeases, view: OwnView): void {
     this.routing.onReconnect(() => this.keys.forget());
     this.routing.onPush((push) => {
-      if (push.kind === 'snapshot') leases.prefetch(push.snapshot);
-      else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
+      if (push.kind === 'snapshot') {
+        leases.prefetch(push.snapshot);
+        view.keep(push.snapshot);
+      } else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
       else if (push.kind === 'credential_revoked') leases.revoke(push.ids);
     });
   }

@@ -18,6 +18,11 @@ export class PushChannel {
     if (!(await this.#published(push))) void this.#keepTrying(push);
   }
 
+  /** Says that this replica lives. Not tried again: the next one says so too. */
+  async sayAlive(): Promise<void> {
+    await this.#published({ kind: 'router_alive' });
+  }
+
   async #published(push: Push): Promise<boolean> {
     try {
       await this.redis.publish(PUSH_CHANNEL, JSON.stringify(push));
@@ -34,5 +39,14 @@ export class PushChannel {
       if (await this.#published(push)) return;
     }
     this.logger.error({ push: push.kind }, 'a change could not be pushed to the gateways');
+  }
+}
+
+/** A message of the channel; null for one that cannot be read. */
+export function readPush(text: string): Push | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // the caller knows what to do
   }
 }

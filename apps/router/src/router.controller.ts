@@ -1,10 +1,12 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { DejaError, FAILURE_KINDS, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
+import { FAILURE_KINDS, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
 import { ConfigFile } from './config-file.ts';
+import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
 import { ObjectDirectory } from './objects/object-directory.ts';
+import { parsed } from './parsed-payload.ts';
 import { Pool } from './pool/pool.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
@@ -58,6 +60,7 @@ export class RouterController {
     private readonly keys: KeyDirectory,
     private readonly vault: CredentialVault,
     private readonly configFile: ConfigFile,
+    private readonly inForce: ConfigurationInForce,
     private readonly pool: Pool,
     private readonly publisher: SnapshotPublisher,
     private readonly metrics: RouterMetrics,
@@ -75,8 +78,8 @@ export class RouterController {
   @MessagePattern('credential')
   async credential(@Payload() payload: unknown): Promise<RouterRpc['credential']['reply']> {
     const { credentials, publicKey } = parsed(CREDENTIAL, payload);
-    // Another replica may have seen a changed file a moment earlier.
-    if (credentials.some((wanted) => !this.vault.holds(wanted))) await this.configFile.check();
+    // Another replica may have seen a changed file, or changed the vault, a moment earlier.
+    if (credentials.some((wanted) => !this.vault.holds(wanted))) await Promise.all([this.configFile.check(), this.inForce.reload()]);
     return { leases: await this.vault.lease(credentials, publicKey) };
   }
 
@@ -108,12 +111,4 @@ export class RouterController {
   async objectDeleted(@Payload() payload: unknown): Promise<void> {
     await this.objects.deleted(parsed(OBJECT_DELETED, payload));
   }
-}
-
-/** The payload as the contract has it. Throws `invalid_value` naming the field. */
-function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
-  const result = schema.safeParse(payload);
-  if (result.success) return result.data;
-  const param = result.error.issues[0]?.path.join('.') ?? '';
-  throw new DejaError('invalid_value', `The message is not of the expected form: ${param}.`, { param, cause: result.error });
 }

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ConfigFile } from './config-file.ts';
+import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
 import { ObjectDirectory } from './objects/object-directory.ts';
 import { Pool } from './pool/pool.ts';
@@ -7,12 +8,14 @@ import { RouterController } from './router.controller.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
+import { VaultController } from './vault/vault.controller.ts';
 
 /** What the controller works with; each made once by `startRouter`. */
 export interface RouterParts {
   keys: KeyDirectory;
   vault: CredentialVault;
   configFile: ConfigFile;
+  inForce: ConfigurationInForce;
   pool: Pool;
   publisher: SnapshotPublisher;
   metrics: RouterMetrics;
@@ -24,11 +27,12 @@ export class RouterModule {
   static of(parts: RouterParts): DynamicModule {
     return {
       module: RouterModule,
-      controllers: [RouterController],
+      controllers: [RouterController, VaultController],
       providers: [
         { provide: KeyDirectory, useValue: parts.keys },
         { provide: CredentialVault, useValue: parts.vault },
         { provide: ConfigFile, useValue: parts.configFile },
+        { provide: ConfigurationInForce, useValue: parts.inForce },
         { provide: Pool, useValue: parts.pool },
         { provide: SnapshotPublisher, useValue: parts.publisher },
         { provide: RouterMetrics, useValue: parts.metrics },

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { CustomStrategy } from '@nestjs/microservices';
-import { ConfigError, DEFAULT_OPS_PORT, type DejaConfig, type Environment } from '@deja/config';
+import { ConfigError, DEFAULT_OPS_PORT, type Environment } from '@deja/config';
 import { migrate, openPool, type Pool as DatabasePool } from '@deja/postgres';
 import { isUp, openRedis, whenReady } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
@@ -9,6 +9,7 @@ import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Redis } from 'ioredis';
 import { ConfigFile } from './config-file.ts';
+import { ConfigurationInForce } from './configuration-in-force.ts';
 import { ClientKeysRepository } from './keys/client-keys.repository.ts';
 import { followKeyChanges } from './keys/follow-key-changes.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
@@ -21,11 +22,14 @@ import { Pool } from './pool/pool.ts';
 import { PushChannel } from './push-channel.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { RouterModule } from './router.module.ts';
-import { contentOf } from './snapshot/content.ts';
+import { followVaultChanges } from './snapshot/follow-vault-changes.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import { bootstrap } from './tenants/bootstrap.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
+import { keyWrappingOf } from './vault/key-wrapping.ts';
+import { MasterKeysRepository } from './vault/master-keys.repository.ts';
+import { StoredCredentialsRepository } from './vault/stored-credentials.repository.ts';
 
 const REDIS_MOMENT_MS = 5000;
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -49,13 +53,14 @@ export interface RunningRouter {
  */
 export async function startRouter({ environment, logger, telemetry }: RouterOptions): Promise<RunningRouter> {
   if (environment.databaseUrl === null) throw new ConfigError('DATABASE_URL is missing: set it to a Postgres database, as postgres://user:password@host:5432/name.');
+  const wrapping = keyWrappingOf(environment);
   const configFile = new ConfigFile(environment, logger);
   const config = await configFile.load();
 
   const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'router', logger });
   const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
   const database = openPool(environment.databaseUrl, { name: 'router', logger });
-  const { publisher, pool, keys, objects, sweep } = partsOn(redis, database, logger);
+  const { push, publisher, pool, keys, objects, sweep } = partsOn(redis, database, logger);
   const state = { isMigrated: false, isListening: false };
   const ops = await startOpsServer({
     host: environment.host,
@@ -69,23 +74,32 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const { salt } = await bootstrap(drizzle(database), environment.bootstrapKey);
   state.isMigrated = true;
 
-  const vault = new CredentialVault(salt);
-  const use = async (next: DejaConfig): Promise<void> => {
-    vault.hold(next);
-    await publisher.adopt(contentOf(next, (credential) => vault.versionOf(credential)));
-  };
+  const vault = new CredentialVault({
+    salt,
+    keys: wrapping,
+    repository: new StoredCredentialsRepository(drizzle(database)),
+    masterKeysRepository: new MasterKeysRepository(drizzle(database)),
+    checkAddress: (baseUrl) => inForce.addressProblem(baseUrl),
+    logger,
+    healthOf: (credential) => publisher.healthOf(credential),
+  });
+  const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
+  await vault.verifyMasterKeys();
+  await vault.load();
   followKeyChanges(subscriber, keys);
+  followVaultChanges(subscriber, () => void inForce.reload());
   // Without Redis the publisher tries again each second; a Redis that is there in a moment is worth the moment.
   await whenReady(redis, REDIS_MOMENT_MS).catch(() => undefined);
-  await use(config);
+  await inForce.use(config);
   publisher.start();
-  configFile.watch(use);
+  inForce.start();
+  configFile.watch((next) => inForce.use(next));
   objects.start();
   sweep.start();
 
-  const metrics = new RouterMetrics(telemetry.meter, publisher);
+  const metrics = new RouterMetrics(telemetry.meter, publisher, pool);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, pool, publisher, metrics, objects }),
+    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new RpcErrorFilter(logger));
@@ -95,7 +109,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const close = async (): Promise<void> => {
     state.isListening = false;
     await app.close();
-    await configFile.close();
+    await Promise.all([configFile.close(), inForce.stop()]);
     await publisher.stop();
     await Promise.all([objects.stop(), sweep.stop()]);
     redis.disconnect();
@@ -107,6 +121,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
 }
 
 interface Parts {
+  push: PushChannel;
   publisher: SnapshotPublisher;
   pool: Pool;
   keys: KeyDirectory;
@@ -120,6 +135,7 @@ function partsOn(redis: Redis, database: DatabasePool, logger: Logger): Parts {
   const pool = new Pool(health, logger);
   const storedObjects = new StoredObjectsRepository(drizzle(database));
   return {
+    push,
     pool,
     objects: new ObjectDirectory(storedObjects, redis, logger),
     sweep: new ResponseSweep(storedObjects, logger),

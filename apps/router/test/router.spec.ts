@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { readEnvironment } from '@deja/config';
-import { SNAPSHOT_KEY, type AttemptOutcome, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
+import { SNAPSHOT_KEY, type AttemptOutcome, type CredentialRef, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
 import { openRedis, whenReady } from '@deja/redis';
 import { startTelemetry, type Telemetry } from '@deja/telemetry';
 import { StreamsClient } from '@deja/transport';
@@ -37,7 +37,7 @@ let lines: Record<string, unknown>[];
 const routers: RunningRouter[] = [];
 
 async function replica(over: NodeJS.ProcessEnv = {}): Promise<RunningRouter> {
-  const variables = { REDIS_URL: redisServer.url, DATABASE_URL: database.url, OPS_PORT: '0', DEJA_CONFIG: join(dir, 'deja.yaml'), DEJA_BOOTSTRAP_KEY: BOOTSTRAP_KEY, ...over };
+  const variables = { REDIS_URL: redisServer.url, DATABASE_URL: database.url, OPS_PORT: '0', DEJA_CONFIG: join(dir, 'deja.yaml'), DEJA_BOOTSTRAP_KEY: BOOTSTRAP_KEY, DEJA_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'), ...over };
   const recorded = recorder();
   lines = recorded.lines;
   const router = await startRouter({ environment: { ...readEnvironment(variables), variables }, logger: recorded.logger, telemetry });
@@ -63,7 +63,7 @@ async function leased(wanted: { id: string; version: string }[]): Promise<Record
   return Object.fromEntries(opened);
 }
 
-const outcome = (over: Partial<AttemptOutcome>): AttemptOutcome => ({ atMs: Date.now(), deployment: 'p/m', credential: 'p/a', status: 429, errorCode: 'provider_rate_limited', retryAfterMs: 60_000, firstByteMs: null, durationMs: 1, ...over });
+const outcome = (over: Partial<AttemptOutcome>): AttemptOutcome => ({ atMs: Date.now(), deployment: 'p/m', credential: 'p/a', version: null, status: 429, failure: 'rate', retryAfterMs: 60_000, firstByteMs: null, durationMs: 1, ...over });
 
 beforeAll(async () => {
   redisServer = await RedisProcess.start();
@@ -146,7 +146,7 @@ describe('a router', () => {
     const text = await telemetry.metricsText();
     expect(text).toMatch(/deja_router_key_resolutions\w*\{[^}]*status="active"[^}]*\} \d/);
     expect(text).toContain('deja_router_snapshot_version');
-    expect(text).toContain('deja_router_unavailable_credentials');
+    for (const what of ['credentials', 'deployments']) expect(text).toMatch(new RegExp(`deja_router_unavailable_${what}\\{[^}]*trouble="rate_limited"[^}]*\\} 0`));
   });
 });
 
@@ -163,12 +163,23 @@ describe('two replicas', () => {
 
   test('gather outcomes into one record, whichever takes them', async () => {
     await Promise.all([replica(), replica()]);
-    for (const credential of ['p/a', 'p/b']) await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ credential })] });
+    for (const { id, version } of (await snapshot()).deployments[0]!.credentials) await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ credential: id, version })] });
     const shown = await eventually('both marks', async () => {
       const now = await snapshot();
       return now.deployments[0]!.credentials.every((c) => c.unavailableUntilMs > Date.now()) ? now : null;
     });
     expect(shown.deployments[0]!.unavailableUntilMs).toBe(0);
+  });
+
+  test('forget nothing when both are started again', async () => {
+    await Promise.all([replica(), replica()]);
+    const [{ id, version }] = (await snapshot()).deployments[0]!.credentials as [CredentialRef];
+    await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ credential: id, version, status: 402, failure: 'quota' })] });
+    const marked = await eventually('the mark', async () => (await snapshot()).deployments[0]!.credentials.find((c) => c.trouble === 'exhausted'));
+    for (const router of routers.splice(0)) await router.close();
+    await redis.del(SNAPSHOT_KEY);
+    await replica();
+    expect((await snapshot()).deployments[0]!.credentials[0]).toEqual(marked);
   });
 
   test('go on as one when the other stops', async () => {
@@ -185,10 +196,12 @@ test('no credential and no client key is in Redis, in Postgres, in the log or in
   const { principal } = await resolveKey(BOOTSTRAP_KEY);
   await leased(credentials);
   await router.keys.change(principal!.key, { limits: { requests_per_minute: 5 } });
-  await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ status: 401, errorCode: 'upstream_error' })] });
+  await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ version: credentials[0]!.version, status: 401, failure: 'auth' })] });
   await eventually('the outcome', async () => (await snapshot()).deployments[0]!.credentials[0]!.unavailableUntilMs > 0);
 
-  const everything = [JSON.stringify(lines), await telemetry.metricsText(), await redisDump(), await postgresDump()].join('\n');
+  const metrics = await telemetry.metricsText();
+  expect(metrics).toMatch(/deja_pool_set_aside\w*\{[^}]*what="credential"[^}]*trouble="rejected"[^}]*\} 1/);
+  const everything = [JSON.stringify(lines), metrics, await redisDump(), await postgresDump()].join('\n');
   expect(everything).toContain('p/a');
   expect(everything).toContain('bootstrap');
   expect(everything).not.toContain('planted');

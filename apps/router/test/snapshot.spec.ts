@@ -1,223 +1,188 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { parseConfig } from '@deja/config';
-import { PUSH_CHANNEL, SNAPSHOT_KEY, type AttemptOutcome, type Push, type RoutingSnapshot } from '@deja/contracts';
+import type { RoutingSnapshot } from '@deja/contracts';
 import { openRedis, whenReady } from '@deja/redis';
-import type { Redis } from 'ioredis';
-import { HealthStore } from '../src/pool/health-store.ts';
-import { Pool } from '../src/pool/pool.ts';
+import { eventually } from '@deja/testing';
 import { PushChannel } from '../src/push-channel.ts';
-import { contentOf, type SnapshotContent } from '../src/snapshot/content.ts';
-import { SnapshotPublisher } from '../src/snapshot/snapshot-publisher.ts';
-import { SnapshotStore } from '../src/snapshot/snapshot-store.ts';
-import { eventually, RedisProcess } from '@deja/testing';
+import { followVaultChanges } from '../src/snapshot/follow-vault-changes.ts';
 import { recorder } from './infrastructure.ts';
+import { content, limited, SnapshotStage, stored } from './snapshot-stage.ts';
 
 jest.setTimeout(30_000);
 
-const TICK_MS = 40;
-
-let server: RedisProcess;
-let redis: Redis;
-let pushed: Push[];
-const closing: (() => Promise<void> | void)[] = [];
-
-/** Configurations that differ in the models they serve. */
-function content(models: string[], version = 'v1'): SnapshotContent {
-  const parsed = parseConfig(
-    `providers: { p: { kind: openai, credentials: [{ name: a, value: k1 }, { name: b, value: k2 }] } }\nmodels: [${models.map((m) => `{ name: ${m}, deployments: [{ provider: p, model: ${m} }] }`).join(', ')}]`,
-    { openaiApiKeys: [], openaiBaseUrl: null, variables: {} },
-  );
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-  return contentOf(parsed.config, () => version);
-}
-
-async function replica(): Promise<{ publisher: SnapshotPublisher; pool: Pool; record: (outcomes: Partial<AttemptOutcome>[]) => Promise<void>; lines: Record<string, unknown>[]; stop: () => Promise<void> }> {
-  const { logger, lines } = recorder();
-  const connection = openRedis(server.url, { role: 'commands', name: 'test', logger });
-  await whenReady(connection, 5000);
-  const health = new HealthStore(connection);
-  const pool = new Pool(health, logger);
-  const publisher = new SnapshotPublisher(new SnapshotStore(connection), health, pool, new PushChannel(connection, logger), logger, TICK_MS);
-  const record = async (outcomes: Partial<AttemptOutcome>[]): Promise<void> => {
-    const full = outcomes.map((o): AttemptOutcome => ({ atMs: Date.now(), deployment: 'p/m', credential: 'p/a', status: 200, errorCode: null, retryAfterMs: null, firstByteMs: 1, durationMs: 1, ...o }));
-    if (await pool.record(full, publisher.content!)) publisher.healthChanged();
-  };
-  let isStopped = false;
-  const stop = async (): Promise<void> => {
-    if (isStopped) return;
-    isStopped = true;
-    await publisher.stop();
-    connection.disconnect();
-  };
-  closing.push(stop);
-  return { publisher, pool, record, lines, stop };
-}
-
-async function published(): Promise<RoutingSnapshot | null> {
-  const text = await redis.get(SNAPSHOT_KEY);
-  return text === null ? null : (JSON.parse(text) as RoutingSnapshot);
-}
+const stage = new SnapshotStage();
+beforeAll(() => stage.open());
+afterAll(() => stage.close());
+beforeEach(() => stage.begin());
+afterEach(() => stage.end());
 
 const modelsOf = (snapshot: RoutingSnapshot | null): string[] => (snapshot?.models ?? []).map((model) => model.name);
-const snapshotsPushed = (): RoutingSnapshot[] => pushed.flatMap((push) => (push.kind === 'snapshot' ? [push.snapshot] : []));
-
-beforeAll(async () => {
-  server = await RedisProcess.start();
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  const { logger } = recorder();
-  redis = openRedis(server.url, { role: 'commands', name: 'look', logger });
-  await whenReady(redis, 5000);
-  await redis.flushall();
-  pushed = [];
-  const subscriber = openRedis(server.url, { role: 'subscriber', name: 'gateway', logger });
-  await whenReady(subscriber, 5000);
-  await subscriber.subscribe(PUSH_CHANNEL);
-  subscriber.on('message', (_: string, text: string) => void pushed.push(JSON.parse(text) as Push));
-  closing.push(() => subscriber.disconnect(), () => redis.disconnect());
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
 
 describe('the routing snapshot', () => {
   test('is written and pushed once by replicas that have the same configuration', async () => {
-    const replicas = await Promise.all([replica(), replica(), replica()]);
+    const replicas = await Promise.all([stage.replica(), stage.replica(), stage.replica()]);
     await Promise.all(replicas.map(({ publisher }) => publisher.adopt(content(['m']))));
     expect(new Set(replicas.map(({ publisher }) => publisher.version)).size).toBe(1);
-    const stored = await published();
+    const stored = await stage.published();
     expect(stored).toMatchObject({ version: replicas[0]!.publisher.version, models: [{ name: 'm' }], deployments: [{ id: 'p/m' }] });
-    await eventually('the push', () => pushed.length > 0);
-    expect(snapshotsPushed()).toEqual([stored]);
+    await eventually('the push', () => stage.pushed.length > 0);
+    expect(stage.snapshotsPushed()).toEqual([stored]);
   });
 
   test('gets a higher version with each change of configuration, and a change back is a change', async () => {
-    const { publisher } = await replica();
+    const { publisher } = await stage.replica();
     const versions: number[] = [];
     for (const models of [['m'], ['m', 'n'], ['m']]) {
       await publisher.adopt(content(models));
       versions.push(publisher.version);
-      expect(modelsOf(await published())).toEqual(models);
+      expect(modelsOf(await stage.published())).toEqual(models);
     }
     expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => a - b));
     expect(versions).toHaveLength(3);
   });
 
   test('is published again after Redis lost everything, with a version that still grows', async () => {
-    const [one, two] = await Promise.all([replica(), replica()]);
+    const [one, two] = await Promise.all([stage.replica(), stage.replica()]);
     for (const { publisher } of [one, two]) {
       await publisher.adopt(content(['m']));
       publisher.start();
     }
-    const before = (await published())!;
-    await redis.flushall();
-    const again = await eventually('the snapshot to come back', published);
+    const before = (await stage.published())!;
+    await stage.redis.flushall();
+    const again = await eventually('the snapshot to come back', () => stage.published());
     expect(again.version).toBeGreaterThan(before.version);
     expect(again.deployments).toEqual(before.deployments);
   });
 
   test('is published as soon as Redis is there, when Redis was away at the start', async () => {
-    const one = await replica();
-    await server.kill();
+    const one = await stage.replica();
+    await stage.server.kill();
     await one.publisher.adopt(content(['m']));
     expect(one.publisher.isPublished).toBe(false);
     one.publisher.start();
-    await server.restart();
+    await stage.server.restart();
     await eventually('publication', () => one.publisher.isPublished);
-    await whenReady(redis, 5000);
-    expect(modelsOf(await published())).toEqual(['m']);
+    await whenReady(stage.redis, 5000);
+    expect(modelsOf(await stage.published())).toEqual(['m']);
   });
 
   test('of replicas with different configurations is that of the last to load one; they do not fight', async () => {
-    const [older, newer] = await Promise.all([replica(), replica()]);
+    const [older, newer] = await Promise.all([stage.replica(), stage.replica()]);
     await older.publisher.adopt(content(['m']));
     await newer.publisher.adopt(content(['m', 'n']));
     for (const { publisher } of [older, newer]) publisher.start();
     await eventually('the older one to notice', () => older.lines.some((line) => String(line['msg']).includes('another replica published a different configuration')));
-    await older.record([{ status: 429, retryAfterMs: 60_000 }]);
+    await older.record([limited]);
     const shown = await eventually('the health that the older one recorded', async () => {
-      const stored = await published();
+      const stored = await stage.published();
       return stored?.deployments[0]?.credentials[0]?.unavailableUntilMs ? stored : null;
     });
     expect(modelsOf(shown)).toEqual(['m', 'n']);
-    expect(snapshotsPushed().map(modelsOf)).toEqual([['m'], ['m', 'n'], ['m', 'n']]);
+    await eventually('the push', () => stage.snapshotsPushed().at(-1)?.version === shown.version);
+    expect(stage.snapshotsPushed().map(modelsOf)).toEqual([['m'], ['m', 'n'], ['m', 'n']]);
+    expect(older.lines.filter((line) => String(line['msg']).includes('another replica'))).toHaveLength(1);
 
     await older.publisher.adopt(content(['o', 'm']));
-    expect(modelsOf(await published())).toEqual(['o', 'm']);
+    expect(modelsOf(await stage.published())).toEqual(['o', 'm']);
   });
 
   test('of a configuration that no living replica has is replaced', async () => {
-    const [older, newer] = await Promise.all([replica(), replica()]);
+    const [older, newer] = await Promise.all([stage.replica(), stage.replica()]);
     await older.publisher.adopt(content(['m']));
     await newer.publisher.adopt(content(['m', 'n']));
     for (const { publisher } of [older, newer]) publisher.start();
     await eventually('the older one to give way', () => older.publisher.content!.models.length === 2);
     await newer.stop();
-    await eventually('the older one to take over', async () => modelsOf(await published()).length === 1);
-    expect(modelsOf(await published())).toEqual(['m']);
+    await eventually('the older one to take over', async () => modelsOf(await stage.published()).length === 1);
+    expect(modelsOf(await stage.published())).toEqual(['m']);
   });
 
   test('tells the gateways which credentials must not be used any more', async () => {
-    const { publisher } = await replica();
+    const { publisher } = await stage.replica();
     await publisher.adopt(content(['m'], 'v1'));
     await publisher.adopt(content(['m'], 'v2'));
-    await eventually('the revocation', () => pushed.some((push) => push.kind === 'credential_revoked'));
-    expect(pushed.map((push) => push.kind)).toEqual(['snapshot', 'snapshot', 'credential_revoked']);
-    expect(pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/a', 'p/b'] });
+    await eventually('the revocation', () => stage.pushed.some((push) => push.kind === 'credential_revoked'));
+    expect(stage.pushed.map((push) => push.kind)).toEqual(['snapshot', 'snapshot', 'credential_revoked']);
+    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/a', 'p/b'] });
   });
 });
 
-describe('outcomes of attempts', () => {
-  test('reach every gateway in a snapshot, and a success takes the mark away', async () => {
-    const { publisher, record } = await replica();
-    await publisher.adopt(content(['m']));
-    await record([{ status: 429, retryAfterMs: 60_000 }]);
-    const marked = await eventually('the mark', () => snapshotsPushed().find((s) => s.deployments[0]!.credentials[0]!.unavailableUntilMs > Date.now()));
-    expect(marked.deployments[0]!.credentials[1]!.unavailableUntilMs).toBe(0);
-    await record([{ atMs: Date.now() + 5 }]);
-    await eventually('the mark to go', async () => (await published())!.deployments[0]!.credentials[0]!.unavailableUntilMs === 0);
+describe('what the admin API changes', () => {
+  test('is published by whichever replica learns of it first; one that learns of it later neither warns nor takes it back', async () => {
+    const [first, second] = await Promise.all([stage.replica(), stage.replica()]);
+    for (const { publisher } of [first, second]) {
+      await publisher.adopt(content(['m']));
+      publisher.start();
+    }
+    await first.publisher.adopt(content(['m'], 'v1', { revision: 2, credentials: [stored()], drained: 'p/m' }));
+    await eventually('the other replica to go along', () => second.publisher.version === first.publisher.version);
+    // It read what was before the second change only now.
+    await second.publisher.adopt(content(['m'], 'v1', { revision: 1 }));
+    expect((await stage.published())!.deployments[0]).toMatchObject({ drained: true, credentials: [{ id: 'p/a' }, { id: 'p/b' }, stored()] });
+    await second.publisher.adopt(content(['m'], 'v1', { revision: 2, credentials: [stored()], drained: 'p/m' }));
+    await second.publisher.adopt(content(['m'], 'v1', { revision: 3 }));
+    await eventually('the first replica to go along', () => first.publisher.version === second.publisher.version);
+    await eventually('the last push', () => stage.snapshotsPushed().at(-1)?.version === first.publisher.version);
+    expect(stage.snapshotsPushed().map((s) => s.deployments[0]!.credentials.length)).toEqual([2, 3, 2]);
+    expect([...first.lines, ...second.lines].filter((line) => line['level'] === 'warn')).toEqual([]);
   });
 
-  test('taken by different replicas at the same moment are all counted', async () => {
-    const replicas = await Promise.all([replica(), replica(), replica()]);
-    for (const { publisher } of replicas) await publisher.adopt(content(['m', 'n']));
-    const atMs = Date.now();
-    await Promise.all(replicas.map(({ record }, i) => record([
-      { deployment: 'p/n', credential: null, status: 503, errorCode: 'upstream_error', atMs: atMs - 10 + i },
-      { credential: i === 0 ? 'p/a' : 'p/b', status: 429, retryAfterMs: 60_000 },
-    ])));
-    const stored = await new HealthStore(redis).read();
-    expect(stored.of.get('d:p/n')?.failures).toBe(3);
-    await eventually('both marks in the published snapshot', async () => (await published())!.deployments[0]!.credentials.every((c) => c.unavailableUntilMs > Date.now()));
-    await Promise.all(replicas.map(({ publisher }) => publisher.stop()));
-    expect((await published())!.deployments.find((d) => d.id === 'p/n')!.unavailableUntilMs).toBe(0);
+  test('goes with the file that is in force, whichever replica has that', async () => {
+    const [older, newer] = await Promise.all([stage.replica(), stage.replica()]);
+    await older.publisher.adopt(content(['m']));
+    await newer.publisher.adopt(content(['m', 'n']));
+    for (const { publisher } of [older, newer]) publisher.start();
+    const change = { revision: 1, credentials: [stored()] };
+    await older.publisher.adopt(content(['m'], 'v1', change));
+    expect(modelsOf(await stage.published())).toEqual(['m', 'n']);
+    await newer.publisher.adopt(content(['m', 'n'], 'v1', change));
+    const after = (await stage.published())!;
+    expect([modelsOf(after), after.deployments[0]!.credentials.length]).toEqual([['m', 'n'], 3]);
   });
 
-  test('of things that the snapshot does not have are forgotten, and a warning names a credential that is rejected', async () => {
-    const { publisher, record, lines } = await replica();
-    await publisher.adopt(content(['m']));
-    await record([{ deployment: 'p/other', status: 401 }, { credential: 'p/other', status: 401 }]);
-    expect((await new HealthStore(redis).read()).of.size).toBe(0);
-    await record([{ status: 401, errorCode: 'upstream_error' }]);
-    expect(lines.filter((line) => line['level'] === 'warn')).toMatchObject([{ credential: 'p/a@v1', msg: expect.stringContaining('rejects this credential') }]);
-  });
-
-  test('recorded by a replica that died before publishing are published by another', async () => {
-    const [one, two] = await Promise.all([replica(), replica()]);
-    for (const { publisher } of [one, two]) await publisher.adopt(content(['m']));
+  test('goes back when no living replica knows of it any more, as after the database was restored', async () => {
+    const one = await stage.replica();
+    await one.publisher.adopt(content(['m'], 'v1', { revision: 7, credentials: [stored()] }));
+    await one.stop();
+    const two = await stage.replica();
+    await two.publisher.adopt(content(['m'], 'v1', { revision: 3 }));
+    expect((await stage.published())!.deployments[0]!.credentials).toHaveLength(3);
     two.publisher.start();
-    await one.pool.record([{ atMs: Date.now(), deployment: 'p/m', credential: 'p/a', status: 429, errorCode: null, retryAfterMs: 60_000, firstByteMs: null, durationMs: 1 }], one.publisher.content!);
-    await eventually('publication by the other', async () => (await published())!.deployments[0]!.credentials[0]!.unavailableUntilMs > 0);
-    expect(snapshotsPushed().at(-1)?.version).toBe(two.publisher.version);
+    await eventually('the earlier revision', async () => (await stage.published())!.deployments[0]!.credentials.length === 2);
+    expect(two.publisher.content!.deployments[0]!.credentials).toHaveLength(2);
   });
 
-  test('that are long over are dropped', async () => {
-    const { publisher, record } = await replica();
-    await publisher.adopt(content(['m']));
-    await record([{ status: 429 }]);
-    const later = new Pool(new HealthStore(redis), recorder().logger, () => Date.now() + 3_600_000);
-    expect(await later.forgetOld()).toBe(true);
-    expect((await new HealthStore(redis).read()).of.size).toBe(0);
+  test('takes the former value of a rotated credential from the gateways when its grace is over, not before', async () => {
+    const { publisher } = await stage.replica();
+    const rotation = [[stored()], [stored({ version: 's2' }), stored({ weight: 0, retiring: true })], [stored({ version: 's2' })]];
+    for (const [revision, credentials] of rotation.entries()) await publisher.adopt(content(['m'], 'v1', { revision, credentials }));
+    await eventually('the revocation', () => stage.pushed.some((push) => push.kind === 'credential_revoked'));
+    expect(stage.pushed.map((push) => push.kind)).toEqual(['snapshot', 'snapshot', 'snapshot', 'credential_revoked']);
+    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/s'] });
   });
+
+  test('is looked at when it is announced, and whenever an announcement may have been missed', async () => {
+    const { logger } = recorder();
+    const subscriber = openRedis(stage.server.url, { role: 'subscriber', name: 'router-push', logger });
+    stage.closing.push(() => subscriber.disconnect());
+    let looks = 0;
+    followVaultChanges(subscriber, () => void looks++);
+    await eventually('the first look', () => looks === 1);
+    const push = new PushChannel(stage.redis, logger);
+    await push.send({ kind: 'key_changed', keySha256: [] });
+    await push.sayAlive();
+    await push.send({ kind: 'vault_changed' });
+    await eventually('the second look', () => looks === 2);
+    subscriber.disconnect(true); // and comes back
+    expect(await eventually('the third look', () => looks > 2 && looks)).toBe(3);
+  });
+});
+
+test('each replica says every tick that it lives', async () => {
+  const replicas = await Promise.all([stage.replica(), stage.replica()]);
+  replicas.forEach(({ publisher }) => publisher.start());
+  const signs = await eventually('signs of life', () => {
+    const seen = stage.pushed.filter((push) => push.kind === 'router_alive');
+    return seen.length >= 6 && seen;
+  });
+  expect(signs[0]).toEqual({ kind: 'router_alive' });
 });

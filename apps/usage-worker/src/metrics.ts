@@ -17,7 +17,7 @@ export class UsageMetrics {
   queue: QueueState = { waiting: 0, active: 0, lagS: 0 };
 
   constructor(meter: Meter) {
-    this.events = meter.createCounter('deja.usage.events', { description: 'Usage events by what became of them: settled, orphaned, duplicate, rejected' });
+    this.events = meter.createCounter('deja.usage.events', { description: 'Usage events by what became of them: settled, orphaned, late_attempt, duplicate, rejected' });
     this.batchSize = meter.createHistogram('deja.usage.batch.size', { description: 'Events recorded in one transaction', advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] } });
     this.insertDuration = meter.createHistogram('deja.usage.insert.duration', {
       unit: 's',
@@ -25,7 +25,7 @@ export class UsageMetrics {
       advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
     });
     // Known before anything happened, so that an alert on their growth never misses the first.
-    for (const result of ['settled', 'orphaned', 'duplicate', 'rejected']) this.events.add(0, { result });
+    for (const result of ['settled', 'orphaned', 'late_attempt', 'duplicate', 'rejected']) this.events.add(0, { result });
     meter.createObservableGauge('deja.usage.queue.depth', { description: 'Jobs on the usage queue by state' }).addCallback((gauge) => {
       gauge.observe(this.queue.waiting, { state: 'waiting' });
       gauge.observe(this.queue.active, { state: 'active' });
@@ -36,9 +36,10 @@ export class UsageMetrics {
   recorded(inserted: Inserted, rejected: number, durationMs: number): void {
     this.events.add(inserted.settled, { result: 'settled' });
     this.events.add(inserted.orphaned, { result: 'orphaned' });
+    this.events.add(inserted.late, { result: 'late_attempt' });
     this.events.add(inserted.duplicates, { result: 'duplicate' });
     this.events.add(rejected, { result: 'rejected' });
-    this.batchSize.record(inserted.settled + inserted.orphaned + inserted.duplicates + rejected);
+    this.batchSize.record(inserted.settled + inserted.orphaned + inserted.late + inserted.duplicates + rejected);
     this.insertDuration.record(durationMs / 1000);
   }
 }

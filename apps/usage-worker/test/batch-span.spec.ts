@@ -11,7 +11,7 @@ test('the spans of a batch link to every operation whose trace is recorded, howe
   const event = (traceparent: string | null) => ledgerEvent(operationRecord({ traceparent }), { nowMs: Date.now(), open: 'rejected' });
   const sampled = Array.from({ length: 300 }, (_, i) => event(`00-${traceId(i)}-b7ad6b7169203331-01`));
   const spans = spansOfBatch(provider.getTracer('test'), [...sampled, event(`00-${traceId(999)}-b7ad6b7169203331-00`), event(null), event('nonsense')]);
-  spans.end({ settled: 300, orphaned: 0, duplicates: 3 });
+  spans.end({ settled: 300, orphaned: 0, late: 0, duplicates: 3 });
   const finished = exporter.getFinishedSpans();
   expect(finished.flatMap((span) => span.links.map((link) => link.context.traceId))).toEqual(sampled.map((_, i) => traceId(i)));
   expect(new Set(finished.map((span) => span.spanContext().traceId)).size).toBe(finished.length);

@@ -6,10 +6,10 @@ import { v7 } from 'uuid';
 import { ledgerEvent } from '../src/intake/ledger-event.ts';
 import { LedgerWriter } from '../src/ledger/ledger-writer.ts';
 import { Ledger, type LedgerBatch } from '../src/ledger/ledger.ts';
-import { orphanedRows, settledRows } from '../src/ledger/rows.ts';
+import { lateRow, orphanedRows, settledRows } from '../src/ledger/rows.ts';
 import { UsageMetrics } from '../src/metrics.ts';
 import { Cleanup, database, logger, migrateLedger, telemetry } from './infrastructure.ts';
-import { attemptRecord, openOperation, operationRecord } from './records.ts';
+import { attemptRecord, lateAttempt, openOperation, operationRecord } from './records.ts';
 
 // Deadlines are for a machine that does ten other things meanwhile.
 jest.setTimeout(60_000);
@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 
 const rowsOf = async (table: string): Promise<Record<string, unknown>[]> => (await pool.query(`select * from usage.${table} order by id`)).rows as Record<string, unknown>[];
-const batch = (over: Partial<LedgerBatch>): LedgerBatch => ({ rows: [], rejected: [], ...over });
+const batch = (over: Partial<LedgerBatch>): LedgerBatch => ({ rows: [], late: [], rejected: [], ...over });
 
 test('every column of a settled operation and its attempts is kept as it was sent', async () => {
   const record = operationRecord({ cache: 'HIT-SEMANTIC', cacheEntry: 'e-1', cacheSimilarity: 0.97 });
@@ -80,11 +80,11 @@ test('any order and repetition of settled records, orphans and duplicates leaves
 test('a settled record replaces the orphan whole; an orphan replaces nothing', async () => {
   const record = operationRecord();
   const orphan = orphanedRows(openOperation({ id: record.id }));
-  expect(await ledger.insert(batch({ rows: [orphan] }))).toEqual({ settled: 0, orphaned: 1, duplicates: 0 });
-  expect(await ledger.insert(batch({ rows: [settledRows(record)] }))).toEqual({ settled: 1, orphaned: 0, duplicates: 0 });
+  expect(await ledger.insert(batch({ rows: [orphan] }))).toEqual({ settled: 0, orphaned: 1, late: 0, duplicates: 0 });
+  expect(await ledger.insert(batch({ rows: [settledRows(record)] }))).toEqual({ settled: 1, orphaned: 0, late: 0, duplicates: 0 });
   const settled = await rowsOf('operations');
   expect(settled).toMatchObject([{ outcome: 'ok', cost_nano_usd: '420000', duration_ms: 801.25 }]);
-  expect(await ledger.insert(batch({ rows: [orphan, settledRows(record)] }))).toEqual({ settled: 0, orphaned: 0, duplicates: 2 });
+  expect(await ledger.insert(batch({ rows: [orphan, settledRows(record)] }))).toEqual({ settled: 0, orphaned: 0, late: 0, duplicates: 2 });
   expect(await rowsOf('operations')).toEqual(settled);
 });
 
@@ -157,4 +157,83 @@ test('the same poison twice is set aside once', async () => {
   await writer().record([event, event]);
   await writer().record([event]);
   expect((await pool.query('select 1 from usage.rejected_events')).rowCount).toBe(1);
+});
+
+describe('a shadow that comes by itself', () => {
+  const read = (event: unknown) => ledgerEvent(event, { nowMs: Date.now(), open: 'rejected' });
+
+  test('is an attempt of its operation with a cost of its own, and the operation’s figures are what they were', async () => {
+    const record = operationRecord();
+    const event = lateAttempt(record.id);
+    await writer().record([read(record)]);
+    const before = await rowsOf('operations');
+    await writer().record([read(event)]);
+    expect(await rowsOf('operations')).toEqual(before);
+    const { rows } = await pool.query('select operation_id, id, n, shadow, deployment, outcome, cost_nano_usd from usage.attempts order by n');
+    expect(rows).toEqual([
+      { operation_id: record.id, id: event.attempt.id, n: 0, shadow: true, deployment: 'openai/gpt-4.1', outcome: 'ok', cost_nano_usd: '420000' },
+      { operation_id: record.id, id: record.attempts[0]!.id, n: 1, shadow: false, deployment: 'openai/gpt-4o-mini', outcome: 'ok', cost_nano_usd: '420000' },
+    ]);
+  });
+
+  test('whose price is unknown has no cost, not a cost of 0; and one that failed without usage cost 0', async () => {
+    const operation = newId();
+    await writer().record([read(lateAttempt(operation, { price: null })), read(lateAttempt(operation, { outcome: 'error', status: 500, errorCode: 'upstream_error', usage: null, usageSource: 'none' }))]);
+    const { rows } = await pool.query('select outcome, cost_nano_usd from usage.attempts order by outcome desc');
+    expect(rows).toEqual([{ outcome: 'ok', cost_nano_usd: null }, { outcome: 'error', cost_nano_usd: '0' }]);
+  });
+
+  test('is counted once, however often it comes', async () => {
+    const row = lateRow(lateAttempt(newId()));
+    expect(await ledger.insert(batch({ late: [row, row] }))).toEqual({ settled: 0, orphaned: 0, late: 1, duplicates: 1 });
+    expect(await ledger.insert(batch({ late: [row] }))).toEqual({ settled: 0, orphaned: 0, late: 0, duplicates: 1 });
+    expect(await rowsOf('attempts')).toHaveLength(1);
+  });
+
+  test('leaves the same rows before its operation, after it, between orphan and settled record, alone, and again', async () => {
+    type Step = (at: { record: ReturnType<typeof operationRecord>; shadows: ReturnType<typeof lateAttempt>[] }) => Partial<LedgerBatch>;
+    const steps: Record<string, Step> = {
+      settled: ({ record }) => ({ rows: [settledRows(record)] }),
+      orphan: ({ record }) => ({ rows: [orphanedRows(openOperation({ id: record.id }))] }),
+      shadow: ({ shadows }) => ({ late: [lateRow(shadows[0]!)] }),
+      shadows: ({ shadows }) => ({ late: shadows.map(lateRow) }),
+      together: ({ record, shadows }) => ({ rows: [settledRows(record)], late: shadows.map(lateRow) }),
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 1, maxLength: 6 }), async (order) => {
+        await pool.query('truncate usage.operations, usage.attempts');
+        const record = operationRecord();
+        const at = { record, shadows: [lateAttempt(record.id), lateAttempt(record.id, { price: null })] };
+        for (const step of order) await ledger.insert(batch(steps[step]!(at)));
+        const settled = order.some((step) => step === 'settled' || step === 'together');
+        const known = [
+          ...(settled ? record.attempts : []),
+          ...(order.some((step) => step.startsWith('shadow') || step === 'together') ? [at.shadows[0]!.attempt] : []),
+          ...(order.some((step) => step === 'shadows' || step === 'together') ? [at.shadows[1]!.attempt] : []),
+        ];
+        expect((await rowsOf('attempts')).map((row) => row['id'])).toEqual(known.map(({ id }) => id).toSorted());
+        expect((await rowsOf('operations')).map((row) => row['cost_nano_usd'])).toEqual(settled ? ['420000'] : order.includes('orphan') ? [null] : []);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('recorded by two workers at once stands once', async () => {
+    const rows = Array.from({ length: 200 }, () => lateRow(lateAttempt(newId())));
+    const results = await Promise.all([ledger.insert(batch({ late: rows })), ledger.insert(batch({ late: rows.toReversed() })), ledger.insert(batch({ late: rows }))]);
+    expect(results.reduce((sum, { late }) => sum + late, 0)).toBe(200);
+    expect(await rowsOf('attempts')).toHaveLength(200);
+  });
+
+  test('lies in the partition of its operation’s day, whenever it ended, and makes the day if it comes first', async () => {
+    const operation = v7({ msecs: Date.UTC(2026, 2, 3, 23, 59, 59, 999) });
+    await new Ledger(pool).insert(batch({ late: [lateRow(lateAttempt(operation, { id: v7({ msecs: Date.UTC(2026, 2, 4) }) }))] }));
+    expect((await pool.query('select tableoid::regclass::text as partition from usage.attempts')).rows).toEqual([{ partition: 'usage.attempts_20260303' }]);
+  });
+
+  test('and is no shadow is set aside: it would be missing in what its operation cost', async () => {
+    await writer().record([read({ ...lateAttempt(newId(), { shadow: false }) })]);
+    expect(await rowsOf('attempts')).toEqual([]);
+    expect((await pool.query('select reason from usage.rejected_events')).rows).toEqual([{ reason: expect.stringContaining('attempt.shadow') }]);
+  });
 });

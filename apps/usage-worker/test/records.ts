@@ -1,4 +1,4 @@
-import { newId, type AttemptRecord, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { newId, type AttemptRecord, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 
 const usage = { promptTokens: 1000, cachedTokens: 400, cacheWriteTokens: 0, completionTokens: 500, reasoningTokens: 200 };
 const price = { version: '2026-06-30-test', input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null };
@@ -6,6 +6,11 @@ const price = { version: '2026-06-30-test', input: 150_000_000, cachedInput: 75_
 export const attemptRecord = (over: Partial<AttemptRecord> = {}): AttemptRecord => ({
   id: newId(), n: 1, provider: 'openai', deployment: 'openai/gpt-4o-mini', credential: 'openai/a', model: 'gpt-4o-mini', status: 200, outcome: 'ok', errorCode: null, hedge: false, shadow: false,
   usage, usageSource: 'upstream', price, startedAtMs: Date.now(), firstByteMs: 120.5, durationMs: 800, ...over,
+});
+
+/** A shadow's call, told of by itself; it cost 420,000 nano-USD. */
+export const lateAttempt = (operation: string, over: Partial<AttemptRecord> = {}): LateAttempt => ({
+  kind: 'late_attempt', operation, tenant: 'default', attempt: attemptRecord({ n: 0, shadow: true, deployment: 'openai/gpt-4.1', model: 'gpt-4.1', ...over }),
 });
 
 /** A settled chat completion that cost 420,000 nano-USD. */

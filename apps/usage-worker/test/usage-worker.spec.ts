@@ -10,7 +10,7 @@ import { UsageMetrics } from '../src/metrics.ts';
 import { OrphanSweep } from '../src/orphans/orphan-sweep.ts';
 import { eventually } from '@deja/testing';
 import { Cleanup, database, logger, migrateLedger, pathTo, redisServer, replica, telemetry } from './infrastructure.ts';
-import { attemptRecord, openOperation, operationRecord } from './records.ts';
+import { attemptRecord, lateAttempt, openOperation, operationRecord } from './records.ts';
 
 // Deadlines are for a machine that does ten other things meanwhile.
 jest.setTimeout(60_000);
@@ -65,6 +65,18 @@ test('a settled operation on the queue is in the ledger with tokens and cost, an
     { prompt_tokens: 1000, completion_tokens: 500, cost_nano_usd: '420000', price_version: '2026-06-30-test' },
   ]);
   await eventually('an empty queue', async () => (await queued()) === 0);
+});
+
+test('a shadow on the queue is an attempt in the ledger, whether its operation came or not', async () => {
+  await replica(each, { redisUrl, databaseUrl });
+  const record = operationRecord();
+  const [known, unknown] = [lateAttempt(record.id), lateAttempt(newId())];
+  await send([unknown, known]);
+  await send([record]);
+  await recorded([record]);
+  await eventually('an empty queue', async () => (await queued()) === 0);
+  const { rows } = await pool.query<{ id: string }>('select id from usage.attempts');
+  expect(rows.map(({ id }) => id).toSorted()).toEqual([record.attempts[0]!.id, known.attempt.id, unknown.attempt.id].toSorted());
 });
 
 test('two replicas that start together share the queue, and each event is recorded once', async () => {
@@ -151,14 +163,16 @@ describe('of a gateway that was killed', () => {
     await redis.hset(gatewayOpsKey(gateway), Object.fromEntries(Object.entries(held).map(([id, value]) => [id, typeof value === 'string' ? value : JSON.stringify(value)])));
   };
 
-  test('open operations become orphaned rows, settled ones are recorded as they are, and nothing of it stays in Redis', async () => {
+  test('open operations become orphaned rows, settled ones and shadows that had ended are recorded as they are, and nothing of it stays in Redis', async () => {
     const [open, settled] = [openOperation(), operationRecord()];
-    await died('gone', { [open.id]: open, [settled.id]: settled, torn: '{"kind":"ope' });
+    const shadow = lateAttempt(open.id);
+    await died('gone', { [open.id]: open, [settled.id]: settled, [shadow.attempt.id]: shadow, torn: '{"kind":"ope' });
     await replica(each, { redisUrl, databaseUrl, leaseS: 1 });
     await recorded([open], 'orphaned');
     await recorded([settled]);
     await eventually('Redis forgets the gateway', async () => (await redis.exists(gatewayOpsKey('gone'))) + (await redis.scard(GATEWAYS_KEY)) === 0);
     expect((await pool.query('select raw from usage.rejected_events')).rows).toEqual([{ raw: '{"kind":"ope' }]);
+    expect((await pool.query('select id from usage.attempts where shadow')).rows).toEqual([{ id: shadow.attempt.id }]);
     expect((await pool.query(`select cost_nano_usd, prompt_tokens, status from usage.operations where outcome = 'orphaned'`)).rows).toEqual([{ cost_nano_usd: null, prompt_tokens: 12, status: null }]);
   });
 

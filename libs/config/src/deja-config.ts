@@ -1,4 +1,4 @@
-import type { Limits, ProviderKind, Settings, Strategy } from '@deja/contracts';
+import type { Limits, Preference, ProviderKind, PublicModel, Settings, Strategy } from '@deja/contracts';
 import type { Secret } from './secret.ts';
 
 /** deja.yaml and what the environment adds to it: checked, complete, with values of credentials resolved. */
@@ -11,7 +11,7 @@ export interface DejaConfig {
 export interface ProviderConfig {
   name: string;
   kind: ProviderKind;
-  /** Without a slash at the end; empty for `simulated`. */
+  /** Without a slash at the end; empty for `simulated`, and where every credential has its own. */
   baseUrl: string;
   apiVersion: string | null;
   /** Which OpenAI-compatible server this is; null: known by its address. */
@@ -27,11 +27,32 @@ export interface CredentialConfig {
   value: Secret;
   weight: number;
   limits: Limits;
+  /** Where requests with it go in place of the provider's address; without a slash at the end. */
+  baseUrl: string | null;
 }
 
+/** A public model, named as in the snapshot. It has deployments or candidates, never both. */
 export interface ModelConfig {
   name: string;
   strategy: Strategy;
-  deployments: { provider: string; upstreamModel: string; weight: number; priority: number }[];
+  deployments: DeploymentConfig[];
   fallbacks: string[];
+  fallbacksOn?: NonNullable<PublicModel['fallbacksOn']>;
+  hedge?: NonNullable<PublicModel['hedge']>;
+  /** Absent: true. */
+  affinity?: boolean;
+  candidates?: string[];
+  /** There whenever `candidates` are. */
+  prefer?: Preference;
+}
+
+export interface DeploymentConfig {
+  provider: string;
+  upstreamModel: string;
+  weight: number;
+  priority: number;
+  canary?: number;
+  shadow?: number;
+  region?: string;
+  tags?: string[];
 }

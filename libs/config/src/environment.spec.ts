@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info',
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null,
     });
   });
 
@@ -24,16 +24,45 @@ describe('the environment', () => {
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL that starts with redis:// or rediss://.'],
     [{ DATABASE_URL: 'mysql://u:secret@h/d' }, 'DATABASE_URL must be a URL that starts with postgres:// or postgresql://.'],
     [{ DEJA_ADMIN_KEY: 'se cret' }, 'DEJA_ADMIN_KEY must be printable ASCII without blanks, because clients send it in an HTTP header.'],
+    [{ DEJA_MASTER_KEY: 'planted' }, 'DEJA_MASTER_KEY must hold keys of exactly 32 bytes in base64, but its key is none.'],
+    [{ DEJA_MASTER_KEY_FILE: '/keys' }, 'DEJA_MASTER_KEY_FILE names the file /keys, which cannot be read (ENOENT): make it a file that this process may read.'],
+    [{ DEJA_TRANSIT_KEY: 'deja', VAULT_TOKEN: 'planted' }, 'VAULT_ADDR is missing: DEJA_TRANSIT_KEY needs the address of the Vault that has the key, such as https://vault.example.com:8200.'],
+    [{ DEJA_TRANSIT_KEY: 'deja', VAULT_ADDR: 'https://v:8200' }, 'VAULT_TOKEN is missing: DEJA_TRANSIT_KEY needs a token in it, or in a file that VAULT_TOKEN_FILE names.'],
+    [{ DEJA_TRANSIT_KEY: '../sys', VAULT_ADDR: 'https://v:8200', VAULT_TOKEN: 'planted' }, 'DEJA_TRANSIT_KEY must be the name of a transit key: letters, digits, ".", "_" and "-".'],
+    [{ DEJA_TRANSIT_KEY: 'deja', DEJA_TRANSIT_MOUNT: 'a/../sys', VAULT_ADDR: 'https://v:8200', VAULT_TOKEN: 'planted' }, 'DEJA_TRANSIT_MOUNT must be the path of a transit engine, such as transit.'],
+    [{ DEJA_TRANSIT_KEY: 'deja', VAULT_ADDR: 'v:8200', VAULT_TOKEN: 'planted' }, 'VAULT_ADDR must be a URL that starts with https:// or http://.'],
+    [{ DEJA_TRANSIT_KEY: 'deja', VAULT_ADDR: 'https://u:planted@v', VAULT_TOKEN: 't' }, 'VAULT_ADDR must be an address alone, without a user, a password, ? or #: the token belongs in VAULT_TOKEN or VAULT_TOKEN_FILE.'],
+    [{ DEJA_TRANSIT_KEY: 'deja', VAULT_ADDR: 'https://v', VAULT_TOKEN: 'a b' }, 'VAULT_TOKEN must be printable ASCII without blanks, because it is sent in an HTTP header.'],
   ])('refuses %j with one sentence that does not give a secret away', (variables, sentence) => {
     expect(() => readEnvironment(variables)).toThrow(new ConfigError(sentence));
   });
 
+  test('takes master keys from a file, unless they stand in the environment itself', () => {
+    const [a, b] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(32, 2).toString('base64')];
+    const readFile = (path: string): string => `${path === '/keys' ? a : ''}\n`;
+    const idsOf = (variables: NodeJS.ProcessEnv): string[] => readEnvironment(variables, readFile).masterKeys.map(({ key }) => key.reveal());
+    expect(idsOf({ DEJA_MASTER_KEY_FILE: '/keys' })).toEqual([a]);
+    expect(idsOf({ DEJA_MASTER_KEY_FILE: '/keys', DEJA_MASTER_KEY: b })).toEqual([b]);
+    expect(() => idsOf({ DEJA_MASTER_KEY_FILE: '/empty' })).toThrow(new ConfigError('DEJA_MASTER_KEY_FILE: the file /empty holds no key: write 32 random bytes in base64.'));
+  });
+
+  test('knows a transit engine that wraps, one that only unwraps, and one that is not meant for it', () => {
+    const transit = (variables: NodeJS.ProcessEnv): unknown => readEnvironment(variables).transit;
+    expect(transit({ VAULT_ADDR: 'https://v:8200/', VAULT_TOKEN_FILE: '/token', DEJA_TRANSIT_KEY: 'deja', DEJA_TRANSIT_MOUNT: '/team/transit/', VAULT_NAMESPACE: 'team' }))
+      .toEqual({ address: 'https://v:8200', token: { file: '/token' }, namespace: 'team', mount: 'team/transit', key: 'deja' });
+    expect(transit({ VAULT_ADDR: 'http://v', VAULT_TOKEN: 't', VAULT_TOKEN_FILE: '/token' })).toMatchObject({ address: 'http://v', mount: 'transit', namespace: null, key: null });
+    expect(transit({ VAULT_ADDR: 'unix:///agent' })).toBeNull();
+  });
+
   test('prints without its secrets', () => {
     const environment = readEnvironment({
+      DEJA_MASTER_KEY: `planted-id:${Buffer.from('planted-planted-planted-planted-').toString('base64')}`, VAULT_ADDR: 'https://v', VAULT_TOKEN: 'planted-token', DEJA_TRANSIT_KEY: 'deja',
       DEJA_ADMIN_KEY: 'planted-admin', DEJA_BOOTSTRAP_KEY: 'planted-key', OPENAI_API_KEY: 'planted-openai',
       REDIS_URL: 'redis://:planted-redis@h:1', DATABASE_URL: 'postgres://u:planted-pg@h/d',
     });
-    expect(JSON.stringify(environment) + inspect(environment, { depth: 9 })).not.toContain('planted');
+    const printed = (JSON.stringify(environment) + inspect(environment, { depth: 9 })).replaceAll('planted-id', '');
+    expect(printed).not.toContain('planted');
+    expect(printed).not.toContain(environment.masterKeys[0]!.key.reveal());
     expect(environment.adminKey).toBe('planted-admin');
   });
 });

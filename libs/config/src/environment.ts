@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { MASK } from './secret.ts';
+import { parseMasterKeys, type MasterKey } from './master-keys.ts';
+import { MASK, Secret } from './secret.ts';
 
 /** Where health and metrics are served when OPS_PORT does not say. */
 export const DEFAULT_OPS_PORT = { gateway: 9460, router: 9461, 'semantic-cache': 9462, 'usage-worker': 9463 } as const;
@@ -10,6 +12,20 @@ export class ConfigError extends Error {
     super(message);
     this.name = 'ConfigError';
   }
+}
+
+/** A HashiCorp Vault, or what speaks its HTTP API, whose transit engine wraps data keys. */
+export interface TransitSettings {
+  /** Without a slash at the end. */
+  address: string;
+  /** A file is read at each use: an agent may renew what stands in it. */
+  token: Secret | { file: string };
+  /** null: none, as in the edition without namespaces. */
+  namespace: string | null;
+  /** Where the engine is mounted, without slashes at the ends. */
+  mount: string;
+  /** Name of the key that wraps; null: the engine only unwraps what it wrapped before. */
+  key: string | null;
 }
 
 /** The environment, checked. Printing it (JSON, inspect) masks the keys and the passwords in URLs. */
@@ -29,13 +45,22 @@ export interface Environment {
   openaiApiKeys: string[];
   openaiBaseUrl: string | null;
   logLevel: LogLevel;
+  /** The first one is current. Empty for all apps but the router. */
+  masterKeys: MasterKey[];
+  transit: TransitSettings | null;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Reads and checks the variables of the process. An empty variable counts as absent. Throws a ConfigError naming the variable, never its value when that is a secret. */
-export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
+type ReadFile = (path: string) => string;
+const readText: ReadFile = (path) => readFileSync(path, 'utf8');
+
+/**
+ * Reads and checks the variables of the process. An empty variable counts as absent. Throws a ConfigError naming the variable, never its
+ * value when that is a secret. `readFile` reads what DEJA_MASTER_KEY_FILE names.
+ */
+export function readEnvironment(variables: NodeJS.ProcessEnv, readFile: ReadFile = readText): Environment {
   const redisUrl = url(variables, 'REDIS_URL', ['redis:', 'rediss:']) ?? 'redis://127.0.0.1:6379';
   return masked({
     port: port(variables, 'PORT') ?? 3000,
@@ -52,6 +77,8 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
     openaiApiKeys: listOf(text(variables, 'OPENAI_API_KEY') ?? ''),
     openaiBaseUrl: url(variables, 'OPENAI_BASE_URL', ['http:', 'https:']),
     logLevel: logLevel(variables),
+    masterKeys: masterKeys(variables, readFile),
+    transit: transit(variables),
   });
 }
 
@@ -77,10 +104,10 @@ function port(variables: NodeJS.ProcessEnv, name: string): number | null {
 }
 
 /** A bearer token: what fits in an HTTP header, so that it can be sent at all. */
-function key(variables: NodeJS.ProcessEnv, name: string): string | null {
+function key(variables: NodeJS.ProcessEnv, name: string, because = 'because clients send it'): string | null {
   const value = text(variables, name);
   if (value !== null && !/^[\x21-\x7e]+$/.test(value)) {
-    throw new ConfigError(`${name} must be printable ASCII without blanks, because clients send it in an HTTP header.`);
+    throw new ConfigError(`${name} must be printable ASCII without blanks, ${because} in an HTTP header.`);
   }
   return value;
 }
@@ -102,6 +129,52 @@ function logLevel(variables: NodeJS.ProcessEnv): LogLevel {
     throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, but it is ${JSON.stringify(value)}.`);
   }
   return level;
+}
+
+/** From DEJA_MASTER_KEY, or else from the file that DEJA_MASTER_KEY_FILE names; none where neither is set. */
+function masterKeys(variables: NodeJS.ProcessEnv, readFile: ReadFile): MasterKey[] {
+  const given = text(variables, 'DEJA_MASTER_KEY');
+  const file = given === null ? text(variables, 'DEJA_MASTER_KEY_FILE') : null;
+  if (given === null && file === null) return [];
+  const parsed = parseMasterKeys(given ?? fileText('DEJA_MASTER_KEY_FILE', file ?? '', readFile));
+  if ('keys' in parsed) return parsed.keys;
+  throw new ConfigError(`${given === null ? `DEJA_MASTER_KEY_FILE: the file ${file}` : 'DEJA_MASTER_KEY'} ${parsed.problem}.`);
+}
+
+function fileText(name: string, path: string, readFile: ReadFile): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown reason';
+    throw new ConfigError(`${name} names the file ${path}, which cannot be read (${code}): make it a file that this process may read.`);
+  }
+}
+
+const TRANSIT_KEY = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+const TRANSIT_MOUNT = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+
+/** DEJA_TRANSIT_KEY asks for it, and then all it needs must be there. Without it a VAULT_ADDR with a token is for unwrapping, and anything less is someone else's. */
+function transit(variables: NodeJS.ProcessEnv): TransitSettings | null {
+  const name = text(variables, 'DEJA_TRANSIT_KEY');
+  const mount = text(variables, 'DEJA_TRANSIT_MOUNT')?.replace(/^\/+|\/+$/g, '') ?? 'transit';
+  const given = text(variables, 'VAULT_TOKEN');
+  const file = text(variables, 'VAULT_TOKEN_FILE');
+  if (name === null && (text(variables, 'VAULT_ADDR') === null || (given === null && file === null))) return null;
+  if (name !== null && !TRANSIT_KEY.test(name)) throw new ConfigError('DEJA_TRANSIT_KEY must be the name of a transit key: letters, digits, ".", "_" and "-".');
+  if (!TRANSIT_MOUNT.test(mount)) throw new ConfigError('DEJA_TRANSIT_MOUNT must be the path of a transit engine, such as transit.');
+  const address = url(variables, 'VAULT_ADDR', ['https:', 'http:']);
+  if (address === null) throw new ConfigError('VAULT_ADDR is missing: DEJA_TRANSIT_KEY needs the address of the Vault that has the key, such as https://vault.example.com:8200.');
+  const { username, password, search, hash } = new URL(address);
+  if (username + password + search + hash !== '') throw new ConfigError('VAULT_ADDR must be an address alone, without a user, a password, ? or #: the token belongs in VAULT_TOKEN or VAULT_TOKEN_FILE.');
+  const token = key(variables, 'VAULT_TOKEN', 'because it is sent');
+  if (token === null && file === null) throw new ConfigError('VAULT_TOKEN is missing: DEJA_TRANSIT_KEY needs a token in it, or in a file that VAULT_TOKEN_FILE names.');
+  return {
+    address: address.replace(/\/+$/, ''),
+    token: token === null ? { file: file ?? '' } : new Secret(token),
+    namespace: key(variables, 'VAULT_NAMESPACE', 'because it is sent'),
+    mount,
+    key: name,
+  };
 }
 
 /** Adds what makes a printed environment harmless. Not enumerable: comparing and spreading see plain data. */

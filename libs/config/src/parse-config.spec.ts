@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { noSafetyRules } from '@deja/content-safety';
 import { describe, expect, test } from '@jest/globals';
@@ -54,7 +55,7 @@ prices:
   gpt-4o-mini: { input_usd_per_million: 0.15, cached_input_usd_per_million: 0.075, output_usd_per_million: 0.60 }
   openai/gpt-4o: { input_usd_per_million: 2.5, output_usd_per_million: 10 }
 `, ENVIRONMENT, () => 'sk-file\n');
-    expect(warnings).toEqual(['providers.openai.credentials[0].limits (line 6) has no effect in this version']);
+    expect(warnings).toEqual([]);
     expect(config.providers).toMatchObject([{ name: 'openai', kind: 'openai', baseUrl: 'https://api.openai.com/v1', apiVersion: null }]);
     expect(config.providers[0]!.credentials.map((c) => [c.id, c.value.reveal(), c.weight, c.limits])).toEqual([
       ['openai/a-1', 'sk-a', 2, { requests_per_minute: 500 }],
@@ -67,7 +68,10 @@ prices:
     ]);
     expect(config.settings).toEqual({
       timeouts: { connect_ms: 2000, first_byte_ms: 30_000, idle_ms: 30_000, total_ms: 600_000, unary_ms: 30_000 },
-      retries: { max_attempts: 4, backoff_ms: [100, 2000] },
+      retries: { max_attempts: 4, backoff_ms: [100, 2000], budget: 0.2 },
+      breaker: { window_s: 10, min_failures: 5, error_rate: 0.5, pause_ms: [5000, 60_000] },
+      stale_ok_s: 60,
+      outbound: { allow: [] },
       limits: { global: {}, per_key: {}, per_user: {}, degraded: 'local_share' },
       validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384, over_output: 'refuse' },
       streams: { keep_alive_ms: 0 },
@@ -77,6 +81,7 @@ prices:
         'gpt-4o-mini': { input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null },
         'openai/gpt-4o': { input: 2_500_000_000, cachedInput: 2_500_000_000, cacheWrite: 2_500_000_000, output: 10_000_000_000, longContext: null },
       },
+      capability: {},
     });
   });
 
@@ -168,6 +173,11 @@ cache: { exact: { enabled: maybe } }
     ['models: [{ name: 7, deployments: [{ provider: simulated, model: x }] }]', 'must be text, but it is a number: write it in quotes'],
     ['retries: { backoff_ms: [5] }', 'must have at least 2 items'],
     ['retries: { backoff_ms: [9, 3] }', 'write [3, 9]'],
+    ['breaker: { pause_ms: [9, 3] }', 'the first pause must not be longer than the last: write [3, 9]'],
+    ['breaker: { error_rate: 0 }', 'must be at least 0.01'],
+    ['retries: { budget: 1.5 }', 'must be at most 1'],
+    ['stale_ok_s: -1', 'must be at least 0'],
+    ['capability: { gpt-4o: 101 }', 'must be at most 100'],
     ['content_safety: { deny: ["(?<=a)b"] }', 'not an RE2 pattern'],
     ['limits: { per_key: { requests_per_minute: 0 } }', 'must be at least 1'],
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: "${ENV:Y}" }] } }', 'write the value itself, ${env:NAME} or ${file:/path}'],
@@ -186,13 +196,10 @@ cache: { exact: { enabled: maybe } }
   });
 
   test('says what is understood but does nothing yet', () => {
-    const { warnings, config } = good(`${PROVIDER}models:
+    const { warnings } = good(`${PROVIDER}models:
   - name: a
-    strategy: cheapest
     deployments: [{ provider: local, model: a }]
-    fallbacks: [auto]
-    hedge: { after: p95, max_share: 0.05 }
-  - { name: auto, candidates: [a], prefer: cost }
+  - { name: auto, candidates: [a], strategy: cheapest, affinity: true, hedge: { after: p95 } }
 limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
 content_safety: { pii: redact, moderation: { model: a } }
 cache: { scope: global, semantic: { embedder: "openai:text-embedding-3-small" } }
@@ -200,19 +207,21 @@ capture: full
 alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
 `);
     expect(warnings.toSorted()).toEqual([
-      'alerts (line 14) has no effect in this version',
-      'cache.scope (line 12) global has no effect in this version: tenant is used',
-      'cache.semantic.embedder (line 12) openai:text-embedding-3-small has no effect in this version: built-in is used',
-      'capture (line 13) has no effect in this version',
-      'limits.per_key.requests_per_day (line 10) has no effect in this version',
-      'models[0].fallbacks[0] (line 7) has no effect in this version: "auto" is not served',
-      'models[0].hedge (line 8) has no effect in this version',
-      'models[0].strategy (line 5) cheapest has no effect in this version: weighted is used',
-      'models[1] (line 9) has no effect in this version: a model without deployments is not served',
-      'models[1].candidates (line 9) has no effect in this version',
-      'models[1].prefer (line 9) has no effect in this version',
+      'alerts (line 11) has no effect in this version',
+      'cache.scope (line 9) global has no effect in this version: tenant is used',
+      'cache.semantic.embedder (line 9) openai:text-embedding-3-small has no effect in this version: built-in is used',
+      'capture (line 10) has no effect in this version',
+      'limits.per_key.requests_per_day (line 7) has no effect in this version',
+      'models[1].affinity (line 6) has no effect on a model that chooses among candidates: write it in theirs',
+      'models[1].hedge (line 6) has no effect on a model that chooses among candidates: write it in theirs',
+      'models[1].strategy (line 6) has no effect on a model that chooses among candidates: write it in theirs',
     ]);
-    expect(config.models.map((model) => [model.name, model.fallbacks])).toEqual([['a', []]]);
+  });
+
+  test('the examples of docs/config.md, put together, are a good configuration of which everything has an effect', () => {
+    const examples = [...readFileSync(new URL('../../../docs/config.md', import.meta.url), 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml);
+    const variables = { OPENAI_API_KEY: 'k', ANTHROPIC_API_KEY: 'k', GEMINI_API_KEY: 'k', AZURE_OPENAI_API_KEY: 'k' };
+    expect(good(examples.join(''), { ...NOTHING, variables }, () => 'k').warnings).toEqual([]);
   });
 
   test('never prints the value of a credential: not in the configuration, not in an error', () => {

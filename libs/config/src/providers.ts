@@ -1,5 +1,6 @@
 import type { CredentialConfig, ProviderConfig } from './deja-config.ts';
 import type { FormProblem } from './form.ts';
+import { baseUrlProblem } from './outbound.ts';
 import { poolOf } from './references.ts';
 import type { FileProvider } from './schema.ts';
 import { Secret } from './secret.ts';
@@ -27,18 +28,19 @@ export function providerOf(name: string, file: FileProvider, problems: FormProbl
   const provider: ProviderConfig = {
     name,
     kind: file.kind,
-    baseUrl: (file.base_url ?? DEFAULT_BASE_URL[file.kind] ?? '').replace(/\/+$/, ''),
+    baseUrl: withoutSlash(file.base_url ?? DEFAULT_BASE_URL[file.kind] ?? ''),
     apiVersion: file.api_version ?? null,
     server: file.server ?? null,
     credentials: file.kind === 'simulated' ? [] : credentialsOf(name, file, problems),
   };
   if (file.kind === 'simulated') provider.baseUrl = '';
-  if (file.kind === 'azure-openai' && file.base_url === undefined) {
-    problems.push({ path, message: 'base_url is missing: write the resource, such as base_url: https://my-resource.openai.azure.com' });
-    return provider;
-  }
   if (file.server !== undefined && file.kind !== 'openai') {
     problems.push({ path: [...path, 'server'], message: `says which OpenAI-compatible server this is, and kind ${file.kind} is none: take it out` });
+  }
+  if (file.kind === 'azure-openai' && file.base_url === undefined) {
+    const eachHasItsOwn = file.credentials.length > 0 && file.credentials.every((credential) => credential.base_url !== undefined);
+    if (!eachHasItsOwn) problems.push({ path, message: 'base_url is missing: write the resource, such as base_url: https://my-resource.openai.azure.com, here or with every credential' });
+    return provider;
   }
   const wrongUrl = file.kind === 'simulated' ? null : baseUrlProblem(provider.baseUrl);
   if (wrongUrl !== null) problems.push({ path: [...path, 'base_url'], message: wrongUrl });
@@ -56,10 +58,10 @@ export function openaiFromEnvironment(keys: string[], baseUrl: string | null): P
   return {
     name: 'openai',
     kind: 'openai',
-    baseUrl: (baseUrl ?? OPENAI_BASE_URL).replace(/\/+$/, ''),
+    baseUrl: withoutSlash(baseUrl ?? OPENAI_BASE_URL),
     apiVersion: null,
     server: null,
-    credentials: pool('openai', { name: 'main', weight: 1, limits: {} }, keys),
+    credentials: pool('openai', { name: 'main', weight: 1, limits: {}, baseUrl: null }, keys),
   };
 }
 
@@ -77,7 +79,10 @@ function credentialsOf(provider: string, file: FileProvider, problems: FormProbl
     if (values.some((value) => !/^[\x21-\x7e]+$/.test(value) || value.includes('${'))) {
       problems.push({ path: [...path, 'value'], message: 'must be printable ASCII without blanks: write the value itself, ${env:NAME} or ${file:/path}' });
     }
-    for (const credential of pool(provider, entry, values)) {
+    const baseUrl = entry.base_url === undefined ? null : withoutSlash(entry.base_url);
+    const wrongUrl = baseUrl === null ? null : baseUrlProblem(baseUrl);
+    if (wrongUrl !== null) problems.push({ path: [...path, 'base_url'], message: wrongUrl });
+    for (const credential of pool(provider, { ...entry, baseUrl }, values)) {
       if (seen.has(credential.name)) {
         problems.push({ path: [...path, 'name'], message: `the name ${JSON.stringify(credential.name)} is used twice in this provider: choose another` });
       }
@@ -88,20 +93,12 @@ function credentialsOf(provider: string, file: FileProvider, problems: FormProbl
   return credentials;
 }
 
-/** One credential per value. Several are numbered from 1; each has the weight and the limits of the entry. */
-function pool(provider: string, entry: Pick<CredentialConfig, 'name' | 'weight' | 'limits'>, values: string[]): CredentialConfig[] {
+/** One credential per value. Several are numbered from 1; each has the weight, the limits and the address of the entry. */
+function pool(provider: string, entry: Pick<CredentialConfig, 'name' | 'weight' | 'limits' | 'baseUrl'>, values: string[]): CredentialConfig[] {
   return values.map((value, index) => {
     const name = values.length === 1 ? entry.name : `${entry.name}-${index + 1}`;
-    return { id: `${provider}/${name}`, name, value: new Secret(value), weight: entry.weight, limits: entry.limits };
+    return { id: `${provider}/${name}`, name, value: new Secret(value), weight: entry.weight, limits: entry.limits, baseUrl: entry.baseUrl };
   });
 }
 
-/** Base URLs are shown to operators and travel between the apps: nothing secret may stand in one. */
-function baseUrlProblem(baseUrl: string): string | null {
-  if (!URL.canParse(baseUrl)) return 'must be a URL, such as https://api.example.com/v1';
-  const url = new URL(baseUrl);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must start with https:// or http://';
-  if (url.username !== '' || url.password !== '') return 'must not hold a user or a password: write secrets under credentials';
-  if (url.search !== '' || url.hash !== '') return 'must end before any ? or #: write secrets under credentials';
-  return null;
-}
+const withoutSlash = (baseUrl: string): string => baseUrl.replace(/\/+$/, '');

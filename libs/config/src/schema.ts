@@ -1,4 +1,4 @@
-import { COMPATIBLE_SERVER_NAMES } from '@deja/contracts';
+import { COMPATIBLE_SERVER_NAMES, type Preference } from '@deja/contracts';
 import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
 
@@ -8,10 +8,14 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const NAME_MESSAGE = 'write a name of letters, digits, ".", "_" and "-", at most 63 long';
 const DAY_MS = 86_400_000;
 
+/** By what a model may choose among its candidates; a request says it behind the name, as `auto:speed`. */
+export const PREFERENCES = ['cost', 'speed', 'capability'] as const satisfies readonly Preference[];
+
 const name = z.string().regex(NAME, NAME_MESSAGE);
 const modelName = z.string().min(1).max(256);
 const ceiling = z.int().min(1).max(1_000_000_000_000).optional();
 const durationMs = z.int().min(1).max(DAY_MS);
+const share = z.number().min(0).max(1);
 const ttlS = z.int().min(1).max(31_536_000);
 const weight = z.number().min(0).max(1_000_000).default(1);
 const usdPerMillion = z.number().min(0).max(1_000_000);
@@ -28,6 +32,7 @@ const limits = z.strictObject({
 const credential = z.strictObject({
   name,
   value: z.string().min(1),
+  base_url: z.string().optional(),
   weight,
   limits: limits.prefault({}),
 });
@@ -45,6 +50,10 @@ const deployment = z.strictObject({
   model: modelName,
   weight,
   priority: z.int().min(1).max(1000).default(1),
+  canary: share.optional(),
+  shadow: share.optional(),
+  region: name.optional(),
+  tags: z.array(name).default([]),
 });
 
 const model = z.strictObject({
@@ -53,9 +62,10 @@ const model = z.strictObject({
   deployments: z.array(deployment).min(1, notEmpty('deployment')).optional(),
   fallbacks: z.array(modelName).default([]),
   fallbacks_on: z.strictObject({ context_window: z.array(modelName).optional(), content_policy: z.array(modelName).optional() }).optional(),
-  hedge: z.strictObject({ after: z.enum(['p50', 'p75', 'p90', 'p95', 'p99']), max_share: z.number().min(0).max(1).optional() }).optional(),
+  hedge: z.strictObject({ after: z.enum(['p50', 'p75', 'p90', 'p95', 'p99']), max_share: share.default(0.05) }).optional(),
   candidates: z.array(modelName).min(1, notEmpty('candidate')).optional(),
-  prefer: z.enum(['cost', 'speed', 'capability']).optional(),
+  prefer: z.enum(PREFERENCES).optional(),
+  affinity: z.boolean().default(true),
 });
 
 const timeouts = z.strictObject({

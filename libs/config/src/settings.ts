@@ -1,12 +1,14 @@
 import { nanoUsd, type Settings } from '@deja/contracts';
 import { safetyRules } from '@deja/content-safety';
 import type { FormProblem } from './form.ts';
+import { outboundRule } from './outbound.ts';
 import type { FileConfig } from './schema.ts';
 
 /** What the gateways need of the file. Adds what is wrong with it to `problems`. */
 export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings {
-  const [first, last] = file.retries.backoff_ms;
-  if (first > last) problems.push({ path: ['retries', 'backoff_ms'], message: `the first pause must not be longer than the last: write [${last}, ${first}]` });
+  checkPauses(file.retries.backoff_ms, ['retries', 'backoff_ms'], problems);
+  checkPauses(file.breaker.pause_ms, ['breaker', 'pause_ms'], problems);
+  problems.push(...outboundRule(file.outbound.allow).problems.map(({ index, message }) => ({ path: ['outbound', 'allow', index], message })));
   const { rules, problems: safetyProblems } = safetyRules(file.content_safety);
   problems.push(...safetyProblems.map(({ path, message }) => ({ path: ['content_safety', ...path], message })));
   return {
@@ -27,6 +29,10 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
     prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
     capability: file.capability,
   };
+}
+
+function checkPauses([first, last]: [number, number], path: string[], problems: FormProblem[]): void {
+  if (first > last) problems.push({ path, message: `the first pause must not be longer than the last: write [${last}, ${first}]` });
 }
 
 /** Cached tokens cost what others cost where the file does not say: assuming less would be a guess in the user's favour. */

@@ -3,17 +3,15 @@ import type { FileConfig } from './schema.ts';
 
 /** Keys of the file that are understood but not acted upon yet. `*` is any member or index. */
 const NOT_YET: readonly string[] = [
-  'models.*.candidates',
-  'models.*.prefer',
-  'models.*.hedge',
-  'models.*.fallbacks_on',
   ...['global', 'per_key', 'per_user'].flatMap((scope) => ['requests_per_day', 'tokens_per_day', 'concurrency'].map((limit) => `limits.${scope}.${limit}`)),
-  'providers.*.credentials.*.limits',
   'cache.semantic.max_wrong_rate',
   'capture',
   'retention_days',
   'alerts',
 ];
+
+/** Keys of a model that say something about its own deployments. */
+const OF_DEPLOYMENTS = ['strategy', 'hedge', 'affinity'];
 
 export interface Notice {
   path: Path;
@@ -24,16 +22,10 @@ export interface Notice {
 export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
   const notices = NOT_YET.flatMap((pattern) => matches(data, pattern.split('.'))).map((path): Notice => ({ path, message: 'has no effect in this version' }));
   file.models.forEach((model, index) => {
-    if (model.deployments === undefined) {
-      notices.push({ path: ['models', index], message: 'has no effect in this version: a model without deployments is not served' });
-    }
-    model.fallbacks.forEach((name, n) => {
-      if (file.models.some((other) => other.name === name && other.deployments === undefined)) {
-        notices.push({ path: ['models', index, 'fallbacks', n], message: `has no effect in this version: ${JSON.stringify(name)} is not served` });
-      }
-    });
-    if (model.strategy !== 'weighted' && model.strategy !== 'priority') {
-      notices.push({ path: ['models', index, 'strategy'], message: `${model.strategy} has no effect in this version: weighted is used` });
+    if (model.candidates === undefined) return;
+    for (const key of OF_DEPLOYMENTS) {
+      const path = ['models', index, key];
+      if (valueAt(data, path) !== undefined) notices.push({ path, message: 'has no effect on a model that chooses among candidates: write it in theirs' });
     }
   });
   for (const [name, provider] of Object.entries(file.providers)) {

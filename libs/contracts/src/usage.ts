@@ -28,7 +28,7 @@ export type CacheOutcome = 'HIT-EXACT' | 'HIT-SEMANTIC' | 'MISS' | 'BYPASS';
 /** One upstream call. */
 export interface AttemptRecord {
   id: string;
-  /** 1 for the first call of its operation. */
+  /** 1 for the first call of its operation; 0 for one that stands beside them and is told of by itself (LateAttempt). */
   n: number;
   provider: string;
   deployment: string;
@@ -106,8 +106,27 @@ export interface OpenOperation {
   traceId: string | null;
 }
 
-/** Data of one BullMQ job on `USAGE_QUEUE`. */
+/**
+ * A shadow attempt by itself: it may end long after its operation was settled. It changes nothing of the operation's own
+ * figures, and may be recorded before them. Only shadows come this way: any other call is part of what its operation cost.
+ */
+export interface LateAttempt {
+  kind: 'late_attempt';
+  /** Id of the operation, which names the partition. */
+  operation: string;
+  /** Whose request was copied, for readers of the event alone; the ledger knows it from the operation. */
+  tenant: string;
+  attempt: AttemptRecord;
+}
+
+/** What a gateway tells the usage-worker. */
+export type UsageEvent = OperationRecord | LateAttempt;
+
+/**
+ * Data of one BullMQ job on `USAGE_QUEUE`. A worker sets an event whose `kind` it does not know aside and records the rest,
+ * so a new kind is no new version.
+ */
 export interface UsageBatch {
   v: 1;
-  events: OperationRecord[];
+  events: UsageEvent[];
 }

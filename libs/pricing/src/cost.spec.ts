@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Price, Usage } from '@deja/contracts';
-import { costNanoUsd } from './cost.ts';
+import { costNanoUsd, expectedCostNanoUsd } from './cost.ts';
 
 const usage = (of: Partial<Usage>): Usage => ({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0, ...of });
 const flat = (of: Partial<Price>): Price => ({ version: 'v', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null, ...of });
@@ -73,4 +73,20 @@ test('inconsistent counts never make a negative cost or a crash', () => {
   fc.assert(fc.property(fc.record({ promptTokens: odd, cachedTokens: odd, cacheWriteTokens: odd, completionTokens: odd, reasoningTokens: odd }), anyPrice, (u, price) => {
     expect(costNanoUsd(u, price)! >= 0n).toBe(true);
   }));
+});
+
+test('what a request is expected to cost is what it then costs, but for rounding', () => {
+  fc.assert(fc.property(anyUsage, anyPrice, (u, price) => {
+    const expected = expectedCostNanoUsd({ price, promptTokens: u.promptTokens, cachedTokens: u.cachedTokens, outputTokens: u.completionTokens })!;
+    const cost = Number(costNanoUsd({ ...u, cacheWriteTokens: 0 }, price));
+    expect(Math.abs(expected - cost)).toBeLessThanOrEqual(0.5 + cost * 1e-12);
+  }));
+});
+
+test('what a request of unknown price costs cannot be expected either', () => {
+  expect(expectedCostNanoUsd({ price: null, promptTokens: 1, cachedTokens: 0, outputTokens: 1 })).toBeNull();
+});
+
+test('no more of a prompt is expected to be cached than there is of it', () => {
+  expect(expectedCostNanoUsd({ price: flat({ input: 2_000_000, cachedInput: 1_000_000 }), promptTokens: 10, cachedTokens: 99, outputTokens: 0 })).toBe(10);
 });

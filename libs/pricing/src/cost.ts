@@ -27,6 +27,18 @@ export function costNanoUsd(usage: Usage, price: Price | null): bigint | null {
   return rounded(total * of + written * share, TOKENS * of);
 }
 
+/**
+ * What a request will probably cost, nano-USD, null when the price is unknown: to compare deployments by, so in plain arithmetic and not rounded.
+ * `cachedTokens` of the prompt are read from the provider's cache; nothing is thought to be written to it.
+ */
+export function expectedCostNanoUsd(o: { price: Price | null; promptTokens: number; cachedTokens: number; outputTokens: number }): number | null {
+  if (o.price === null) return null;
+  const { longContext } = o.price;
+  const rates = longContext !== null && o.promptTokens > longContext.abovePromptTokens ? longContext : o.price;
+  const cached = Math.min(o.cachedTokens, o.promptTokens);
+  return ((o.promptTokens - cached) * rates.input + cached * rates.cachedInput + o.outputTokens * rates.output) / 1e6;
+}
+
 /** A count that is no whole number of tokens is a defect upstream; money must not depend on it. */
 const tokens = (count: number): bigint => BigInt(Math.max(0, Math.round(count)) || 0);
 const rate = (nanoUsdPerMillion: number): bigint => BigInt(Math.round(nanoUsdPerMillion));

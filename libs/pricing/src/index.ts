@@ -1,3 +1,4 @@
+export * from './capability-of.ts';
 export * from './cost.ts';
 export * from './model-facts.ts';
 export type { UpstreamModel } from './model-lists.ts';

@@ -18,8 +18,11 @@ export function listed<T>(lists: ModelLists<T>, o: UpstreamModel): T | null {
   // Gemini's own list calls its models `models/…`.
   const model = o.kind === 'gemini' ? o.upstreamModel.replace(/^models\//, '') : o.upstreamModel;
   const providers = providersFor(lists, o.provider, o.kind);
-  return firstOf(lists, providers, model) ?? (DATE_AT_END.test(model) ? firstOf(lists, providers, model.replace(DATE_AT_END, '')) : null);
+  return firstOf(lists, providers, model) ?? (DATE_AT_END.test(model) ? firstOf(lists, providers, withoutDate(model)) : null);
 }
+
+/** The name of the model that a snapshot is one of; another name stays as it is. */
+export const withoutDate = (model: string): string => model.replace(DATE_AT_END, '');
 
 /** Which providers' rows apply, in order. Many vendors speak OpenAI's language; their configured name says whose rows hold. */
 function providersFor(lists: ModelLists<unknown>, provider: string, kind: ProviderKind): string[] {

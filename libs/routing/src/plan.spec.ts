@@ -1,150 +1,133 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CredentialRef, Deployment, PublicModel, RoutingSnapshot, Settings } from '@deja/contracts';
 import fc from 'fast-check';
-import { planRequest } from './plan.ts';
-
-const NOW = 1_000_000;
-
-const credential = (id: string, over: Partial<CredentialRef> = {}): CredentialRef => ({ id, version: 'v', weight: 1, limits: {}, unavailableUntilMs: 0, ...over });
-
-const deployment = (id: string, credentials: CredentialRef[], over: Partial<Deployment> = {}): Deployment => ({
-  id, provider: id.split('/')[0]!, kind: 'openai', baseUrl: 'https://x/v1', apiVersion: null, upstreamModel: id.split('/')[1]!, credentials, unavailableUntilMs: 0, ...over,
-});
-
-const model = (name: string, deployments: (string | { id: string; weight?: number; priority?: number })[], over: Partial<PublicModel> = {}): PublicModel => ({
-  name, strategy: 'weighted', fallbacks: [], ...over,
-  deployments: deployments.map((d) => (typeof d === 'string' ? { id: d, weight: 1, priority: 1 } : { weight: 1, priority: 1, ...d })),
-});
-
-const snapshot = (models: PublicModel[], deployments: Deployment[]): RoutingSnapshot => ({ version: 7, issuedAtMs: 0, models, deployments, settings: {} as Settings });
-
-/** Mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function names(table: RoutingSnapshot, wanted: string, maxAttempts = 4, seed = 1): string[] {
-  const result = planRequest(table, { model: wanted }, { nowMs: NOW, random: seeded(seed), maxAttempts });
-  if ('refused' in result) throw new Error(result.refused);
-  return result.plan.candidates.map((c) => `${c.deployment.id}#${c.credential?.id ?? '-'}`);
-}
+import { arbitraryAsked, arbitraryTable, ask, credential, deployment, firstChoices, model, named, names, NOW, planOf, snapshot } from '../test/tables.ts';
+import { resolveModelName } from './snapshot-index.ts';
 
 describe('a plan', () => {
   test('tries another credential, then the next deployment, then the fallback models', () => {
     const table = snapshot(
-      [model('m', [{ id: 'a/m' }, { id: 'b/m', priority: 2 }], { fallbacks: ['f'] }), model('f', ['c/f'])],
-      [deployment('a/m', [credential('a1', { weight: 1000 }), credential('a2', { weight: 0 })]), deployment('b/m', [credential('b1')]), deployment('c/f', [])],
+      [model('m', ['a/m', { id: 'b/m', priority: 2 }], { fallbacks: ['f'] }), model('f', ['c/f'])],
+      [deployment('a/m', [credential('a1', { weight: 1000 }), credential('a2', { weight: 0 })]), deployment('b/m', ['b1']), deployment('c/f')],
     );
-    expect(names(table, 'm')).toEqual(['a/m#a1', 'a/m#a2', 'b/m#b1', 'c/f#-']);
-    const result = planRequest(table, { model: 'm' }, { nowMs: NOW, random: () => 0.5, maxAttempts: 4 });
-    expect(result).toMatchObject({ plan: { snapshotVersion: 7, candidates: [{ model: 'm' }, { model: 'm' }, { model: 'm' }, { model: 'f', upstreamModel: 'f' }] } });
+    expect(names(table, 'm')).toEqual(['a/m#a1', 'a/m#a2', 'b/m#b1', 'c/f']);
+    expect(planOf(table, 'm')).toMatchObject({
+      snapshotVersion: 7, candidates: [{ model: 'm' }, { model: 'm' }, { model: 'm' }, { model: 'f', upstreamModel: 'f' }], instead: { contextWindow: [], contentPolicy: [] }, shadow: null, hedge: null,
+    });
   });
 
-  test('leaves an attempt for each further deployment and fallback when the first has many credentials', () => {
-    const many = Array.from({ length: 10 }, (_, i) => credential(`a${i}`));
-    const table = snapshot([model('m', ['a/m'], { fallbacks: ['f'] }), model('f', ['c/f'])], [deployment('a/m', many), deployment('c/f', [])]);
+  test('leaves an attempt for each further deployment and fallback when the first has many credentials; the others follow as spares', () => {
+    const many = Array.from({ length: 20 }, (_, n) => `a${n}`);
+    const table = snapshot([model('m', ['a/m'], { fallbacks: ['f'] }), model('f', ['c/f'])], [deployment('a/m', many)]);
     const planned = names(table, 'm');
-    expect(planned.slice(0, 3).every((name) => name.startsWith('a/m#'))).toBe(true);
-    expect(planned[3]).toBe('c/f#-');
+    expect(planned).toHaveLength(16);
+    expect(planned.map((name) => name.slice(0, 3))).toEqual(['a/m', 'a/m', 'a/m', 'c/f', ...Array<string>(12).fill('a/m')]);
   });
 
-  test('repeats a candidate only when there is nothing else', () => {
-    const table = snapshot([model('m', ['a/m'])], [deployment('a/m', [credential('a1'), credential('a2')])]);
-    const planned = names(table, 'm');
-    expect(new Set(planned.slice(0, 2)).size).toBe(2);
-    expect(planned.slice(2)).toEqual(planned.slice(0, 2));
+  test('spares reach further deployments before further credentials', () => {
+    const table = snapshot([model('m', Array.from({ length: 20 }, (_, n) => `p${n}/m`))], Array.from({ length: 20 }, (_, n) => deployment(`p${n}/m`, ['x', 'y', 'z'])));
+    const planned = names(table, 'm').map((name) => name.split('#')[0]);
+    expect(planned).toHaveLength(16);
+    expect(planned[1]).toBe(planned[0]);
+    expect(new Set(planned).size).toBe(15);
+  });
+
+  test('repeats no candidate', () => {
+    expect(names(snapshot([model('m', ['a/m'])], [deployment('a/m', ['a1', 'a2'])]), 'm').toSorted()).toEqual(['a/m#a1', 'a/m#a2']);
+    expect(names(snapshot([model('m', ['a/m'], { fallbacks: ['f'] }), model('f', ['a/m', 'b/m'])]), 'm')).toEqual(['a/m', 'b/m']);
   });
 
   test('serves any other name through the model "*", under the name the client sent', () => {
-    const table = snapshot([model('m', ['a/m']), model('*', ['a/*'])], [deployment('a/m', []), deployment('a/*', [])]);
-    expect(planRequest(table, { model: 'other' }, { nowMs: NOW, random: () => 0, maxAttempts: 1 })).toMatchObject({ plan: { candidates: [{ model: 'other', upstreamModel: 'other' }] } });
-    expect(planRequest(table, { model: '*' }, { nowMs: NOW, random: () => 0, maxAttempts: 1 })).toEqual({ refused: 'model_not_found', retryAfterMs: null });
+    const table = snapshot([model('m', ['a/m']), model('*', ['a/*'])]);
+    expect(planOf(table, 'other').candidates).toMatchObject([{ model: 'other', upstreamModel: 'other' }]);
+    expect(ask(table, '*')).toEqual({ refused: 'model_not_found', retryAfterMs: null });
+    expect(resolveModelName(table, 'other')).toEqual({ model: table.models[1], preference: null });
   });
 
   test('does not exist for an unknown model', () => {
-    expect(planRequest(snapshot([model('m', ['a/m'])], [deployment('a/m', [])]), { model: 'n' }, { nowMs: NOW, random: () => 0, maxAttempts: 4 }))
-      .toEqual({ refused: 'model_not_found', retryAfterMs: null });
+    expect(ask(snapshot([model('m', ['a/m'])]), 'n')).toEqual({ refused: 'model_not_found', retryAfterMs: null });
   });
 
-  test('skips what is unavailable until later, and takes it back when the time has come', () => {
-    const table = snapshot([model('m', ['a/m', 'b/m'])], [
+  test('leaves out what is drained or unavailable until later, and takes it back when the time has come', () => {
+    const table = snapshot([model('m', ['a/m', 'b/m', 'c/m'])], [
       deployment('a/m', [credential('a1', { unavailableUntilMs: NOW + 1 }), credential('a2', { unavailableUntilMs: NOW })]),
-      deployment('b/m', [credential('b1')], { unavailableUntilMs: NOW + 1 }),
+      deployment('b/m', ['b1'], { unavailableUntilMs: NOW + 1 }),
+      deployment('c/m', ['c1'], { drained: true }),
     ]);
-    expect(new Set(names(table, 'm'))).toEqual(new Set(['a/m#a2']));
-  });
-
-  test('when everything is unavailable, says when the first candidate is usable again, fallbacks too', () => {
-    const table = snapshot([model('m', ['a/m', 'b/m'], { fallbacks: ['f'] }), model('f', ['c/f'])], [
-      deployment('a/m', [credential('a1', { unavailableUntilMs: NOW + 5000 }), credential('a2', { unavailableUntilMs: NOW + 9000 })], { unavailableUntilMs: NOW + 7000 }),
-      deployment('b/m', [credential('b1')], { unavailableUntilMs: NOW + 8000 }),
-      deployment('c/f', [], { unavailableUntilMs: NOW + 7500 }),
-    ]);
-    expect(planRequest(table, { model: 'm' }, { nowMs: NOW, random: () => 0, maxAttempts: 4 })).toEqual({ refused: 'no_deployment_available', retryAfterMs: 7000 });
-  });
-
-  test('with strategy priority keeps the order of the numbers, then of the file', () => {
-    const table = snapshot([model('m', [{ id: 'a/m', priority: 2 }, 'b/m', 'c/m'], { strategy: 'priority' })], [deployment('a/m', []), deployment('b/m', []), deployment('c/m', [])]);
-    for (let seed = 0; seed < 20; seed++) expect(names(table, 'm', 3, seed)).toEqual(['b/m#-', 'c/m#-', 'a/m#-']);
+    expect(names(table, 'm')).toEqual(['a/m#a2']);
   });
 
   test('distributes first choices over deployments and credentials by weight', () => {
-    const table = snapshot([model('m', [{ id: 'a/m', weight: 3 }, { id: 'b/m', weight: 1 }])], [
-      deployment('a/m', [credential('a1', { weight: 2 }), credential('a2', { weight: 1 })]),
-      deployment('b/m', []),
-    ]);
-    const random = seeded(42);
-    const counts: Record<string, number> = {};
-    for (let i = 0; i < 12_000; i++) {
-      const result = planRequest(table, { model: 'm' }, { nowMs: NOW, random, maxAttempts: 1 });
-      if ('refused' in result) throw new Error('refused');
-      const [first] = result.plan.candidates;
-      const name = first!.credential?.id ?? first!.deployment.id;
-      counts[name] = (counts[name] ?? 0) + 1;
-    }
-    expect(counts['a1']! / 12_000).toBeCloseTo(0.5, 1);
-    expect(counts['a2']! / 12_000).toBeCloseTo(0.25, 1);
-    expect(counts['b/m']! / 12_000).toBeCloseTo(0.25, 1);
+    const table = snapshot([model('m', [{ id: 'a/m', weight: 3 }, { id: 'b/m', weight: 1 }])], [deployment('a/m', [credential('a1', { weight: 2 }), 'a2'])]);
+    const shares = firstChoices(table, 'm', (seed) => ({ seed }));
+    expect(shares['a/m#a1']).toBeCloseTo(0.5, 1);
+    expect(shares['a/m#a2']).toBeCloseTo(0.25, 1);
+    expect(shares['b/m']).toBeCloseTo(0.25, 1);
+  });
+
+  test('carries how the requested model is hedged', () => {
+    const table = snapshot([model('m', ['a/m'], { hedge: { percentile: 95, maxShare: 0.05 } })]);
+    expect(planOf(table, 'm').hedge).toEqual({ percentile: 95, maxShare: 0.05 });
   });
 });
 
-const arbitraryTable = fc.array(
-  fc.record({
-    deployments: fc.array(fc.record({ weight: fc.nat(5), priority: fc.integer({ min: 1, max: 3 }), untilMs: fc.constantFrom(0, NOW + 10), credentials: fc.array(fc.record({ weight: fc.nat(3), untilMs: fc.constantFrom(0, NOW + 20) }), { maxLength: 4 }) }), { minLength: 1, maxLength: 4 }),
-    fallbacks: fc.array(fc.nat(3), { maxLength: 3 }),
-    strategy: fc.constantFrom('weighted' as const, 'priority' as const, 'cheapest' as const),
-  }),
-  { minLength: 1, maxLength: 4 },
-).map((models) => snapshot(
-  models.map((m, i) => model(`m${i}`, m.deployments.map((d, j) => ({ id: `p${i}/${j}`, weight: d.weight, priority: d.priority })), { strategy: m.strategy, fallbacks: m.fallbacks.map((n) => `m${n}`) })),
-  models.flatMap((m, i) => m.deployments.map((d, j) => deployment(`p${i}/${j}`, d.credentials.map((c, k) => credential(`p${i}/${j}/${k}`, { weight: c.weight, unavailableUntilMs: c.untilMs })), { unavailableUntilMs: d.untilMs }))),
-));
+describe('who is tried instead', () => {
+  const table = snapshot([
+    model('m', ['a/m'], { fallbacks: ['f'], fallbacksOn: { contextWindow: ['long', 'm', 'f'], contentPolicy: ['calm'] } }),
+    model('f', ['f/1']), model('long', ['l/1', 'l/2']), model('calm', ['c/1']),
+  ], [deployment('c/1', ['c1', 'c2', 'c3', 'c4', 'c5'])]);
 
-test('whatever the table: a plan is usable, within the attempts, without needless repetition, and the same for the same random numbers', () => {
-  fc.assert(fc.property(arbitraryTable, fc.integer({ min: 1, max: 8 }), fc.integer(), (table, maxAttempts, seed) => {
-    const plan = (): ReturnType<typeof planRequest> => planRequest(table, { model: 'm0' }, { nowMs: NOW, random: seeded(seed), maxAttempts });
-    const result = plan();
-    expect(plan()).toEqual(result);
-    const refused = 'refused' in result;
-    const candidates = refused ? [] : result.plan.candidates;
-    expect(refused && (result.refused !== 'no_deployment_available' || result.retryAfterMs === null || result.retryAfterMs < 1)).toBe(false);
-    expect(candidates).toHaveLength(refused ? 0 : maxAttempts);
-    for (const c of candidates) {
+  test('stands beside the candidates, by what the failure will be', () => {
+    const { candidates, instead } = planOf(table, 'm');
+    expect(candidates.map(named)).toEqual(['a/m', 'f/1']);
+    expect(instead.contextWindow.map(named).toSorted()).toEqual(['f/1', 'l/1', 'l/2']);
+    expect(instead.contextWindow.at(-1)).toMatchObject({ model: 'f' });
+    expect(instead.contentPolicy).toHaveLength(4);
+  });
+
+  test('serves at once, before the other fallbacks, when the prompt is known not to fit', () => {
+    const plan = planOf(table, 'm', { fits: ({ provider }) => (provider === 'a' ? 'window' : 'fits') });
+    expect(plan.candidates.map(named).slice(0, 2).toSorted()).toEqual(['l/1', 'l/2']);
+    expect(plan.candidates.map(named).slice(2)).toEqual(['f/1']);
+    expect(plan.candidates[0]).toMatchObject({ model: 'long' });
+    expect(plan.instead.contextWindow).toEqual([]);
+  });
+
+  test('is nobody when nothing fits: the refusal says so', () => {
+    expect(ask(table, 'm', { fits: () => 'window' })).toEqual({ refused: 'no_suitable_deployment', unmet: 'window', retryAfterMs: null });
+  });
+
+  test('is not asked where something else is missing', () => {
+    expect(names(table, 'm', { suits: ({ provider }) => provider !== 'a' })).toEqual(['f/1']);
+  });
+});
+
+test('whatever the table, the view and the request: a plan is usable, suitable, distinct, bounded, in the order of the models, and the same for the same random numbers', () => {
+  fc.assert(fc.property(arbitraryTable, arbitraryAsked, (table, [wanted, of]) => {
+    const result = ask(table, wanted, of);
+    expect(ask(table, wanted, of)).toEqual(result);
+    if ('refused' in result) return;
+    const { candidates, instead, shadow } = result.plan;
+    expect(candidates.length).toBeGreaterThan(0);
+    expect(candidates.length).toBeLessThanOrEqual(Math.max(16, of.maxAttempts!));
+    for (const list of [candidates, instead.contextWindow, instead.contentPolicy]) expect(new Set(list.map((c) => JSON.stringify([named(c), c.upstreamModel]))).size).toBe(list.length);
+    for (const c of [...candidates, ...instead.contextWindow, ...instead.contentPolicy, ...(shadow ? [shadow] : [])]) {
       expect(c.deployment.unavailableUntilMs).toBeLessThanOrEqual(NOW);
+      expect(c.deployment.drained).not.toBe(true);
       expect(c.credential?.unavailableUntilMs ?? 0).toBeLessThanOrEqual(NOW);
+      expect(of.view?.credentials.get(`${c.credential?.id}@v`)?.unavailableUntilMs ?? 0).toBeLessThanOrEqual(NOW);
       expect(c.credential === null).toBe(c.deployment.credentials.length === 0);
+      expect([undefined, of.tenant]).toContain(c.credential?.tenant);
+      expect(c.deployment.baseUrl).toBe(c.credential?.baseUrl ?? 'https://x/v1');
+      expect(of.suits!(c.deployment, c.upstreamModel)).toBe(true);
+      expect(of.fits!(c.deployment, c.upstreamModel)).not.toBe('window');
+      expect(c.deployment.provider).toBe(of.pin?.provider ?? c.deployment.provider);
+      const part = table.models.find(({ name }) => name === c.model)!.deployments.find(({ id }) => id === c.deployment.id)!;
+      expect(part.region).toBe(of.requires?.region ?? part.region);
+      expect(part.shadow !== undefined).toBe(c === shadow);
     }
-    const pairs = candidates.map((c) => `${c.deployment.id}#${c.credential?.id}`);
-    const distinct = new Set(pairs).size;
-    expect(new Set(pairs.slice(0, distinct)).size).toBe(distinct);
-    const order = ['m0', ...(table.models[0]?.fallbacks ?? [])];
-    const ranks = candidates.slice(0, distinct).map((c) => order.indexOf(c.model));
-    expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
-  }));
+    if (wanted !== 'm0') return;
+    const first = candidates.slice(0, Math.min(of.maxAttempts!, candidates.length)).map((c) => c.model);
+    const own = first.filter((name) => name === 'm0').length;
+    expect(first.slice(0, own).every((name) => name === 'm0')).toBe(true);
+  }), { numRuns: 500 });
 });

@@ -10,6 +10,8 @@ export interface OpsServerOptions {
   telemetry: Pick<Telemetry, 'metricsText'>;
   /** By name; ready when all are true. */
   checks: () => Record<string, boolean>;
+  /** What does without something it should have, and serves all the same. Named in the answer of `/readyz`. */
+  degraded?: () => string[];
   logger: Pick<Logger, 'error'>;
 }
 
@@ -37,7 +39,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<{ port:
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { checks, telemetry }: OpsServerOptions): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, { checks, degraded, telemetry }: OpsServerOptions): Promise<void> {
   const send = (status: number, type: string, body: string): void => {
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
@@ -52,5 +54,6 @@ async function answer(request: IncomingMessage, response: ServerResponse, { chec
   if (path !== '/readyz') return send(404, 'text/plain', 'not found\n');
   const found = checks();
   const ready = Object.values(found).every(Boolean);
-  return send(ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, checks: found })}\n`);
+  const lacking = degraded?.() ?? [];
+  return send(ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, checks: found, ...(lacking.length > 0 && { degraded: lacking }) })}\n`);
 }

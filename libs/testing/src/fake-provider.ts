@@ -10,6 +10,7 @@ import { asked } from './fake-provider-wire.ts';
 import { FakeStore } from './fake-store.ts';
 
 export * from './fake-provider-steps.ts';
+export * from './fake-quota.ts';
 
 export interface FakeProviderOptions {
   /** Steps for the first calls, in order; see `script`. */

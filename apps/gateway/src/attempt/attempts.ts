@@ -1,14 +1,18 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { DejaError, type Candidate, type Plan, type Settings } from '@deja/contracts';
+import type { Candidate, Plan, Settings } from '@deja/contracts';
 import { priceOf } from '@deja/pricing';
 import type { Operation } from '../operation/operation.ts';
-import { Call, type CallWatchers } from './call.ts';
+import { addressed, checkedBy } from './address.ts';
+import { Call, type CallPurpose, type CallWatchers } from './call.ts';
+import { CandidateWalk } from './candidate-walk.ts';
 import type { CredentialLeases } from './credential-leases.ts';
 import { credentialHeaders } from './credential-headers.ts';
 import type { Exchange, KeptReply, WholeReply } from './exchange.ts';
-import { AttemptFailure, finalError } from './failure.ts';
+import { AttemptFailure, keepingHeaders } from './failure.ts';
+import { contest, HedgeShare, type Outcome, type Runner } from './hedge.ts';
+import { CHANCES, NextCalls, type Chances, type ReadyCall } from './next-call.ts';
 import { RelayedStream } from './relayed-stream.ts';
-import { failureOfError, readWhole, type Upstream, type UpstreamReply } from './upstream.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { failureOfError, readWhole, type Upstream, type UpstreamCall, type UpstreamReply } from './upstream.ts';
 
 /** An answer whose first content has arrived. From here on nobody else can take over. */
 export type Answer =
@@ -28,57 +32,97 @@ export interface Question {
   exchange(candidate: Candidate): Exchange;
 }
 
+/** One request on its way from candidate to candidate. */
+interface Asking {
+  operation: Operation;
+  question: Question;
+  settings: Settings;
+  walk: CandidateWalk;
+}
+
+/** How one call goes out. */
+interface Way extends Required<Pick<UpstreamCall, 'stream' | 'checked'>> {
+  /** null where the provider needs none. */
+  credential: string | null;
+}
+
 /** Makes the planned upstream calls, one after another, until one of them answers. */
 export class Attempts {
+  private readonly hedges = new HedgeShare();
+  private readonly budget = new RetryBudget();
+  private readonly calls: NextCalls;
+
   constructor(
     private readonly upstream: Upstream,
-    private readonly leases: CredentialLeases,
+    leases: CredentialLeases,
     private readonly watchers: CallWatchers,
-  ) {}
+    private readonly chances: Chances = CHANCES,
+  ) {
+    this.calls = new NextCalls(leases, watchers.admission, chances);
+  }
 
   /** Throws the DejaError for the client when no candidate answers, or the failure itself when the client left. */
   async run(operation: Operation, question: Question, plan: Plan, settings: Settings): Promise<Answer> {
-    const failures: AttemptFailure[] = [];
-    const hopeless = new Set<string>();
-    const tried = new Set<Candidate>();
-    for (const candidate of plan.candidates) {
-      if (failures.length >= settings.retries.max_attempts) break;
-      if (hopeless.has(credentialOf(candidate)) || hopeless.has(candidate.deployment.id)) continue;
-      if (tried.has(candidate)) await backOff(failures.length, settings.retries.backoff_ms, operation.signal);
-      tried.add(candidate);
-      try {
-        return await this.attempt(operation, question, candidate, settings);
-      } catch (error) {
-        if (error instanceof DejaError) throw error; // nobody could be asked this
-        const failure = failureOfError(error, operation.signal);
-        failures.push(failure);
-        if (!failure.retryable) break;
-        if (failure.kind === 'auth' || failure.kind === 'rate' || failure.kind === 'quota') hopeless.add(credentialOf(candidate));
-        if (failure.kind === 'model') hopeless.add(candidate.deployment.id);
+    const walk = new CandidateWalk(plan, settings.retries, this.budget);
+    const asking: Asking = { operation, question, settings, walk };
+    const model = plan.candidates[0]?.model ?? '';
+    if (plan.hedge !== null) this.hedges.request(model, this.chances.nowMs());
+    for (let hedge = plan.hedge; ; hedge = null) {
+      const ready = await this.calls.next(operation, walk, settings.timeouts.total_ms, (candidate) => question.exchange(candidate));
+      if (ready === null) throw walk.end();
+      const first = this.begin(operation, question, ready, settings);
+      const outcomes = hedge === null ? await contest(first) : await this.hedged(asking, first, model, hedge);
+      for (const { runner, answer, failure } of outcomes) {
+        if (failure === undefined) return serve(operation, runner, answer);
+        walk.failed(runner.candidate, failure);
       }
     }
-    const last = failures.at(-1);
-    throw last?.kind === 'cancelled' ? last : finalError(failures);
   }
 
   /** One call beside the answer, such as a moderation: recorded as a shadow, tried once. Throws an AttemptFailure. */
   async beside(operation: Operation, question: Question, candidate: Candidate, settings: Settings): Promise<WholeReply> {
-    const answer = await this.attempt(operation, { ...question, stream: false }, candidate, settings, true);
+    const whole = { ...question, stream: false };
+    const ready = await this.calls.ready(operation, addressed(candidate), (chosen) => question.exchange(chosen));
+    if (typeof ready === 'string') throw new AttemptFailure(ready === 'quota' ? 'rate' : 'auth');
+    const answer = await this.begin(operation, whole, ready, settings, { shadow: true }).answer;
     if (answer.kind !== 'whole') throw new AttemptFailure('malformed');
     return answer.reply;
   }
 
-  private async attempt(operation: Operation, question: Question, candidate: Candidate, settings: Settings, shadow = false): Promise<Answer> {
-    const exchange = question.exchange(candidate);
-    const { provider, kind } = candidate.deployment;
-    const price = priceOf({ provider, kind, upstreamModel: candidate.upstreamModel, overrides: settings.prices });
-    const call = new Call(operation, candidate, { ...question, price, shadow }, settings, this.watchers);
+  /** The first call, and perhaps a second one beside it: when its first byte is later than most of this deployment's, and there is a share left for it. */
+  private async hedged({ operation, question, settings, walk }: Asking, first: Runner, model: string, { percentile, maxShare }: NonNullable<Plan['hedge']>): Promise<Outcome[]> {
+    const afterMs = this.watchers.view?.percentile(first.candidate.deployment.id, percentile, question.stream ? 'stream' : 'whole') ?? null;
+    if (afterMs === null) return contest(first);
+    const settled = new AbortController();
+    const second = async (): Promise<Runner | null> => {
+      const candidate = walk.elsewhere(first.candidate);
+      if (candidate === null || !this.hedges.take(model, maxShare, this.chances.nowMs())) return null;
+      // Whatever keeps a second call from being made is nothing to the first.
+      const ready = await this.calls.take(operation, walk, candidate, (chosen) => question.exchange(chosen)).catch(() => null);
+      return ready === null ? null : this.begin(operation, question, ready, settings, { hedge: true });
+    };
     try {
-      const reply = await this.send(call, exchange, candidate, question.stream);
-      call.record.status = reply.status;
-      if (!shadow) operation.droppedParams = exchange.dropped;
+      return await contest(first, { due: this.chances.wait(afterMs, settled.signal), second });
+    } finally {
+      settled.abort();
+    }
+  }
+
+  private begin(operation: Operation, question: Question, ready: ReadyCall<Exchange>, settings: Settings, kind: Pick<CallPurpose, 'shadow' | 'hedge'> = {}): Runner {
+    const { candidate, credential, prepared: exchange } = ready;
+    const { provider, kind: providerKind } = candidate.deployment;
+    const { genAiOperation, stream, promptTokens } = question;
+    const price = priceOf({ provider, kind: providerKind, upstreamModel: candidate.upstreamModel, overrides: settings.prices });
+    const call = new Call(operation, candidate, { genAiOperation, stream, promptTokens, price, ...kind }, settings, this.watchers);
+    return { candidate, call, answer: this.answer(call, exchange, candidate, { stream, credential, checked: checkedBy(candidate, settings) }), dropped: exchange.dropped };
+  }
+
+  private async answer(call: Call, exchange: Exchange, candidate: Candidate, way: Way): Promise<Answer> {
+    try {
+      const reply = await this.send(call, exchange, candidate, way);
+      call.answered(reply);
       // Some servers answer whole although a stream was asked for: it is bought, and the client gets it as one.
-      const streams = question.stream && !reply.contentType.toLowerCase().startsWith('application/json');
+      const streams = way.stream && !reply.contentType.toLowerCase().startsWith('application/json');
       return streams ? await takeStream(call, candidate, exchange, reply) : await takeWhole(call, candidate, exchange, reply);
     } catch (error) {
       const failure = failureOfError(error, call.signal);
@@ -87,9 +131,8 @@ export class Attempts {
     }
   }
 
-  private async send(call: Call, exchange: Exchange, candidate: Candidate, stream: boolean): Promise<UpstreamReply> {
+  private async send(call: Call, exchange: Exchange, candidate: Candidate, { stream, credential, checked }: Way): Promise<UpstreamReply> {
     if (exchange.simulated) return exchange.simulated(call.signal);
-    const credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
     try {
       return await this.upstream.send({
         method: 'POST',
@@ -99,13 +142,22 @@ export class Attempts {
         stream,
         timeouts: call.settings.timeouts,
         signal: call.signal,
-        failure: exchange.failure,
+        failure: keepingHeaders(exchange.failure),
+        checked,
       });
     } catch (error) {
       // A provider that repeats the credential in its complaint must not tell it to the client.
       throw credential !== null && error instanceof AttemptFailure ? error.without(credential) : error;
     }
   }
+}
+
+/** The answer that the client gets. Of two calls, the one that gave it counts as the last. */
+function serve(operation: Operation, { call: { record }, dropped }: Runner, answer: Answer): Answer {
+  operation.droppedParams = dropped;
+  const { attempts } = operation;
+  attempts.push(...attempts.splice(attempts.indexOf(record), 1));
+  return answer;
 }
 
 async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, upstream: UpstreamReply): Promise<Answer> {
@@ -134,14 +186,4 @@ async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, 
     finish(failure);
     throw failure;
   }
-}
-
-const credentialOf = (candidate: Candidate): string => `${candidate.deployment.id} ${candidate.credential?.id ?? ''}`;
-
-/** Full jitter (Brooker, "Exponential Backoff And Jitter", 2015). */
-async function backOff(failures: number, [firstMs, maxMs]: [number, number], signal: AbortSignal): Promise<void> {
-  const ceilingMs = Math.min(maxMs, firstMs * 2 ** (failures - 1));
-  await delay(ceilingMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
-    throw new AttemptFailure('cancelled');
-  });
 }

@@ -2,7 +2,9 @@ import { SpanKind, SpanStatusCode, trace, type Span, type Tracer } from '@opente
 import { newId, type AttemptRecord, type Candidate, type Price, type Settings, type Usage } from '@deja/contracts';
 import { carrierOf, GEN_AI } from '@deja/telemetry';
 import type { Operation } from '../operation/operation.ts';
-import { AttemptFailure, attemptErrorCode } from './failure.ts';
+import type { OwnView, SeenCall } from '../plan/own-view.ts';
+import type { CallAdmission } from './call-admission.ts';
+import { AttemptFailure, attemptErrorCode, type ReplyHeaders } from './failure.ts';
 import type { OutcomeReporter } from './outcome-reporter.ts';
 
 const CHARS_PER_TOKEN = 4;
@@ -19,12 +21,19 @@ export interface CallPurpose {
   shadow?: boolean;
   /** The body is on its way from the client: nobody can answer before `bodySent`. */
   uploads?: boolean;
+  /** Its time says nothing about how long an answer of a model takes. */
+  untimed?: boolean;
+  /** It runs beside another call, and only one of them is needed. */
+  hedge?: boolean;
 }
 
-/** Who is told of calls: the router of their outcome, the trace of their span. */
+/** Who is told of calls: the router of their outcome, the trace of their span, plans to come of how it went, quotas of what was used. */
 export interface CallWatchers {
   reporter: OutcomeReporter;
   tracer: Tracer;
+  view?: OwnView;
+  /** Has admitted every call there is. */
+  admission?: CallAdmission;
 }
 
 /** One upstream call: its deadlines, its record in the ledger, its span. */
@@ -33,11 +42,14 @@ export class Call {
   readonly record: AttemptRecord;
   private readonly controller = new AbortController();
   private readonly span: Span;
+  private readonly seen: SeenCall | undefined;
   private readonly startedMs = performance.now();
   private readonly timers: NodeJS.Timeout[] = [];
   private firstByteTimer: NodeJS.Timeout | null = null;
-  private retryAfterMs: number | null = null;
+  private headers: ReplyHeaders | null = null;
   private finished = false;
+  /** The operation was nearly out of time when this began: that nobody answered in what was left says nothing about the provider. */
+  private readonly short: boolean;
 
   constructor(
     private readonly operation: Operation,
@@ -51,8 +63,11 @@ export class Call {
     operation.attempts.push(this.record);
     if (operation.signal.aborted) this.cancel();
     else operation.signal.addEventListener('abort', this.cancel, { once: true });
-    const { timeouts } = settings;
-    this.timers.push(this.deadline(purpose.stream ? timeouts.total_ms : timeouts.unary_ms));
+    this.seen = watchers.view?.started(candidate, purpose.untimed === true ? null : purpose.stream ? 'stream' : 'whole');
+    const { total_ms: totalMs, unary_ms: unaryMs, first_byte_ms: firstByteMs } = settings.timeouts;
+    const leftMs = Math.max(0, totalMs - operation.elapsedMs);
+    this.short = leftMs < Math.min(totalMs, purpose.stream ? firstByteMs : unaryMs) / 2;
+    this.timers.push(this.deadline(purpose.stream ? leftMs : Math.min(leftMs, unaryMs)));
     if (purpose.stream && purpose.uploads !== true) this.bodySent();
     this.span = watchers.tracer.startSpan(
       `${purpose.genAiOperation} ${candidate.upstreamModel}`,
@@ -65,6 +80,12 @@ export class Call {
     return { ...carrierOf(trace.setSpan(this.operation.traceContext, this.span)) };
   }
 
+  /** The head of a successful answer has come. */
+  answered({ status, headers }: { status: number; headers?: ReplyHeaders }): void {
+    this.record.status = status;
+    this.headers = headers ?? null;
+  }
+
   /** From here on the provider may be expected to answer. */
   bodySent(): void {
     if (this.finished || this.firstByteTimer !== null || this.record.firstByteMs !== null) return;
@@ -75,7 +96,9 @@ export class Call {
   /** From here on only the idle deadline counts: a model that thinks for long has at least begun to answer. */
   firstByte(): void {
     if (this.firstByteTimer) clearTimeout(this.firstByteTimer);
-    this.record.firstByteMs ??= Math.round(performance.now() - this.startedMs);
+    const ms = performance.now() - this.startedMs;
+    this.record.firstByteMs ??= Math.round(ms);
+    this.seen?.firstByte(ms);
   }
 
   /** What was bought: the provider's own numbers, else an estimate from what was produced. */
@@ -103,7 +126,7 @@ export class Call {
       record.outcome = cancelled ? 'cancelled' : 'error';
       record.errorCode = cancelled ? null : attemptErrorCode(failure);
       record.status ??= failure.status;
-      this.retryAfterMs = failure.retryAfterMs;
+      this.headers = failure.headers ?? this.headers;
       // The provider was at work when the client left, the deadline passed or its answer broke off, and bills the prompt at least.
       const wasAtWork = cancelled || failure.kind === 'timeout' || (record.status !== null && record.status < 300);
       if (wasAtWork && record.usage === null) this.count(null, 0);
@@ -119,27 +142,33 @@ export class Call {
   private readonly cancel = (): void => this.controller.abort(new AttemptFailure('cancelled'));
 
   private report(failure: AttemptFailure | null): void {
-    const { record } = this;
+    const { record, candidate } = this;
     if (record.status !== null) this.span.setAttribute('http.response.status_code', record.status);
     if (record.usage) this.span.setAttributes({ [GEN_AI.inputTokens]: record.usage.promptTokens, [GEN_AI.outputTokens]: record.usage.completionTokens });
     if (failure) this.span.setStatus({ code: SpanStatusCode.ERROR, message: failure.kind });
     this.span.end();
-    if (failure?.kind === 'cancelled' || failure?.kind === 'blocked') return; // says nothing about the provider
+    const kind = failure?.kind ?? null;
+    const retryAfterMs = failure?.retryAfterMs ?? null;
+    const usedTokens = record.usage === null ? null : record.usage.promptTokens + record.usage.completionTokens;
+    this.watchers.admission?.ended(candidate, this.operation, { failure: kind, headers: this.headers, retryAfterMs, usedTokens });
+    const blameless = kind === 'cancelled' || kind === 'blocked' || (kind === 'timeout' && this.short);
+    this.seen?.ended(failure, blameless);
+    if (blameless) return; // says nothing about the provider
     this.watchers.reporter.add({
       atMs: Date.now(),
       deployment: record.deployment,
       credential: record.credential,
-      version: this.candidate.credential?.version ?? null,
+      version: candidate.credential?.version ?? null,
       status: record.status,
-      failure: failure?.kind ?? null,
-      retryAfterMs: this.retryAfterMs,
-      firstByteMs: record.firstByteMs,
+      failure: kind,
+      retryAfterMs,
+      firstByteMs: this.purpose.untimed === true ? null : record.firstByteMs,
       durationMs: record.durationMs,
     });
   }
 }
 
-function openAttempt(operation: Operation, candidate: Candidate, { price, shadow = false }: CallPurpose): AttemptRecord {
+function openAttempt(operation: Operation, candidate: Candidate, { price, shadow = false, hedge = false }: CallPurpose): AttemptRecord {
   const { deployment } = candidate;
   return {
     id: newId(),
@@ -151,7 +180,7 @@ function openAttempt(operation: Operation, candidate: Candidate, { price, shadow
     status: null,
     outcome: 'ok',
     errorCode: null,
-    hedge: false,
+    hedge,
     shadow,
     usage: null,
     usageSource: 'none',

@@ -1,66 +1,91 @@
 import { compactDecrypt, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
-import { DejaError, type CredentialRef, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
+import type { CredentialRef, JsonWebKeyPublic, RouterRpc, RoutingSnapshot } from '@deja/contracts';
+import { credentialKey } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
 
 type Leases = RouterRpc['credential']['reply']['leases'];
 /** Asks the router for sealed credential values. */
 export type FetchLeases = (request: RouterRpc['credential']['request']) => Promise<{ leases: Leases }>;
 
-const idOf = (ref: { id: string; version: string }): string => `${ref.id}@${ref.version}`;
+/** One that could not be had is not asked for again for so long: requests go elsewhere in the meantime. */
+const MISSING_MS = 1000;
 
-/** Credential values this process may use: fetched sealed to a key pair that never leaves it, kept by version. */
+/**
+ * Credential values this process may use: fetched sealed to a key pair that never leaves it, kept by version, and only as long
+ * as the snapshot names that version. One that is held is used, whether a router can be reached or not.
+ */
 export class CredentialLeases {
   private readonly values = new Map<string, string>();
   private readonly fetching = new Map<string, Promise<void>>();
+  /** Those that could not be had, and since when (Unix ms). */
+  private readonly missing = new Map<string, number>();
+  /** Of the latest snapshot; null before there was one. */
+  private named: ReadonlySet<string> | null = null;
   private readonly keys = generateKeyPair('ECDH-ES', { crv: 'P-256' });
 
   constructor(
     private readonly fetchLeases: FetchLeases,
     private readonly logger: Pick<Logger, 'warn'>,
+    private readonly now: () => number = Date.now,
   ) {}
 
   /** Fetches what a new snapshot names before a request needs it, and drops what it no longer names. */
-  prefetch(snapshot: RoutingSnapshot): void {
-    const refs = new Map(snapshot.deployments.flatMap((d) => d.credentials.map((c) => [idOf(c), c] as const)));
-    for (const id of this.values.keys()) if (!refs.has(id)) this.values.delete(id);
-    const missing = [...refs.values()].filter((ref) => !this.values.has(idOf(ref)));
-    if (missing.length > 0) {
-      this.fetch(missing).catch((error: unknown) => this.logger.warn({ err: error }, 'credentials could not be fetched ahead; the first request will ask again'));
+  prefetch(snapshot: Pick<RoutingSnapshot, 'deployments'>): void {
+    const refs = new Map(snapshot.deployments.flatMap((d) => d.credentials.map((c) => [credentialKey(c), c] as const)));
+    this.named = new Set(refs.keys());
+    for (const key of [...this.values.keys(), ...this.fetching.keys()]) if (!refs.has(key)) this.forget(key);
+    this.missing.clear();
+    const absent = [...refs].filter(([key]) => !this.values.has(key) && !this.fetching.has(key)).map(([, ref]) => ref);
+    if (absent.length > 0) {
+      this.fetch(absent).catch((error: unknown) => this.logger.warn({ err: error }, 'credentials could not be fetched ahead; the first request will ask again'));
     }
   }
 
-  /** The value, from memory or from the router. Throws `no_deployment_available` when it cannot be had. */
-  async value(ref: CredentialRef): Promise<string> {
-    const known = this.values.get(idOf(ref));
+  /** The value, from memory or from the router; null when it cannot be had. */
+  async value(ref: Pick<CredentialRef, 'id' | 'version'>): Promise<string | null> {
+    const key = credentialKey(ref);
+    const known = this.values.get(key);
     if (known !== undefined) return known;
+    if (this.now() - (this.missing.get(key) ?? -Infinity) < MISSING_MS) return null;
     try {
-      await (this.fetching.get(idOf(ref)) ?? this.fetch([ref]));
-    } catch (cause) {
-      throw new DejaError('no_deployment_available', 'The credential of the provider cannot be had at the moment.', { retryAfterMs: 1000, cause });
+      await (this.fetching.get(key) ?? this.fetch([ref]));
+    } catch (error) {
+      this.logger.warn({ err: error, credential: ref.id }, 'a credential could not be fetched; what needs it goes elsewhere');
     }
-    const value = this.values.get(idOf(ref));
-    if (value === undefined) throw new DejaError('no_deployment_available', 'The credential of the provider is not available.', { retryAfterMs: 1000 });
+    const value = this.values.get(key) ?? null;
+    if (value === null) this.missing.set(key, this.now());
     return value;
   }
 
-  /** Forgets values at once. */
+  /** Forgets values at once: every version of an id, or one of them (`id@version`). What is on its way is not taken in any more. */
   revoke(ids: string[]): void {
-    for (const known of this.values.keys()) if (ids.some((id) => known.startsWith(`${id}@`))) this.values.delete(known);
+    for (const key of [...this.values.keys(), ...this.fetching.keys()]) if (ids.some((id) => key === id || key.startsWith(`${id}@`))) this.forget(key);
   }
 
-  private fetch(refs: { id: string; version: string }[]): Promise<void> {
-    const fetching = this.request(refs).finally(() => {
-      for (const ref of refs) this.fetching.delete(idOf(ref));
+  private forget(key: string): void {
+    this.values.delete(key);
+    this.fetching.delete(key);
+  }
+
+  private fetch(refs: Pick<CredentialRef, 'id' | 'version'>[]): Promise<void> {
+    const wanted = (key: string): boolean => this.fetching.get(key) === fetching;
+    const fetching: Promise<void> = this.request(refs, wanted).finally(() => {
+      for (const ref of refs) if (wanted(credentialKey(ref))) this.fetching.delete(credentialKey(ref));
     });
-    for (const ref of refs) this.fetching.set(idOf(ref), fetching);
+    for (const ref of refs) this.fetching.set(credentialKey(ref), fetching);
     return fetching;
   }
 
-  private async request(refs: { id: string; version: string }[]): Promise<void> {
+  private async request(refs: Pick<CredentialRef, 'id' | 'version'>[], wanted: (key: string) => boolean): Promise<void> {
     const { publicKey, privateKey } = await this.keys;
     const jwk = (await exportJWK(publicKey)) as JsonWebKeyPublic;
     const { leases } = await this.fetchLeases({ credentials: refs.map(({ id, version }) => ({ id, version })), publicKey: jwk });
-    for (const lease of leases) this.values.set(idOf(lease), await open(lease.jwe, privateKey));
+    for (const lease of leases) {
+      const key = credentialKey(lease);
+      const value = await open(lease.jwe, privateKey);
+      // It may have been revoked, or replaced, while it was on its way.
+      if (wanted(key) && this.named?.has(key) !== false) this.values.set(key, value);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { AttemptFailure, failureOfStatus, finalError, retryAfterMs } from './failure.ts';
+import { AttemptFailure, failureOfStatus, finalError, keepingHeaders, retryAfterMs } from './failure.ts';
 
 const body = (code: string): string => JSON.stringify({ error: { message: 'says the provider', type: 't', param: null, code } });
 
@@ -14,6 +14,9 @@ describe('failures of a provider', () => {
     [413, '', 'caller'],
     [422, '', 'caller'],
     [429, '', 'rate'],
+    [400, body('context_length_exceeded'), 'context_window'],
+    [400, body('content_filter'), 'content_policy'],
+    [422, body('content_policy_violation'), 'content_policy'],
     [429, body('insufficient_quota'), 'quota'],
     [500, 'not json', 'overloaded'],
     [503, '', 'overloaded'],
@@ -33,6 +36,24 @@ describe('failures of a provider', () => {
     const rate = (ms: number): AttemptFailure => new AttemptFailure('rate', { status: 429, retryAfterMs: ms });
     expect(finalError([rate(9000), rate(4000)])).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 4000 });
     expect(finalError([rate(9000), new AttemptFailure('network')])).toMatchObject({ code: 'upstream_error' });
+  });
+
+  test('who does not know the model could not have served it: the others decide', () => {
+    const unknown = new AttemptFailure('model', { status: 404 });
+    expect(finalError([new AttemptFailure('rate', { retryAfterMs: 5000 }), unknown])).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 5000 });
+    expect(finalError([unknown], { forQuota: true, forAttempts: false })).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 1000 });
+    expect(finalError([new AttemptFailure('network'), unknown])).toMatchObject({ code: 'upstream_error' });
+  });
+
+  test('nobody to ask is 503, unless it is for their quotas: then 429', () => {
+    expect(finalError([])).toMatchObject({ code: 'no_deployment_available', status: 503, retryAfterMs: 1000 });
+    expect(finalError([], { forQuota: true, forAttempts: false })).toMatchObject({ code: 'provider_rate_limited', status: 429, retryAfterMs: 1000 });
+  });
+
+  test('headers stay with the failure, also when a secret is taken out of its words', () => {
+    const read = keepingHeaders(failureOfStatus);
+    const failure = read(429, { 'x-ratelimit-remaining-tokens': '0', 'retry-after': '2' }, JSON.stringify({ error: { message: 'sk-x is limited' } })).without('sk-x');
+    expect(failure).toMatchObject({ kind: 'rate', status: 429, retryAfterMs: 2000, headers: { 'x-ratelimit-remaining-tokens': '0' }, providerError: { message: '[masked] is limited' } });
   });
 
   test('a model that nobody knows is 404, a timeout 504', () => {

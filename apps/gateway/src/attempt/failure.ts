@@ -1,7 +1,17 @@
 import { DejaError, type ErrorBody, type ErrorCode, type FailureKind } from '@deja/contracts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
+import { FAILURES, refusalKind } from './failure-table.ts';
 
 export type { FailureKind };
+
+interface FailureDetail {
+  status?: number | null;
+  retryAfterMs?: number | null;
+  providerError?: ErrorBody['error'] | null;
+  rule?: string | null;
+  headers?: ReplyHeaders | null;
+  cause?: unknown;
+}
 
 /** One failed upstream call: what is learned from it, and what the client would be told if it were the last. */
 export class AttemptFailure extends Error {
@@ -12,54 +22,54 @@ export class AttemptFailure extends Error {
   readonly providerError: ErrorBody['error'] | null;
   /** The content rule that blocked the answer. */
   readonly rule: string | null;
+  /** Those of the provider's answer, which may tell how much of a quota is left; null where no answer came. */
+  readonly headers: ReplyHeaders | null;
 
-  constructor(kind: FailureKind, detail: { status?: number; retryAfterMs?: number | null; providerError?: ErrorBody['error'] | null; rule?: string; cause?: unknown } = {}) {
+  constructor(kind: FailureKind, detail: FailureDetail = {}) {
     super(`upstream attempt failed: ${kind}`, { cause: detail.cause });
     this.kind = kind;
     this.status = detail.status ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
     this.providerError = detail.providerError ?? null;
     this.rule = detail.rule ?? null;
+    this.headers = detail.headers ?? null;
   }
 
   /** The same failure, with this secret taken out of the provider's words. */
   without(secret: string): AttemptFailure {
     const said = this.providerError;
     if (said === null || !said.message.includes(secret)) return this;
-    return new AttemptFailure(this.kind, { ...(this.status !== null && { status: this.status }), retryAfterMs: this.retryAfterMs, providerError: { ...said, message: said.message.replaceAll(secret, '[masked]') }, cause: this.cause });
+    return new AttemptFailure(this.kind, { ...this.detail, providerError: { ...said, message: said.message.replaceAll(secret, '[masked]') } });
+  }
+
+  /** The same failure, as it came with these headers. */
+  withHeaders(headers: ReplyHeaders): AttemptFailure {
+    return new AttemptFailure(this.kind, { ...this.detail, headers });
   }
 
   /** Whether another candidate may do better. */
   get retryable(): boolean {
-    return this.kind !== 'caller' && this.kind !== 'blocked' && this.kind !== 'cancelled';
+    return FAILURES[this.kind].hopeless !== 'request';
+  }
+
+  private get detail(): FailureDetail {
+    const { status, retryAfterMs: waitMs, providerError, rule, headers, cause } = this;
+    return { status, retryAfterMs: waitMs, providerError, rule, headers, cause };
   }
 }
 
-const CODES: Record<FailureKind, ErrorCode> = {
-  caller: 'invalid_value',
-  context_window: 'context_length_exceeded',
-  content_policy: 'content_policy_violation',
-  auth: 'upstream_error',
-  quota: 'provider_rate_limited',
-  rate: 'provider_rate_limited',
-  model: 'model_not_found',
-  overloaded: 'upstream_error',
-  timeout: 'upstream_timeout',
-  network: 'upstream_error',
-  malformed: 'upstream_error',
-  blocked: 'content_policy_violation',
-  cancelled: 'upstream_error',
-};
-
 /** The code recorded for one failed attempt. */
-export const attemptErrorCode = (failure: AttemptFailure): ErrorCode => CODES[failure.kind];
+export const attemptErrorCode = (failure: AttemptFailure): ErrorCode => FAILURES[failure.kind].code;
 
 export type ReplyHeaders = Record<string, string | string[] | undefined>;
 /** Classifies an answer that is no success. */
 export type ReadFailure = (status: number, headers: ReplyHeaders, body: string) => AttemptFailure;
 
+/** The classifier whose findings keep the headers they were found with. */
+export const keepingHeaders = (read: ReadFailure): ReadFailure => (status, headers, body) => read(status, headers, body).withHeaders(headers);
+
 /** Classifies a provider's answer that is not a success. */
-export function failureOfStatus(status: number, headers: Record<string, string | string[] | undefined>, body: string): AttemptFailure {
+export function failureOfStatus(status: number, headers: ReplyHeaders, body: string): AttemptFailure {
   const providerError = openAiError(body);
   const detail = { status, retryAfterMs: retryAfterMs(headers), providerError };
   if (status === 401 || status === 403) return new AttemptFailure('auth', detail);
@@ -68,31 +78,49 @@ export function failureOfStatus(status: number, headers: Record<string, string |
   if (status === 404) return new AttemptFailure('model', detail);
   if (status === 408) return new AttemptFailure('timeout', detail);
   if (status === 409 || status === 425) return new AttemptFailure('overloaded', detail);
-  if (status >= 400 && status < 500) return new AttemptFailure('caller', detail);
+  if (status >= 400 && status < 500) return new AttemptFailure(refusalKind(providerError?.code ?? ''), detail);
   return new AttemptFailure('overloaded', detail);
 }
 
+/** What is known besides the failures when nobody has answered. */
+export interface Unasked {
+  /** Some were not asked because the quota of their credential is used up here. */
+  forQuota: boolean;
+  /** Some could have been asked, had there been attempts left. */
+  forAttempts: boolean;
+}
+
+const DEFAULT_WAIT_MS = 1000;
+
 /** What the client gets when every attempt failed: the closest row of the error table, never a provider's raw 401. */
-export function finalError(failures: AttemptFailure[]): DejaError {
+export function finalError(failures: AttemptFailure[], unasked: Unasked = { forQuota: false, forAttempts: false }): DejaError {
   const last = failures.at(-1);
-  if (!last) return new DejaError('no_deployment_available', 'No deployment can take this request at the moment.', { retryAfterMs: 1000 });
-  if (last.kind === 'caller') return callerError(last);
-  if (last.kind === 'blocked') return new BlockedByRule('answer', last.rule ?? 'content safety');
-  if (failures.every((f) => f.kind === 'rate' || f.kind === 'quota')) {
-    const waits = failures.map((f) => f.retryAfterMs ?? 1000);
-    return new DejaError('provider_rate_limited', 'Every provider that could serve this request is rate-limited.', { retryAfterMs: Math.min(...waits), cause: last });
+  if (last?.kind === 'caller' || last?.kind === 'context_window' || last?.kind === 'content_policy') return callerError(last);
+  if (last?.kind === 'blocked') return new BlockedByRule('answer', last.rule ?? 'content safety');
+  // Who does not know the model could not have served the request.
+  const able = failures.filter(({ kind }) => kind !== 'model');
+  if ((able.length > 0 || unasked.forQuota) && able.every((f) => f.kind === 'rate' || f.kind === 'quota')) {
+    return new DejaError('provider_rate_limited', 'Every provider that could serve this request is rate-limited.', { retryAfterMs: shortestWaitMs(able, unasked), cause: last });
   }
-  if (failures.every((f) => f.kind === 'model')) return new DejaError('model_not_found', 'The provider does not know this model.', { param: 'model', cause: last });
+  if (!last) return new DejaError('no_deployment_available', 'No deployment can take this request at the moment.', { retryAfterMs: DEFAULT_WAIT_MS });
+  if (able.length === 0) return new DejaError('model_not_found', 'The provider does not know this model.', { param: 'model', cause: last });
   if (last.kind === 'timeout') return new DejaError('upstream_timeout', 'The provider did not answer in time.', { cause: last });
   return new DejaError('upstream_error', 'The provider failed to answer this request.', { cause: last });
 }
 
+/** How soon anybody may answer, as far as it is known: who was not reached this time may be the next time. */
+function shortestWaitMs(failures: AttemptFailure[], { forAttempts }: Unasked): number {
+  const told = failures.map((failure) => failure.retryAfterMs ?? DEFAULT_WAIT_MS);
+  return told.length === 0 ? DEFAULT_WAIT_MS : Math.min(...told, ...(forAttempts ? [DEFAULT_WAIT_MS] : []));
+}
+
 function callerError(failure: AttemptFailure): DejaError {
   const said = failure.providerError;
-  const tooLong = said?.code === 'context_length_exceeded';
-  const filtered = said?.code === 'content_filter' || said?.code === 'content_policy_violation';
-  const code = failure.status === 404 ? 'not_found' : failure.status === 413 ? 'request_too_large' : tooLong ? 'context_length_exceeded' : filtered ? 'content_policy_violation' : 'invalid_value';
-  return new DejaError(code, said?.message ?? `The provider refused this request with status ${failure.status}.`, { ...(said?.param && { param: said.param }), cause: failure });
+  // What was said inside a stream is of kind `caller` for some readers, whatever its code.
+  const kind = failure.kind === 'caller' ? refusalKind(said?.code ?? '') : failure.kind;
+  const code = failure.status === 404 ? 'not_found' : failure.status === 413 ? 'request_too_large' : FAILURES[kind].code;
+  const message = said?.message ?? (failure.status === null ? 'The provider refused this request.' : `The provider refused this request with status ${failure.status}.`);
+  return new DejaError(code, message, { ...(said?.param && { param: said.param }), cause: failure });
 }
 
 function openAiError(body: string): ErrorBody['error'] | null {
@@ -110,7 +138,7 @@ function openAiError(body: string): ErrorBody['error'] | null {
 const MAX_WAIT_MS = 3_600_000;
 
 /** `retry-after-ms` (OpenAI, Azure) or `retry-after` in seconds or as an HTTP date (RFC 9110, section 10.2.3). */
-export function retryAfterMs(headers: Record<string, string | string[] | undefined>, nowMs = Date.now()): number | null {
+export function retryAfterMs(headers: ReplyHeaders, nowMs = Date.now()): number | null {
   const text = (name: string): string | undefined => {
     const value = headers[name];
     return Array.isArray(value) ? value[0] : value;

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
-import { Agent, errors, type Dispatcher } from 'undici';
+import type { OutboundRule } from '@deja/config';
 import type { Timeouts } from '@deja/contracts';
+import { Agent, errors, type Dispatcher } from 'undici';
+import { egressConnector, type Resolve } from './egress.ts';
 import { AttemptFailure, type ReadFailure } from './failure.ts';
 
 /** One HTTP call to a provider, ready to be sent. */
@@ -14,6 +16,8 @@ export interface UpstreamCall {
   timeouts: Timeouts;
   signal: AbortSignal;
   failure: ReadFailure;
+  /** The address came by the admin API: every connection is held to this rule. Absent or null: it is the file's. */
+  checked?: OutboundRule | null;
 }
 
 /** A successful answer; its body is read as it comes, and the provider slows down when nobody reads. */
@@ -26,10 +30,19 @@ export interface UpstreamReply {
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_WHOLE_BYTES = 64 * 1024 * 1024;
+/** Settings change; connections made under former ones are let go in the end. */
+const MAX_AGENTS = 8;
 
-/** Pooled connections to all providers. Redirects are not followed: a provider's address is configuration, not an answer. */
+/**
+ * Pooled connections to all providers. Redirects are not followed: a provider's address is configuration, not an answer. What was connected to
+ * under one rule is never used under another: each has its own connections, which keep to the address they were made to.
+ */
 export class Upstream {
-  private readonly agents = new Map<number, Agent>();
+  /** Least recently used first. */
+  private readonly agents = new Map<string, Agent>();
+
+  /** `resolve` finds the addresses of hosts. */
+  constructor(private readonly resolve?: Resolve) {}
 
   /** Resolves with the head of a successful answer; throws an AttemptFailure for anything else. */
   async send(call: UpstreamCall): Promise<UpstreamReply> {
@@ -47,7 +60,7 @@ export class Upstream {
   private async request(call: UpstreamCall): Promise<Dispatcher.ResponseData> {
     const url = new URL(call.url);
     try {
-      return await this.agent(call.timeouts.connect_ms).request({
+      return await this.agent(call.timeouts.connect_ms, call.checked ?? null).request({
         origin: url.origin,
         path: url.pathname + url.search,
         method: call.method,
@@ -62,11 +75,16 @@ export class Upstream {
     }
   }
 
-  private agent(connectMs: number): Agent {
-    let agent = this.agents.get(connectMs);
-    if (!agent) {
-      agent = new Agent({ connect: { timeout: connectMs }, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 120_000, pipelining: 1 });
-      this.agents.set(connectMs, agent);
+  private agent(connectMs: number, checked: OutboundRule | null): Agent {
+    const key = `${connectMs} ${checked?.key ?? 'file'}`;
+    const known = this.agents.get(key);
+    const agent = known ?? new Agent({ connect: egressConnector(connectMs, checked, this.resolve), keepAliveTimeout: 30_000, keepAliveMaxTimeout: 120_000, pipelining: 1 });
+    this.agents.delete(key);
+    this.agents.set(key, agent);
+    const [[oldestKey, oldest] = []] = this.agents;
+    if (this.agents.size > MAX_AGENTS && oldestKey !== undefined && oldest !== undefined) {
+      this.agents.delete(oldestKey);
+      void oldest.close().catch(() => undefined); // what it has under way ends first
     }
     return agent;
   }

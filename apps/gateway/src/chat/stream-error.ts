@@ -1,3 +1,4 @@
+import { refusalKind } from '../attempt/failure-table.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 
 /** OpenRouter ends a choice like this when its own provider broke off. */
@@ -9,7 +10,10 @@ export function streamError(chunk: unknown): AttemptFailure {
   if (typeof error !== 'object' || error === null) return new AttemptFailure(typeof chunk === 'object' && chunk !== null && 'choices' in chunk ? 'overloaded' : 'malformed');
   const { message, code, type } = error as { message?: unknown; code?: unknown; type?: unknown };
   const limited = code === 429 || code === 'rate_limit_exceeded' || type === 'rate_limit_error';
-  return new AttemptFailure(limited ? 'rate' : 'overloaded', {
+  const refused = typeof code === 'string' ? refusalKind(code) : 'caller';
+  const kind = limited ? 'rate' : code === 'insufficient_quota' ? 'quota' : refused === 'caller' ? 'overloaded' : refused;
+  return new AttemptFailure(kind, {
+    ...(refused !== 'caller' && { status: 400 }),
     providerError: typeof message === 'string' ? { message, type: 'api_error', param: null, code: typeof code === 'string' ? code : '' } : null,
   });
 }

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { exactCacheKey } from '@deja/cache-key';
 import { DejaError, exactKey, newId, type Candidate, type Plan, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
-import { planRequest } from '@deja/routing';
 import { estimate } from '@deja/tokens';
 import type { Attempts } from '../attempt/attempts.ts';
 import type { Exchange } from '../attempt/exchange.ts';
@@ -13,9 +12,10 @@ import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { ceilingsFor } from '../limits/ceilings.ts';
 import type { Reserver } from '../limits/reserve.ts';
-import type { Operation } from '../operation/operation.ts';
+import { headerText, type Operation } from '../operation/operation.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
-import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import { requirementsOf } from '../plan/needs.ts';
+import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
@@ -64,6 +64,7 @@ export class EmbeddingsPipeline {
     private readonly routing: RoutingTable,
     private readonly validator: Validator,
     private readonly guard: Guard,
+    private readonly planner: Planner,
     private readonly reserver: Reserver,
     private readonly attempts: Attempts,
     private readonly answers: AnswerStore,
@@ -84,15 +85,16 @@ export class EmbeddingsPipeline {
     const request = await operation.timed('guard', () => this.guard.prompt(EMBEDDINGS, operation, validated.request, snapshot));
     const moderation = this.guard.moderate(EMBEDDINGS, operation, request, snapshot);
     // 5 Plan
-    const plan = await operation.timed('plan', () => {
-      let why: ReturnType<typeof unsuitedForEmbeddings> = null;
-      const planned = planRequest(
-        snapshot,
-        { model: request.model, suits: (deployment, upstreamModel) => (why = unsuitedForEmbeddings(request, { deployment, upstreamModel })) === null },
-        { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts },
-      );
-      return plannedOrRefused(planned, request.model, () => unsuitableFor(request.model, why));
-    });
+    const plan = await operation.timed('plan', () =>
+      this.planner.plan(snapshot, {
+        model: request.model,
+        tenant: principal.tenant,
+        // The window of such a model bounds each input, not all of them together.
+        promptTokens: 0,
+        requires: requirementsOf(headerText(operation.headers['x-deja-require'])),
+        unsuited: (deployment, upstreamModel) => unsuitedForEmbeddings(request, { deployment, upstreamModel }),
+      }),
+    );
     // 6 Reserve, 7 Look up
     const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, snapshot));
     const missing = places.flatMap(({ entry }, index) => (entry === null ? [index] : []));

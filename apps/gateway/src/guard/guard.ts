@@ -1,6 +1,5 @@
 import { Inspector, rulesDigest } from '@deja/content-safety';
 import { DejaError, type RoutingSnapshot, type Settings } from '@deja/contracts';
-import { planRequest } from '@deja/routing';
 import type { Attempts, Question } from '../attempt/attempts.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { MODERATIONS, moderationCall } from '../moderations/moderations.endpoint.ts';
@@ -8,6 +7,7 @@ import { asVerdicts, verdictOf } from '../moderations/verdict.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { AnswerRules } from './answer-rules.ts';
+import type { Planner, Wanted } from '../plan/planner.ts';
 import { BlockedByRule } from './blocked-by-rule.ts';
 import { parseJsonBody, type JsonBody } from '../validate/json-body.ts';
 import { promptTexts, treatedBody } from './prompt-texts.ts';
@@ -23,7 +23,10 @@ const SENTENCE_END = /[.!?。！？\n]["')\]]?\s*$/;
 export class Guard {
   private compiled: { version: number; source: string; inspector: Inspector; digest: string } | null = null;
 
-  constructor(private readonly attempts: Attempts) {}
+  constructor(
+    private readonly attempts: Attempts,
+    private readonly planner: Planner,
+  ) {}
 
   /** The request with what must not leave the house taken out of it; throws a BlockedByRule. */
   prompt<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, request: R, snapshot: Snapshot): R {
@@ -120,8 +123,8 @@ export class Guard {
   }
 
   private async ask(operation: Operation, policy: NonNullable<Settings['content_safety']['moderation']>, texts: string[], snapshot: RoutingSnapshot): Promise<ReturnType<typeof asVerdicts>> {
-    const planned = planRequest(snapshot, { model: policy.model, suits: (deployment) => MODERATIONS.offeredBy(deployment) }, { nowMs: Date.now(), random: Math.random, maxAttempts: 1 });
-    const candidate = 'plan' in planned ? planned.plan.candidates[0] : undefined;
+    const unsuited: Wanted['unsuited'] = (deployment) => (MODERATIONS.offeredBy(deployment) ? null : { param: null, message: 'it has no moderations' });
+    const [candidate] = this.planner.plan(snapshot, { model: policy.model, tenant: operation.principal?.tenant ?? null, promptTokens: 0, unsuited, maxAttempts: 1 }).candidates;
     if (candidate === undefined) throw new AttemptFailure('model');
     const ms = policy.timeout_ms;
     const settings = { ...snapshot.settings, timeouts: { ...snapshot.settings.timeouts, unary_ms: ms, idle_ms: ms } };

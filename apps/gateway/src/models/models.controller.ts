@@ -1,5 +1,6 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import { DejaError, newId, type Principal, type PublicModel } from '@deja/contracts';
+import { resolveModelName } from '@deja/routing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { KeyRing } from '../keys/key-ring.ts';
 import { RoutingTable } from '../plan/routing-table.ts';
@@ -33,11 +34,11 @@ export class ModelsController {
   @Get('*')
   async one(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply, @Param('*') name: string): Promise<ModelObject> {
     const principal = await this.keys.authenticate(request.raw.headers);
-    const { models, issuedAtMs } = this.routing.snapshot();
-    const model = name === ANY_MODEL ? undefined : (models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL));
+    const snapshot = this.routing.snapshot();
+    const model = resolveModelName(snapshot, name)?.model;
     if (!model || !mayUse(principal, name)) throw new DejaError('model_not_found', `The model '${name}' does not exist.`, { param: 'model' });
     void reply.header('x-request-id', newId());
-    return modelObject(model, name, issuedAtMs);
+    return modelObject(model, name, snapshot.issuedAtMs);
   }
 }
 

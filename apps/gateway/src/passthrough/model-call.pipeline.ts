@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
-import { planRequest } from '@deja/routing';
 import { estimate } from '@deja/tokens';
 import { addressOf } from '../dialects/openai/address.ts';
 import { openAiBody } from '../dialects/openai/body.ts';
@@ -9,8 +8,9 @@ import { lacks, offers } from '../dialects/unsuited.ts';
 import type { Guard } from '../guard/guard.ts';
 import { pinOf, type Pin } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
-import type { Operation } from '../operation/operation.ts';
-import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import { headerText, type Operation } from '../operation/operation.ts';
+import { requirementsOf } from '../plan/needs.ts';
+import type { Planner } from '../plan/planner.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
@@ -46,6 +46,7 @@ export class ModelCallPipeline {
     private readonly guard: Guard,
     private readonly objects: StoredObjects,
     private readonly calls: RawCalls,
+    private readonly planner: Planner,
   ) {}
 
   /** A JSON body, read whole. */
@@ -60,7 +61,7 @@ export class ModelCallPipeline {
     const { body, texts } = this.guard.passing(operation, parsed, endpoint.textMembers, snapshot);
     const moderation = this.guard.moderateTexts(operation, texts, snapshot);
     // 5 Plan
-    const plan = this.plan(endpoint, model, await pinOf(this.objects, principal.tenant, body.value), snapshot);
+    const plan = this.plan(endpoint, operation, model, await pinOf(this.objects, principal.tenant, body.value), snapshot);
     // 6 Reserve
     const promptTokens = estimate({ texts, messages: 0, images: [], tools: 0 });
     await this.admission.reserve(operation, principal, promptTokens, snapshot);
@@ -106,7 +107,7 @@ export class ModelCallPipeline {
       if (value !== model) throw new DejaError('invalid_value', 'The form names two different models.', { param: 'model' });
       return upstreamModel;
     };
-    return { plan: this.plan(endpoint, model, null, snapshot), modelFor };
+    return { plan: this.plan(endpoint, operation, model, null, snapshot), modelFor };
   }
 
   /**
@@ -128,18 +129,18 @@ export class ModelCallPipeline {
       candidate.model = value;
       return served.upstreamModel === '*' ? value : served.upstreamModel;
     };
-    return { plan: this.plan(endpoint, first.id, null, anyModel), modelFor };
+    return { plan: this.plan(endpoint, operation, first.id, null, anyModel), modelFor };
   }
 
-  private plan(endpoint: ModelCall, model: string, pin: Pin | null, snapshot: RoutingSnapshot): Plan {
-    let why: ReturnType<typeof lacks> = null;
-    const suits = (deployment: Candidate['deployment']): boolean => {
-      if (offers({ deployment }, endpoint.offer)) return true;
-      why = lacks({ deployment }, endpoint.path);
-      return false;
-    };
-    const planned = planRequest(snapshot, { model, suits, ...(pin && { pin }) }, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
-    return plannedOrRefused(planned, model, () => unsuitableFor(model, why));
+  private plan(endpoint: ModelCall, operation: Operation, model: string, pin: Pin | null, snapshot: RoutingSnapshot): Plan {
+    return this.planner.plan(snapshot, {
+      model,
+      tenant: operation.principal?.tenant ?? null,
+      promptTokens: 0,
+      requires: requirementsOf(headerText(operation.headers['x-deja-require'])),
+      pin,
+      unsuited: (deployment) => (offers({ deployment }, endpoint.offer) ? null : lacks({ deployment }, endpoint.path)),
+    });
   }
 
   private question(endpoint: ModelCall, promptTokens: number): Pick<RawQuestion, 'method' | 'url' | 'price' | 'promptTokens'> {

@@ -6,9 +6,8 @@ import type { Guard } from '../guard/guard.ts';
 import { pinOf, type Pin } from '../objects/pin.ts';
 import type { Known, StoredObjects } from '../objects/stored-objects.ts';
 import type { Operation } from '../operation/operation.ts';
-import { plannedOrRefused } from '../plan/planned.ts';
+import type { Planner } from '../plan/planner.ts';
 import { priceOf } from '@deja/pricing';
-import { planRequest } from '@deja/routing';
 import { itemIds } from '../responses/response-object.ts';
 import { asResponse, isUnderWay, responseUsage } from '../responses/response-stream.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
@@ -43,6 +42,7 @@ export class ObjectsPipeline {
     private readonly guard: Guard,
     private readonly objects: StoredObjects,
     private readonly calls: RawCalls,
+    private readonly planner: Planner,
   ) {}
 
   /** `POST /v1/files`: a form that streams by to the provider of the model in `x-deja-model`, else of the first that keeps files. */
@@ -51,7 +51,7 @@ export class ObjectsPipeline {
     const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve() });
     try {
       if ((await form.readAhead('purpose')) === null && form.ended) throw purposeMissing();
-      const plan = planFor(snapshot, keeperOf('files', operation, principal, snapshot));
+      const plan = this.planFor(principal.tenant, snapshot, keeperOf('files', operation, principal, snapshot));
       await this.admission.reserve(operation, principal, 0, snapshot);
       const question: RawQuestion = { ...asking('POST', 'files', []), headers: { 'content-type': form.contentType }, body: () => wholeOrNull(form) };
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
@@ -71,7 +71,7 @@ export class ObjectsPipeline {
     if (pin === null) throw new DejaError('invalid_value', "Invalid value for 'input_file_id': expected the id of a file.", { param: 'input_file_id' });
     await this.admission.reserve(operation, principal, 0, snapshot);
     const question: RawQuestion = { ...asking('POST', 'batches', []), headers: { 'content-type': 'application/json' }, body: () => body.text };
-    const answer = await this.calls.run(operation, question, planFor(snapshot, pin), snapshot.settings);
+    const answer = await this.calls.run(operation, question, this.planFor(principal.tenant, snapshot, pin), snapshot.settings);
     await this.sendMade(operation, principal, 'batch', answer, response);
   }
 
@@ -84,7 +84,7 @@ export class ObjectsPipeline {
     const path = [FOLDER[call.kind], idSegment(call.id), ...(call.action === '' ? [] : [call.action])].join('/');
     const sent = call.method === 'POST' && bytes.length > 0 ? parseJsonBody(bytes).text : null;
     const asked: RawQuestion = { ...asking(call.method, path, call.query), ...(sent !== null && { headers: { 'content-type': 'application/json' }, body: () => sent }) };
-    const answer = await this.calls.run(operation, asked, planFor(snapshot, object), snapshot.settings);
+    const answer = await this.calls.run(operation, asked, this.planFor(principal.tenant, snapshot, object), snapshot.settings);
     const stored = new StoredResponse(this.guard, operation, snapshot);
     const watched = call.kind === 'response' && stored.isWatched;
     const streams = call.query.some(([name, value]) => name === 'stream' && value === 'true');
@@ -107,7 +107,7 @@ export class ObjectsPipeline {
     await this.admission.reserve(operation, principal, 0, snapshot);
     const { tenant } = principal;
     const page = async (account: Pin, asked: Record<string, string>): Promise<ListPage> => {
-      const answer = await this.calls.run(operation, asking('GET', FOLDER[kind], Object.entries(asked)), planFor(snapshot, account), snapshot.settings);
+      const answer = await this.calls.run(operation, asking('GET', FOLDER[kind], Object.entries(asked)), this.planFor(principal.tenant, snapshot, account), snapshot.settings);
       return (await readJson(answer)).json as unknown as ListPage;
     };
     const known = await this.objects.accounts(tenant, kind);
@@ -149,6 +149,22 @@ export class ObjectsPipeline {
       if (typeof id === 'string' && id !== '') await this.objects.remember({ ...batch, kind: 'file', id, createdAtMs: Date.now() });
     }
   }
+
+  /** A plan for one account, whatever models it serves. */
+  private planFor(tenant: string, snapshot: RoutingSnapshot, pin: Pin): Plan {
+    const deployment = snapshot.deployments.find(({ id }) => id === pin.deployment) ?? snapshot.deployments.find(({ provider }) => provider === pin.provider);
+    if (deployment === undefined) throw new DejaError('no_deployment_available', 'The provider that has this object is not configured any more.', { retryAfterMs: 60_000 });
+    const name = `${deployment.provider} account`;
+    // What a provider keeps can be had also while its deployment is drained: that is about new work only.
+    const only: RoutingSnapshot = {
+      ...snapshot,
+      deployments: [{ ...deployment, drained: false }],
+      models: [{ name, strategy: 'weighted', deployments: [{ id: deployment.id, weight: 1, priority: 1 }], fallbacks: [] }],
+    };
+    const plan = this.planner.plan(only, { model: name, tenant, promptTokens: 0, pin });
+    // No model has a part in it.
+    return { ...plan, candidates: plan.candidates.map((candidate) => ({ ...candidate, model: '' })) };
+  }
 }
 
 const asking = (method: RawQuestion['method'], path: string, query: QueryPairs): RawQuestion => ({
@@ -163,18 +179,6 @@ const asking = (method: RawQuestion['method'], path: string, query: QueryPairs):
 function wholeOrNull(form: Form): AsyncIterable<Uint8Array> | null {
   const body = form.body(null);
   return body && wholeUpload(body, form.contentType, FORM_BOUNDS);
-}
-
-/** A plan for one account, whatever models it serves. */
-function planFor(snapshot: RoutingSnapshot, pin: Pin): Plan {
-  const deployment = snapshot.deployments.find(({ id }) => id === pin.deployment) ?? snapshot.deployments.find(({ provider }) => provider === pin.provider);
-  if (deployment === undefined) throw new DejaError('no_deployment_available', 'The provider that has this object is not configured any more.', { retryAfterMs: 60_000 });
-  const name = `${deployment.provider} account`;
-  const only: RoutingSnapshot = { ...snapshot, models: [{ name, strategy: 'weighted', deployments: [{ id: deployment.id, weight: 1, priority: 1 }], fallbacks: [] }] };
-  const planned = planRequest(only, { model: name, pin }, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
-  const plan = plannedOrRefused(planned, name, () => new DejaError('no_deployment_available', 'The provider that has this object cannot be used.', { retryAfterMs: 1000 }));
-  // No model has a part in it.
-  return { ...plan, candidates: plan.candidates.map((candidate) => ({ ...candidate, model: '' })) };
 }
 
 /** Who is to keep something that names no model: the provider of the model in `x-deja-model`, of `*`, or the first that can. */

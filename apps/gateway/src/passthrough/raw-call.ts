@@ -1,13 +1,18 @@
 import { Readable } from 'node:stream';
 import { DejaError, type Candidate, type Plan, type Price, type Settings, type Usage } from '@deja/contracts';
+import { checkedBy } from '../attempt/address.ts';
 import { Call, type CallWatchers } from '../attempt/call.ts';
+import { CandidateWalk } from '../attempt/candidate-walk.ts';
 import { credentialHeaders } from '../attempt/credential-headers.ts';
 import type { CredentialLeases } from '../attempt/credential-leases.ts';
-import { AttemptFailure, finalError, type ReadFailure } from '../attempt/failure.ts';
+import { AttemptFailure, keepingHeaders, type ReadFailure } from '../attempt/failure.ts';
+import { NextCalls, type ReadyCall } from '../attempt/next-call.ts';
 import { failureOfError, type Upstream, type UpstreamReply } from '../attempt/upstream.ts';
 import { openAiFailure } from '../dialects/openai/failure.ts';
 import { serverOf } from '../dialects/openai/compatible-servers.ts';
 import type { Operation } from '../operation/operation.ts';
+
+type Body = string | AsyncIterable<Uint8Array> | null;
 
 /** A call whose answer is passed on as bytes. */
 export interface RawQuestion {
@@ -15,7 +20,7 @@ export interface RawQuestion {
   url(candidate: Candidate): string;
   headers: Record<string, string>;
   /** Text, or a function that gives the bytes; null when they can be given no more. */
-  body: ((candidate: Candidate) => string | AsyncIterable<Uint8Array> | null) | null;
+  body: ((candidate: Candidate) => Body) | null;
   /** null: what such a call costs is not known. */
   price: Price | null;
   promptTokens: number;
@@ -34,42 +39,55 @@ export const UNBILLED: Price = Object.freeze({ version: 'unbilled', input: 0, ca
 /** What such a call uses. */
 export const NOTHING_USED: Usage = Object.freeze({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 });
 
-/** Upstream calls that deja only passes on: the same custody, records and deadlines as any other. */
+/** Upstream calls that deja only passes on: the same custody, order of trying, records and deadlines as any other; nothing is asked twice of anybody. */
 export class RawCalls {
+  private readonly calls: NextCalls;
+
   constructor(
     private readonly upstream: Upstream,
-    private readonly leases: CredentialLeases,
+    leases: CredentialLeases,
     private readonly watchers: CallWatchers,
-  ) {}
+  ) {
+    this.calls = new NextCalls(leases, watchers.admission);
+  }
 
   /** Candidate after candidate, as long as the body can still be given. Throws the DejaError for the client. */
   async run(operation: Operation, question: RawQuestion, plan: Plan, settings: Settings): Promise<RawAnswer> {
-    const failures: AttemptFailure[] = [];
-    for (const candidate of new Set(plan.candidates)) {
-      if (failures.length >= settings.retries.max_attempts) break;
-      const body = question.body === null ? null : question.body(candidate);
-      if (question.body !== null && body === null) break; // an upload has gone by and cannot be repeated
+    const walk = new CandidateWalk(plan, settings.retries, null);
+    for (;;) {
+      const ready = await this.calls.next(operation, walk, settings.timeouts.total_ms, () => null);
+      if (ready === null) throw walk.end();
+      const body = this.bodyFor(operation, question, ready.candidate);
+      if (question.body !== null && body === null) throw walk.end(); // an upload has gone by and cannot be repeated
       try {
-        return await this.once(operation, question, candidate, body, settings);
+        return await this.once(operation, question, ready, body, settings);
       } catch (error) {
         if (error instanceof DejaError) throw error; // the client's own body is at fault, or must not leave
-        const failure = failureOfError(error, operation.signal);
-        failures.push(failure);
-        if (!failure.retryable) break;
+        walk.failed(ready.candidate, failureOfError(error, operation.signal));
       }
     }
-    const last = failures.at(-1);
-    throw last?.kind === 'cancelled' ? last : finalError(failures);
+  }
+
+  /** The body, once somebody is there to take it. Where there is none, the call that was admitted is not made. */
+  private bodyFor(operation: Operation, question: RawQuestion, candidate: Candidate): Body {
+    let body: Body = null;
+    let isGiven = question.body === null;
+    try {
+      body = question.body?.(candidate) ?? null;
+      isGiven ||= body !== null;
+      return body;
+    } finally {
+      if (!isGiven) this.watchers.admission?.ended(candidate, operation, { failure: 'cancelled', headers: null, retryAfterMs: null, usedTokens: null });
+    }
   }
 
   /** One call. Throws an AttemptFailure, or what the body's own source throws (a form that is not well formed). */
-  private async once(operation: Operation, question: RawQuestion, candidate: Candidate, body: string | AsyncIterable<Uint8Array> | null, settings: Settings): Promise<RawAnswer> {
+  private async once(operation: Operation, question: RawQuestion, { candidate, credential }: ReadyCall<null>, body: Body, settings: Settings): Promise<RawAnswer> {
     const uploads = body !== null && typeof body !== 'string';
-    const call = new Call(operation, candidate, { genAiOperation: operation.endpoint, stream: true, uploads, promptTokens: question.promptTokens, price: question.price }, settings, this.watchers);
+    const { promptTokens, price } = question;
+    const call = new Call(operation, candidate, { genAiOperation: operation.endpoint, stream: true, uploads, untimed: true, promptTokens, price }, settings, this.watchers);
     const source = uploads ? new BodySource(body, () => call.bodySent()) : null;
-    let credential: string | null = null;
     try {
-      credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
       const reply = await this.upstream.send({
         method: question.method,
         url: question.url(candidate),
@@ -78,10 +96,11 @@ export class RawCalls {
         stream: true,
         timeouts: settings.timeouts,
         signal: call.signal,
-        failure: rawFailure(candidate),
+        failure: keepingHeaders(rawFailure(candidate)),
+        checked: checkedBy(candidate, settings),
       });
       call.firstByte();
-      call.record.status = reply.status;
+      call.answered(reply);
       return { candidate, reply, call };
     } catch (error) {
       // A source that broke off says nothing about the provider.

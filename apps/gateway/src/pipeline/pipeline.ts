@@ -2,10 +2,11 @@ import type { ServerResponse } from 'node:http';
 import { cacheKeys } from '@deja/cache-key';
 import { cacheEntryKey, DejaError, exactKey, semanticPresenceKey, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
 import { modelFacts } from '@deja/pricing';
-import { planRequest, type PlanNeed } from '@deja/routing';
+import type { PlanNeed } from '@deja/routing';
 import { AttemptFailure } from '../attempt/failure.ts';
-import { NOTHING_STORED } from '../attempt/exchange.ts';
-import { keptReply, type Answer, type Attempts } from '../attempt/attempts.ts';
+import { NOTHING_STORED, type Exchange } from '../attempt/exchange.ts';
+import { keptReply, type Answer, type Attempts, type Question } from '../attempt/attempts.ts';
+import { copiedBody, type Shadows } from '../attempt/shadow.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
 import { scopeOf } from '../cache/scope.ts';
@@ -17,14 +18,15 @@ import type { Reserved, Reserver } from '../limits/reserve.ts';
 import { AnswerMemory } from '../objects/answer-memory.ts';
 import { pinOf } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
-import type { Operation } from '../operation/operation.ts';
-import { plannedOrRefused, unsuitableFor } from '../plan/planned.ts';
+import { headerText, type Operation } from '../operation/operation.ts';
+import { abilitiesOf, affinityKeyOf, requirementsOf } from '../plan/needs.ts';
+import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { StreamedReply } from '../reply/streamed-reply.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
 import { promptMember, type Validator } from '../validate/validator.ts';
-import type { ApiRequest, Endpoint } from './endpoint.ts';
+import type { ApiRequest, Endpoint, ExchangeContext } from './endpoint.ts';
 
 /** Output tokens reserved where the client did not bound them: a long answer; settlement corrects it. */
 const UNBOUNDED_OUTPUT_TOKENS = 1024;
@@ -38,6 +40,8 @@ interface Journey {
   principal: Principal;
   request: ApiRequest;
   promptTokens: number;
+  /** What the turns of its conversation have in common; null where it matters to nobody. */
+  affinityKey: string | null;
   snapshot: RoutingSnapshot;
   response: ServerResponse;
 }
@@ -50,9 +54,11 @@ export class Pipeline {
     private readonly validator: Validator,
     private readonly guard: Guard,
     private readonly objects: StoredObjects,
+    private readonly planner: Planner,
     private readonly reserver: Reserver,
     private readonly semantic: SemanticLookup,
     private readonly attempts: Attempts,
+    private readonly shadows: Shadows,
     private readonly answers: AnswerStore,
     private readonly settler: Settler,
   ) {}
@@ -65,7 +71,7 @@ export class Pipeline {
     const snapshot = this.routing.snapshot();
     // 3 Validate
     const { request, promptTokens } = await this.validator.validate(endpoint, operation, principal, bytes, snapshot);
-    const journey: Journey = { endpoint, operation, principal, request, promptTokens, snapshot, response };
+    const journey: Journey = { endpoint, operation, principal, request, promptTokens, affinityKey: affinityKeyOf(request, promptTokens), snapshot, response };
     // 4 Guard: our own rules now; a moderation model runs beside the next steps and is waited for before step 8
     journey.request = await operation.timed('guard', () => this.guard.prompt(endpoint, operation, request, snapshot));
     const moderation = this.guard.moderate(endpoint, operation, journey.request, snapshot);
@@ -85,8 +91,12 @@ export class Pipeline {
     const stream = request.stream ? new StreamedReply(response, operation, snapshot.settings) : null;
     const answer = await operation.timed('upstream', () => this.attempt(journey, plan)).finally(() => stream?.answered());
     operation.servedModel = answer.candidate.model;
+    this.planner.served(journey.affinityKey, answer.candidate.deployment.id, promptTokens);
     // 9 Reply
-    const memory = await this.remembered(journey, answer);
+    const memory = await this.remembered(journey, answer).catch((error: unknown) => {
+      if (answer.kind === 'stream') answer.finish(new AttemptFailure('cancelled', { cause: error }));
+      throw error;
+    });
     if (answer.kind === 'whole') {
       await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
       if (stream) await this.replay(journey, answer.reply.body, stream);
@@ -96,20 +106,20 @@ export class Pipeline {
     operation.kept = this.answers.prepare(operation, place, answer.candidate, keptReply(answer));
   }
 
-  private plan({ endpoint, request, promptTokens, snapshot }: Journey, pin: Pin | null): Plan {
-    let why: { param: string | null; message: string } | null = null;
-    let tooLong: number | null = null;
-    const suits: PlanNeed['suits'] = (deployment, upstreamModel) => {
-      const unsuited = endpoint.unsuited(request, { deployment, upstreamModel });
-      why ??= unsuited;
-      const window = modelFacts({ provider: deployment.provider, kind: deployment.kind, upstreamModel })?.contextTokens ?? null;
-      const fits = window === null || promptTokens < window;
-      if (!fits) tooLong = Math.max(tooLong ?? 0, window);
-      return unsuited === null && fits;
-    };
-    const need: PlanNeed = { model: request.model, suits, ...(pin && { pin }) };
-    const planned = planRequest(snapshot, need, { nowMs: Date.now(), random: Math.random, maxAttempts: snapshot.settings.retries.max_attempts });
-    return plannedOrRefused(planned, request.model, () => (why === null && tooLong !== null ? windowExceeded(promptTokens, tooLong, promptMember(request.body)) : unsuitableFor(request.model, why)));
+  private plan({ endpoint, operation, principal, request, promptTokens, affinityKey, snapshot }: Journey, pin: Pin | null): Plan {
+    return this.planner.plan(snapshot, {
+      model: request.model,
+      tenant: principal.tenant,
+      promptTokens,
+      maxOutputTokens: request.maxOutputTokens,
+      promptParam: promptMember(request.body),
+      outputParam: request.outputParam,
+      abilities: abilitiesOf(request),
+      affinityKey,
+      requires: requirementsOf(headerText(operation.headers['x-deja-require'])),
+      pin,
+      unsuited: (deployment, upstreamModel) => endpoint.unsuited(request, { deployment, upstreamModel }),
+    });
   }
 
   private cachePlace({ endpoint, operation, principal, request, snapshot: { settings, version } }: Journey): CachePlace {
@@ -180,16 +190,30 @@ export class Pipeline {
     await stream.end('');
   }
 
-  private attempt({ endpoint, operation, request, promptTokens, snapshot }: Journey, plan: Plan): Promise<Answer> {
+  private attempt(journey: Journey, plan: Plan): Promise<Answer> {
+    const { operation, request, snapshot } = journey;
+    this.castShadow(journey, plan.shadow);
     const rules = this.guard.answers(operation, snapshot);
-    const watched = this.guard.moderatesAnswers(snapshot);
-    const exchange = (candidate: Candidate): ReturnType<Endpoint['exchange']> => {
+    const question = this.question(journey, request, { rules, watched: this.guard.moderatesAnswers(snapshot) });
+    return this.attempts.run(operation, question, plan, snapshot.settings);
+  }
+
+  private question({ endpoint, operation, promptTokens }: Journey, request: ApiRequest, reading: Pick<ExchangeContext, 'rules' | 'watched'>): Question {
+    const exchange = (candidate: Candidate): Exchange => {
       const { deployment, upstreamModel } = candidate;
       const facts = modelFacts({ provider: deployment.provider, kind: deployment.kind, upstreamModel });
       const createdS = Math.floor(Date.now() / 1000);
-      return endpoint.exchange(request, { candidate, maxOutputTokens: facts?.maxOutputTokens ?? null, createdS, operationId: operation.id, promptTokens, rules, watched });
+      return endpoint.exchange(request, { candidate, maxOutputTokens: facts?.maxOutputTokens ?? null, createdS, operationId: operation.id, promptTokens, ...reading });
     };
-    return this.attempts.run(operation, { genAiOperation: endpoint.genAiOperation, stream: request.stream, promptTokens, exchange }, plan, snapshot.settings);
+    return { genAiOperation: endpoint.genAiOperation, stream: request.stream, promptTokens, exchange };
+  }
+
+  /** A copy for a shadow deployment, whose answer nobody sees. */
+  private castShadow(journey: Journey, shadow: Candidate | null): void {
+    if (shadow === null) return;
+    const { endpoint, operation, request, snapshot } = journey;
+    const copy = endpoint.parse(copiedBody(request.body, endpoint.path));
+    this.shadows.cast(operation, this.question(journey, copy, { rules: null, watched: false }), shadow, snapshot.settings);
   }
 
   /** An answer that the provider keeps belongs to this tenant before the client learns its id; of a stream, what has been told of it so far. */
@@ -228,6 +252,3 @@ export class Pipeline {
     return this.guard.moderatesAnswers(snapshot) ? this.guard.moderateStream(endpoint, operation, pieces, () => stream.reader.takeText(), snapshot) : pieces;
   }
 }
-
-const windowExceeded = (promptTokens: number, window: number, param: string): DejaError =>
-  new DejaError('context_length_exceeded', `The prompt has about ${promptTokens} tokens; the model's context window ends at ${window}.`, { param });

@@ -2,18 +2,24 @@ import { DejaError, PUSH_CHANNEL, SNAPSHOT_KEY, type Push, type RoutingSnapshot 
 import type { Redis } from 'ioredis';
 import type { Logger } from '@deja/telemetry';
 
-/** How long what is known stays good while the push channel is down. */
-const STALE_OK_MS = 60_000;
+/** Routers say once a second that they live; after so many silent ones nobody is taken to. */
+const SILENT_MS = 5_000;
+/** How long what is known stays good before a snapshot says it (`stale_ok_s`). */
+const STALE_OK_S = 60;
 
 type Listener = (push: Push) => void;
 
 /**
- * The last routing snapshot, kept current by the router's pushes. While the push channel is down it stays usable for
- * 60 s: after that nobody can say whether a key was revoked, and requests are refused.
+ * The last routing snapshot, kept current by the router's pushes. While the push channel is down, or no router lives that could
+ * push anything, it stays usable for `stale_ok_s`: after that nobody can say whether a key was revoked, and requests are refused.
  */
 export class RoutingTable {
   private current: RoutingSnapshot | null = null;
-  private downSinceMs: number | null = Date.now();
+  /** Since when the channel is down; null while it stands. */
+  private downSinceMs: number | null = null;
+  private heardAtMs = 0;
+  /** A router has a moment to be heard after this. */
+  private joinedAtMs = 0;
   private readonly listeners: Listener[] = [];
   private readonly reconnected: (() => void)[] = [];
 
@@ -22,7 +28,9 @@ export class RoutingTable {
     private readonly commands: Redis,
     private readonly logger: Pick<Logger, 'info' | 'warn'>,
     private readonly now: () => number = Date.now,
-  ) {}
+  ) {
+    this.downSinceMs = now();
+  }
 
   /** Subscribes for good; reconnections are followed. Resolves at once: readiness tells when there is a snapshot. */
   start(): void {
@@ -62,8 +70,15 @@ export class RoutingTable {
     return this.current;
   }
 
+  /** Since when nobody can say whether what is known still holds (Unix ms); null while a router is heard. */
+  get staleSinceMs(): number | null {
+    if (this.downSinceMs !== null) return this.downSinceMs;
+    return this.now() - Math.max(this.heardAtMs, this.joinedAtMs) < SILENT_MS ? null : this.heardAtMs || this.joinedAtMs;
+  }
+
   private get fresh(): boolean {
-    return this.downSinceMs === null || this.now() - this.downSinceMs < STALE_OK_MS;
+    const since = this.staleSinceMs;
+    return since === null || this.now() - since < (this.current?.settings.stale_ok_s ?? STALE_OK_S) * 1000;
   }
 
   private async join(): Promise<void> {
@@ -73,6 +88,7 @@ export class RoutingTable {
       const stored = await this.commands.get(SNAPSHOT_KEY);
       if (stored !== null) this.adopt(JSON.parse(stored) as RoutingSnapshot);
       this.downSinceMs = null;
+      this.joinedAtMs = this.now();
     } catch (error) {
       this.logger.warn({ err: error }, 'the routing snapshot could not be fetched; trying again');
       setTimeout(() => {
@@ -89,6 +105,8 @@ export class RoutingTable {
       this.logger.warn({ err: error }, 'a push that is no JSON was ignored');
       return;
     }
+    // Whatever comes on this channel comes from a router, but for what one router says for another.
+    this.heardAtMs = this.now();
     if (push.kind === 'snapshot') this.adopt(push.snapshot);
     else this.tell(push);
   }

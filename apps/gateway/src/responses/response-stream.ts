@@ -1,4 +1,5 @@
 import type { ErrorBody, Usage } from '@deja/contracts';
+import { FAILURES, refusalKind } from '../attempt/failure-table.ts';
 import { AttemptFailure, type FailureKind } from '../attempt/failure.ts';
 import { usageOf } from '../chat/completion.ts';
 import type { OutputItem, ResponseObject, ResponseUsage } from './response-object.ts';
@@ -32,7 +33,7 @@ export class ResponseReader {
   get failure(): AttemptFailure | null {
     if (this.said === null) return null;
     const kind = failureKind(this.said.code);
-    return new AttemptFailure(kind, { providerError: this.said, ...(kind === 'caller' && { status: 400 }) });
+    return new AttemptFailure(kind, { providerError: this.said, ...(FAILURES[kind].hopeless === 'request' && { status: 400 }) });
   }
 
   /** Takes the data of one event (parsed JSON) and says what it is; `error` also for anything that is no event. */
@@ -72,7 +73,7 @@ export class ResponseReader {
 function failureKind(code: string): FailureKind {
   if (code === 'insufficient_quota') return 'quota';
   if (code === 'rate_limit_exceeded') return 'rate';
-  return CALLERS.test(code) ? 'caller' : 'overloaded';
+  return CALLERS.test(code) ? refusalKind(code) : 'overloaded';
 }
 
 const CALLERS = /^(invalid_|image_|empty_image_file|unsupported_image|failed_to_download_image|bio_policy|context_length_exceeded|content_policy|content_filter)/;

@@ -1,4 +1,5 @@
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { AttemptRecord } from '@deja/contracts';
 import type { Operation } from '../operation/operation.ts';
 
 const SECONDS = { unit: 's', advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120] } };
@@ -10,6 +11,7 @@ export class GatewayMetrics {
   private readonly firstByte: Histogram;
   private readonly attempts: Counter;
   private readonly tokens: Counter;
+  private readonly shadows: Counter;
 
   constructor(meter: Meter) {
     this.requests = meter.createCounter('deja.gateway.requests', { description: 'Client requests by outcome, status and cache' });
@@ -17,6 +19,8 @@ export class GatewayMetrics {
     this.firstByte = meter.createHistogram('deja.gateway.first_byte.duration', { description: 'From receiving a request to the first byte of its answer', ...SECONDS });
     this.attempts = meter.createCounter('deja.gateway.attempts', { description: 'Upstream calls by deployment and outcome' });
     this.tokens = meter.createCounter('deja.gateway.tokens', { description: 'Tokens bought upstream, by direction' });
+    this.shadows = meter.createCounter('deja.gateway.shadows', { description: 'Copies of requests for shadow deployments by what became of them: ok, error, cancelled, dropped (never sent)' });
+    for (const outcome of ['ok', 'error', 'cancelled', 'dropped'] as const) this.shadows.add(0, { outcome });
   }
 
   count(operation: Operation): void {
@@ -24,11 +28,18 @@ export class GatewayMetrics {
     this.requests.add(1, { ...labels, status: operation.status, error: operation.errorCode ?? 'none' });
     this.duration.record(operation.elapsedMs / 1000, labels);
     if (operation.firstByteMs !== null) this.firstByte.record(operation.firstByteMs / 1000, labels);
-    for (const attempt of operation.attempts) {
-      this.attempts.add(1, { deployment: attempt.deployment, outcome: attempt.outcome, error: attempt.errorCode ?? 'none' });
-      if (attempt.usage === null) continue;
-      this.tokens.add(attempt.usage.promptTokens, { direction: 'input', deployment: attempt.deployment });
-      this.tokens.add(attempt.usage.completionTokens, { direction: 'output', deployment: attempt.deployment });
-    }
+    for (const attempt of operation.attempts) this.attempt(attempt);
+  }
+
+  attempt({ deployment, outcome, errorCode, usage }: AttemptRecord): void {
+    this.attempts.add(1, { deployment, outcome, error: errorCode ?? 'none' });
+    if (usage === null) return;
+    this.tokens.add(usage.promptTokens, { direction: 'input', deployment });
+    this.tokens.add(usage.completionTokens, { direction: 'output', deployment });
+  }
+
+  /** `dropped`: never sent, because too many ran already, or because the request cannot be put to this deployment. */
+  shadow(outcome: AttemptRecord['outcome'] | 'dropped'): void {
+    this.shadows.add(1, { outcome });
   }
 }

@@ -1,8 +1,8 @@
-import { gatewayAliveKey, gatewayOpsKey, GATEWAY_HEARTBEAT_S, GATEWAYS_KEY, type OpenOperation, type OperationRecord, type UsageBatch } from '@deja/contracts';
+import { gatewayAliveKey, gatewayOpsKey, GATEWAY_HEARTBEAT_S, GATEWAYS_KEY, type LateAttempt, type OpenOperation, type OperationRecord, type UsageBatch, type UsageEvent } from '@deja/contracts';
 import { isUp } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { ChainableCommander, Redis } from 'ioredis';
-import type { Spool } from './spool.ts';
+import { lineId, type Spool, type SpoolLine } from './spool.ts';
 
 /** Puts one batch on the usage queue; resolves when Redis has it. */
 export type Enqueue = (batch: UsageBatch) => Promise<void>;
@@ -14,10 +14,10 @@ const REPLAY_MS = 1000;
 /**
  * The way of a settled operation to the usage-worker. First its record replaces the opening in this process's hash in
  * Redis, so that it survives a kill; then batches go on the queue; then the hash forgets it. What Redis cannot take goes
- * to the spool and is replayed.
+ * to the spool and is replayed. A shadow's record takes the same steps under its own id.
  */
 export class Outbox {
-  private waiting: OperationRecord[] = [];
+  private waiting: UsageEvent[] = [];
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> | null = null;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -57,8 +57,18 @@ export class Outbox {
   /** Takes a settled operation; `recorded` says whether Redis has its record. Never throws: settlement must not fail a request that was answered. */
   settled(record: OperationRecord, recorded: boolean): void {
     this.open.delete(record.id);
-    if (!recorded) return this.toSpool([record]);
-    this.waiting.push(record);
+    this.take(record, recorded);
+  }
+
+  /** Takes a shadow attempt by itself, in the same steps. Never throws. */
+  async late(event: LateAttempt): Promise<void> {
+    const recorded = isUp(this.redis) && (await this.redis.hset(gatewayOpsKey(this.o.instance), lineId(event), JSON.stringify(event)).then(() => true, () => false));
+    this.take(event, recorded);
+  }
+
+  private take(event: UsageEvent, recorded: boolean): void {
+    if (!recorded) return this.toSpool([event]);
+    this.waiting.push(event);
     if (this.waiting.length >= BATCH_SIZE) void this.flush();
     else this.timer ??= setTimeout(() => void this.flush(), BATCH_MS);
   }
@@ -87,24 +97,24 @@ export class Outbox {
     if (left === 0) await this.redis.pipeline().srem(GATEWAYS_KEY, this.o.instance).del(gatewayAliveKey(this.o.instance)).exec();
   }
 
-  private async send(events: OperationRecord[]): Promise<void> {
+  private async send(events: UsageEvent[]): Promise<void> {
     try {
       await this.enqueue({ v: 1, events });
     } catch {
       this.toSpool(events);
       return;
     }
-    await this.redis.hdel(gatewayOpsKey(this.o.instance), ...events.map((event) => event.id)).catch((error: unknown) => {
+    await this.redis.hdel(gatewayOpsKey(this.o.instance), ...events.map(lineId)).catch((error: unknown) => {
       // Harmless: inserting twice changes nothing, and the sweep takes what stays.
       this.o.logger.info({ err: error }, 'settled operations stay listed as open until the next sweep');
     });
   }
 
-  private toSpool(lines: (OpenOperation | OperationRecord)[]): void {
+  private toSpool(lines: SpoolLine[]): void {
     try {
       this.spool.append(lines);
     } catch (error) {
-      this.o.logger.error({ err: error, operations: lines.map((line) => line.id) }, 'neither Redis nor the disk takes usage records; these are lost');
+      this.o.logger.error({ err: error, records: lines.map(lineId) }, 'neither Redis nor the disk takes usage records; these are lost');
     }
   }
 
@@ -135,10 +145,10 @@ export class Outbox {
       if (!claimed) continue;
       const { instance, lines } = claimed.content;
       try {
-        const settled = lines.filter((line) => line.kind === 'settled');
+        const settled = lines.filter((line) => line.kind !== 'open');
         for (let i = 0; i < settled.length; i += BATCH_SIZE) await this.enqueue({ v: 1, events: settled.slice(i, i + BATCH_SIZE) });
         const openings = lines.filter((line) => line.kind === 'open' && (instance !== this.o.instance || this.open.has(line.id)));
-        for (const line of openings) await this.redis.pipeline().hset(gatewayOpsKey(instance), line.id, JSON.stringify(line)).sadd(GATEWAYS_KEY, instance).exec();
+        for (const line of openings) await this.redis.pipeline().hset(gatewayOpsKey(instance), lineId(line), JSON.stringify(line)).sadd(GATEWAYS_KEY, instance).exec();
         claimed.done();
         this.o.logger.info({ settled: settled.length, open: openings.length }, 'spooled usage records were replayed');
       } catch {

@@ -1,5 +1,5 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { DejaError, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { DejaError, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 import { isUp, queueScript, scriptReply } from '@deja/redis';
 import { GEN_AI, type Logger } from '@deja/telemetry';
 import type { ChainableCommander, Redis } from 'ioredis';
@@ -33,6 +33,12 @@ export class Settler {
     await this.write(operation, settledRecord(operation.facts()));
   }
 
+  /** A shadow that goes into the ledger by itself. Never throws. */
+  async late(event: LateAttempt): Promise<void> {
+    this.metrics.attempt(event.attempt);
+    await this.outbox.late(event);
+  }
+
   /**
    * Record, limits and cache in one write, begun before the client can ask again: the same question on the next line of the
    * same connection finds the answer.
@@ -64,7 +70,6 @@ export class Settler {
   private endSpan(operation: Operation): void {
     const { span, hit } = operation;
     span.setAttributes({
-      
       [GEN_AI.requestModel]: operation.requestedModel,
       'deja.request_id': operation.id,
       'deja.cache': operation.cache ?? 'none',

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fdatasync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OpenOperation, OperationRecord } from '@deja/contracts';
+import type { OpenOperation, UsageEvent } from '@deja/contracts';
 
-export type SpoolLine = OpenOperation | OperationRecord;
+export type SpoolLine = OpenOperation | UsageEvent;
+
+/** What a line is about. A late attempt stands for itself, and never in place of its operation. */
+export const lineId = (line: SpoolLine): string => (line.kind === 'late_attempt' ? line.attempt.id : line.id);
 
 const SYNC_MS = 100;
 
-/** What a spool file holds, with later lines of the same operation in place of earlier ones. */
+/** What a spool file holds, with later lines about the same in place of earlier ones. */
 export interface SpoolContent {
   /** Gateway process that wrote it. */
   instance: string;
@@ -15,7 +18,7 @@ export interface SpoolContent {
 }
 
 /**
- * The gateway's only durable thing: openings and settlements that Redis could not take, one JSON line each. A line is
+ * The gateway's only durable thing: openings, settlements and late attempts that Redis could not take, one JSON line each. A line is
  * safe from the death of this process when the call returns, and from a power cut a tenth of a second later. Files are named `<pid>.<instance>.<n>.jsonl`; those of a dead process are adopted.
  */
 export class Spool {
@@ -94,14 +97,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The last line of each operation; a line that was cut by a crash while it was written is left out. */
+/** The last line about each operation and each late attempt; a line that was cut by a crash while it was written is left out. */
 function latest(text: string): SpoolLine[] {
   const byId = new Map<string, SpoolLine>();
   for (const line of text.split('\n')) {
     if (line === '') continue;
     try {
       const parsed = JSON.parse(line) as SpoolLine;
-      if (byId.get(parsed.id)?.kind !== 'settled') byId.set(parsed.id, parsed);
+      const id = lineId(parsed);
+      if (byId.get(id)?.kind !== 'settled') byId.set(id, parsed);
     } catch {
       continue; // the torn last line of a crash
     }

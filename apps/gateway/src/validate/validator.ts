@@ -1,5 +1,6 @@
 import { DejaError, type Deployment, type Principal, type RoutingSnapshot, type Validation } from '@deja/contracts';
 import { modelFacts } from '@deja/pricing';
+import { resolveModelName } from '@deja/routing';
 import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
 import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
@@ -42,12 +43,13 @@ export function checkSize(length: number, rules: Validation): void {
   }
 }
 
-/** Whether this name can be served, and by this client. */
-export function checkModel(model: string, principal: Principal, { models }: Pick<RoutingSnapshot, 'models'>): void {
-  if (model === ANY_MODEL || !models.some(({ name }) => name === model || name === ANY_MODEL)) {
-    throw new DejaError('model_not_found', `The model '${model}' does not exist.`, { param: 'model' });
-  }
-  if (principal.models !== null && !principal.models.includes(model)) {
+/** Whether this name can be served, and by this client. Whoever may use a model that chooses among others may also say how: `auto:speed`. */
+export function checkModel(model: string, principal: Principal, snapshot: RoutingSnapshot): void {
+  const resolved = resolveModelName(snapshot, model);
+  if (resolved === null) throw new DejaError('model_not_found', `The model '${model}' does not exist.`, { param: 'model' });
+  if (principal.models === null || principal.models.includes(model)) return;
+  const isChooser = resolved.preference !== null && resolved.model.name !== ANY_MODEL;
+  if (!isChooser || !principal.models.includes(resolved.model.name)) {
     throw new DejaError('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
   }
 }
@@ -101,17 +103,19 @@ async function countPrompt(request: ApiRequest, rules: Validation, snapshot: Rou
   throw new DejaError('context_length_exceeded', `The prompt has more than ${ceiling} tokens, which is the most allowed here.`, { param: promptMember(request.body) });
 }
 
-/** The upstream models that may serve this one: its own first, then those of its fallbacks. */
-function candidatesOf(model: string, { models, deployments }: RoutingSnapshot): Pick<Deployment, 'provider' | 'kind' | 'upstreamModel'>[] {
-  const find = (name: string): RoutingSnapshot['models'][number] | undefined => models.find((m) => m.name === name) ?? models.find((m) => m.name === ANY_MODEL);
-  return [model, ...(find(model)?.fallbacks ?? [])].flatMap((name) =>
-    (find(name)?.deployments ?? []).flatMap(({ id }) => {
-      const deployment = deployments.find((d) => d.id === id);
-      if (deployment === undefined) return [];
-      const { provider, kind, upstreamModel } = deployment;
-      return [{ provider, kind, upstreamModel: upstreamModel === ANY_MODEL ? name : upstreamModel }];
-    }),
-  );
+/** The upstream models that may serve this one: its own first, or those it chooses among, then those of its fallbacks. */
+function candidatesOf(name: string, snapshot: RoutingSnapshot, seen = new Set<string>()): Pick<Deployment, 'provider' | 'kind' | 'upstreamModel'>[] {
+  const model = resolveModelName(snapshot, name)?.model;
+  if (model === undefined || seen.has(name)) return [];
+  seen.add(name);
+  const own = model.deployments.flatMap(({ id }) => {
+    const deployment = snapshot.deployments.find((d) => d.id === id);
+    if (deployment === undefined) return [];
+    const { provider, kind, upstreamModel } = deployment;
+    return [{ provider, kind, upstreamModel: upstreamModel === ANY_MODEL ? name : upstreamModel }];
+  });
+  const others = [...(model.candidates ?? []), ...model.fallbacks, ...(model.fallbacksOn?.contextWindow ?? [])];
+  return [...own, ...others.flatMap((other) => candidatesOf(other, snapshot, seen))];
 }
 
 /** Where the prompt stands in the body. */

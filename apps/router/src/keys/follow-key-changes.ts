@@ -1,12 +1,13 @@
-import { PUSH_CHANNEL, type Push } from '@deja/contracts';
+import { PUSH_CHANNEL } from '@deja/contracts';
 import type { Redis } from 'ioredis';
+import { readPush } from '../push-channel.ts';
 import type { KeyDirectory } from './key-directory.ts';
 
 /** Has the directory forget the keys that another replica changed, and everything when it may have missed that. */
 export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'forget' | 'forgetAll'>): void {
   subscriber.on('message', (channel: string, text: string) => {
     if (channel !== PUSH_CHANNEL) return;
-    const push = parsed(text);
+    const push = readPush(text);
     // What cannot be read may have been about a key.
     if (push === null) keys.forgetAll();
     else if (push.kind === 'key_changed') keys.forget(push.keySha256);
@@ -19,12 +20,4 @@ export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'fo
   };
   subscriber.on('ready', join);
   if (subscriber.status === 'ready') join();
-}
-
-function parsed(text: string): Push | null {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // the caller knows what to do
-  }
 }

@@ -2,21 +2,24 @@ import { TROUBLES } from '@deja/contracts';
 import { defineScript, runScript } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { Health } from './health.ts';
+import type { Standing } from './standing.ts';
 
-/** Hash of field → Health (JSON), and `revision`. Shared by all router replicas. */
+/** Hash of field → Standing (JSON), and `revision`. Shared by all router replicas. */
 const HEALTH_KEY = 'deja:routing:health';
+/** Exists for a moment after the gateways were told of latencies. */
+const LATENCIES_KEY = 'deja:routing:latencies-shown';
 const REVISION = 'revision';
-const ATTEMPTS = 8;
+/** Each replica writes one batch at a time, so only as many are in each other's way as there are replicas. */
+const ATTEMPTS = 16;
 
 /** Field of a credential. A new value starts with a clean record: the version is part of its name. */
 export const credentialField = (id: string, version: string): string => `c:${id}@${version}`;
 export const deploymentField = (id: string): string => `d:${id}`;
 
 export interface PoolHealth {
-  /** Grows with every change. 0 when nothing was ever recorded. */
+  /** Grows with every change that gateways are to hear of. 0 when nothing was ever recorded. */
   revision: number;
-  of: ReadonlyMap<string, Health>;
+  of: ReadonlyMap<string, Standing>;
 }
 
 const HEALTH = z.object({
@@ -25,15 +28,31 @@ const HEALTH = z.object({
   failedAtMs: z.number(),
   untilMs: z.number(),
 });
+const WINDOW = z.object({
+  seconds: z.array(z.tuple([z.number(), z.number(), z.number()])),
+  failuresInARow: z.number(),
+  sinceMs: z.number(),
+});
+const LATENCY = z.object({
+  sumMs: z.number(),
+  weight: z.number(),
+  atMs: z.number(),
+  shownMs: z.number().nullable(),
+});
+const STANDING = z.object({ health: HEALTH.nullable(), window: WINDOW.nullable(), latency: LATENCY.nullable() });
 
-/** Sets fields if they still are what they were read as. The revision follows the clock, so that it also grows over a loss of the hash. */
+/**
+ * Sets fields if they still are what they were read as, and gives the record a new revision if gateways are to hear of it. The revision
+ * follows the clock, so that it also grows over a loss of the hash. ARGV: 1 for a new revision, then field, text before, text after, …
+ */
 const COMPARE_AND_SET = defineScript(`
-for i = 1, #ARGV, 3 do
+for i = 2, #ARGV, 3 do
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return 0 end
 end
-for i = 1, #ARGV, 3 do
+for i = 2, #ARGV, 3 do
   if ARGV[i + 2] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2]) end
 end
+if ARGV[1] == '0' then return 1 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local before = tonumber(redis.call('HGET', KEYS[1], '${REVISION}') or '0')
@@ -41,21 +60,31 @@ redis.call('HSET', KEYS[1], '${REVISION}', string.format('%.0f', math.max(now, b
 return 1
 `);
 
-/** One change: a field, and what becomes of its health. It may run several times, when replicas write at the same moment. */
-export interface HealthChange {
+/** One change: a field, and what becomes of it. It may run several times, when replicas write at the same moment. */
+export interface StandingChange {
   field: string;
-  after: (health: Health | null) => Health | null;
+  after: (standing: Standing | null) => Standing | null;
 }
 
-/** The health of all credentials and deployments, in Redis, so that replicas judge by the same record. */
+export interface ChangedStanding {
+  field: string;
+  before: Standing | null;
+  after: Standing | null;
+}
+
+/**
+ * The one record of all credentials and deployments, in Redis, so that replicas judge by the same. Calls that went well are counted in it
+ * too, because a breaker that saw only one replica's successes would open at a low share of failures; that costs a write for each batch
+ * that comes from a gateway, and no new snapshot.
+ */
 export class HealthStore {
   constructor(private readonly redis: Redis) {}
 
   async read(): Promise<PoolHealth> {
     const { [REVISION]: revision, ...fields } = await this.redis.hgetall(HEALTH_KEY);
-    const entries = Object.entries(fields).flatMap(([field, text]): [string, Health][] => {
-      const health = parsed(text);
-      return health === null ? [] : [[field, health]];
+    const entries = Object.entries(fields).flatMap(([field, text]): [string, Standing][] => {
+      const standing = parsed(text);
+      return standing === null ? [] : [[field, standing]];
     });
     return { revision: Number(revision ?? 0), of: new Map(entries) };
   }
@@ -65,7 +94,7 @@ export class HealthStore {
   }
 
   /** Applies the changes one after the other and returns what really changed. Throws when Redis is away. */
-  async change(changes: HealthChange[]): Promise<{ field: string; before: Health | null; after: Health | null }[]> {
+  async change(changes: StandingChange[]): Promise<ChangedStanding[]> {
     const fields = [...new Set(changes.map((change) => change.field))];
     if (fields.length === 0) return [];
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -80,16 +109,26 @@ export class HealthStore {
       });
       if (changed.length === 0) return [];
       const args = changed.flatMap((entry) => [entry.field, entry.text, entry.after === null ? '' : JSON.stringify(entry.after)]);
-      if ((await runScript(this.redis, COMPARE_AND_SET, [HEALTH_KEY], args)) === 1) return changed;
+      if ((await runScript(this.redis, COMPARE_AND_SET, [HEALTH_KEY], [changed.some(concernsGateways) ? 1 : 0, ...args])) === 1) return changed;
     }
     throw new Error(`the health record was being changed by others ${ATTEMPTS} times in a row`);
   }
+
+  /** True for one replica, once in so many milliseconds. */
+  async mayShowLatencies(everyMs: number): Promise<boolean> {
+    return (await this.redis.set(LATENCIES_KEY, '1', 'PX', everyMs, 'NX')) === 'OK';
+  }
 }
 
-function parsed(text: string): Health | null {
+/** Whether a change shows in the snapshot; counts and averages do not. */
+export function concernsGateways({ before, after }: ChangedStanding): boolean {
+  return (before?.health ?? null) !== (after?.health ?? null) || (before?.latency?.shownMs ?? null) !== (after?.latency?.shownMs ?? null);
+}
+
+function parsed(text: string): Standing | null {
   if (text === '') return null;
   try {
-    return HEALTH.parse(JSON.parse(text));
+    return STANDING.parse(JSON.parse(text));
   } catch {
     return null; // what nobody can read speaks against nobody; the next change replaces it
   }

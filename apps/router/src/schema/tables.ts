@@ -1,5 +1,5 @@
 import type { Limits, StoredObjectKind, Validation } from '@deja/contracts';
-import { boolean, customType, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, customType, doublePrecision, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /** The tables this app owns. The SQL that makes them is in `migrations/`. */
 
@@ -11,6 +11,8 @@ const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 export const cluster = router.table('cluster', {
   id: smallint('id').primaryKey().default(1),
   salt: bytes('salt').notNull(),
+  /** Grows with every change of the tables from `credentials` on. */
+  credentialsRevision: bigint('credentials_revision', { mode: 'number' }).notNull().default(0),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
 });
 
@@ -50,3 +52,57 @@ export const storedObjects = router.table('stored_objects', {
   credential: text('credential'),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 }, (table) => [primaryKey({ columns: [table.tenant, table.id] })]);
+
+/** Every key that ever wrapped a data key, with a known text wrapped by it: whether a key of that name is the same one. */
+export const masterKeys = router.table('master_keys', {
+  keyId: text('key_id').primaryKey(),
+  checkValue: bytes('check_value').notNull(),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+});
+
+/** Credentials of the admin API. Those of deja.yaml are nowhere here. */
+export const credentials = router.table('credentials', {
+  id: uuid('id').primaryKey(),
+  /** Whose requests alone may use it; null: everyone's. */
+  tenant: text('tenant').references(() => tenants.id, { onDelete: 'cascade' }),
+  provider: text('provider').notNull(),
+  name: text('name').notNull(),
+  baseUrl: text('base_url'),
+  weight: doublePrecision('weight').notNull().default(1),
+  limits: jsonb('limits').$type<Limits>().notNull().default({}),
+  disabled: boolean('disabled').notNull().default(false),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+  updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
+});
+
+/** What is kept of a value that must not be seen: see vault/envelope.ts. */
+const sealed = {
+  keyId: text('key_id').notNull().references(() => masterKeys.keyId),
+  wrappedKey: bytes('wrapped_key').notNull(),
+  nonce: bytes('nonce').notNull(),
+  ciphertext: bytes('ciphertext').notNull(),
+};
+
+export const credentialValues = router.table('credential_values', {
+  credential: uuid('credential').notNull().references(() => credentials.id, { onDelete: 'cascade' }),
+  /** Random: it says nothing of the value, and no other value ever has it. */
+  version: text('version').notNull(),
+  ...sealed,
+  lastFour: text('last_four').notNull().default(''),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+  /** End of the grace of a former value; null for the current one. */
+  expiresAt: timestamp('expires_at', { withTimezone: true }),
+}, (table) => [primaryKey({ columns: [table.credential, table.version] })]);
+
+/** One row: the private half (a JWK) of the key that new values are sealed to on their way in. */
+export const intakeKey = router.table('intake_key', {
+  id: smallint('id').primaryKey().default(1),
+  ...sealed,
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+});
+
+/** Deployments that an operator took out of rotation. */
+export const deploymentDrains = router.table('deployment_drains', {
+  deployment: text('deployment').primaryKey(),
+  drainedAt: timestamp('drained_at', { withTimezone: true }).notNull().defaultNow(),
+});

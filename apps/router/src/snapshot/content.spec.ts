@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseConfig } from '@deja/config';
+import { parseConfig, type DejaConfig } from '@deja/config';
+import type { CredentialRef } from '@deja/contracts';
 import fc from 'fast-check';
 import { credentialField, deploymentField, type PoolHealth } from '../pool/health-store.ts';
 import type { Health } from '../pool/health.ts';
-import { contentOf, digestOf, revokedCredentials, setAside, withHealth, withoutHealth, type SnapshotContent } from './content.ts';
+import type { Standing } from '../pool/standing.ts';
+import { configurationOf, contentOf, digestOf, revokedCredentials, setAside, withHealth, withoutHealth, type Configuration, type ContentSources, type SnapshotContent } from './content.ts';
 
 const YAML = `
 providers:
@@ -16,14 +18,25 @@ models:
   - { name: s, deployments: [{ provider: c, model: s }] }
 `;
 
-function content(yaml: string = YAML, version = 'v1'): SnapshotContent {
-  const parsed = parseConfig(yaml, { openaiApiKeys: [], openaiBaseUrl: null, variables: {} });
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-  return contentOf(parsed.config, () => version);
+function sources(over: Partial<ContentSources> = {}, version = 'v1'): ContentSources {
+  return { versionOf: () => version, storedFor: () => [], isDrained: () => false, ...over };
 }
 
-const trouble = (of: Health['trouble'], untilMs: number): Health => ({ trouble: of, failures: 5, failedAtMs: 1, untilMs });
-const health = (entries: Record<string, Health>): PoolHealth => ({ revision: 1, of: new Map(Object.entries(entries)) });
+function parsed(yaml: string): DejaConfig {
+  const result = parseConfig(yaml, { openaiApiKeys: [], openaiBaseUrl: null, variables: {} });
+  if (!result.ok) throw new Error(JSON.stringify(result.errors));
+  return result.config;
+}
+
+const content = (yaml: string = YAML, version = 'v1', over: Partial<ContentSources> = {}): SnapshotContent => contentOf(parsed(yaml), sources(over, version));
+
+/** A credential of the admin API. */
+const stored = (over: Partial<CredentialRef> = {}): CredentialRef => ({ id: 'a/s', version: 's1', weight: 1, limits: {}, unavailableUntilMs: 0, ...over });
+const storedForA = (...credentials: CredentialRef[]): Partial<ContentSources> => ({ storedFor: (provider) => (provider === 'a' ? credentials : []) });
+
+const standing = (over: Partial<Standing>): Standing => ({ health: null, window: null, latency: null, ...over });
+const trouble = (of: Health['trouble'], untilMs: number): Standing => standing({ health: { trouble: of, failures: 5, failedAtMs: 1, untilMs } });
+const health = (entries: Record<string, Standing>): PoolHealth => ({ revision: 1, of: new Map(Object.entries(entries)) });
 const until = (of: SnapshotContent): Record<string, number> => Object.fromEntries(of.deployments.flatMap((d) => [[d.id, d.unavailableUntilMs], ...d.credentials.map((c): [string, number] => [c.id, c.unavailableUntilMs])]));
 
 describe('the content of a snapshot', () => {
@@ -42,16 +55,59 @@ describe('the content of a snapshot', () => {
     expect(digestOf(content(YAML, 'v2'))).not.toBe(digestOf(made));
   });
 
+  test('of the same file is told apart by it alone: what the admin API gave has a revision of its own', () => {
+    const one = (over: Partial<ContentSources>, vault: number, yaml = YAML): Configuration => configurationOf(parsed(yaml), sources(over), vault);
+    const [plain, more] = [one({}, 1), one({ ...storedForA(stored()), isDrained: () => true }, 2)];
+    expect(more.file).toBe(plain.file);
+    expect([plain.vault, more.vault]).toEqual([1, 2]);
+    expect(digestOf(more.content)).not.toBe(digestOf(plain.content));
+    expect(one({}, 1, YAML.replace('weight: 2', 'weight: 3')).file).not.toBe(plain.file);
+  });
+
+  test('has the credentials of the admin API after those of the file, and what was drained', () => {
+    const ofTenant = stored({ id: 'a/t', tenant: 'acme', baseUrl: 'https://a.example.com', checkedAddress: true });
+    const made = content(YAML, 'v1', { ...storedForA(ofTenant), isDrained: (id) => id === 'b/m' });
+    expect(made.deployments[0]!.credentials.map(({ id }) => id)).toEqual(['a/x', 'a/y', 'a/t']);
+    expect(made.deployments[0]!.credentials[2]).toEqual(ofTenant);
+    expect(made.deployments.map(({ drained }) => drained)).toEqual([undefined, true, undefined]);
+  });
+
   test('shows what is set aside, of this version of a credential only', () => {
-    const shown = withHealth(content(), health({ [credentialField('a/x', 'v1')]: trouble('rate_limited', 50), [credentialField('a/y', 'v0')]: trouble('rejected', 90), [deploymentField('a/m')]: trouble('failing', 70) }));
+    const shown = withHealth(content(), health({ [credentialField('a/x', 'v1')]: trouble('rate_limited', 50), [credentialField('a/y', 'v0')]: trouble('rejected', 90), [deploymentField('b/m')]: trouble('failing', 70) }));
     expect(until(shown)).toMatchObject({ 'a/x': 50, 'a/y': 0 });
-    expect(setAside(shown, 49)).toMatchObject({ credentials: 1 });
-    expect(setAside(shown, 50)).toMatchObject({ credentials: 0 });
+    expect(shown.deployments[0]!.credentials.map((c) => c.trouble)).toEqual(['rate_limited', undefined]);
+    expect(shown.deployments.map((d) => d.trouble)).toEqual([undefined, 'failing', undefined]);
+    expect(shown.deployments[0]).not.toHaveProperty('trouble');
+    expect(setAside(shown, 49)).toMatchObject({ rate_limited: { credentials: 1, deployments: 0 }, failing: { credentials: 0, deployments: 1 }, rejected: { credentials: 0 } });
+    expect(setAside(shown, 50)).toMatchObject({ rate_limited: { credentials: 0 } });
+  });
+
+  test('keeps the values of a rotated credential apart', () => {
+    const shown = withHealth(content(YAML, 'v1', storedForA(stored({ version: 's2' }), stored({ weight: 0, retiring: true }))), health({ [credentialField('a/s', 's2')]: trouble('rejected', 50) }));
+    expect(shown.deployments[0]!.credentials.slice(2)).toMatchObject([{ version: 's2', trouble: 'rejected' }, { version: 's1', unavailableUntilMs: 0 }]);
+    expect(setAside(shown, 49).rejected.credentials).toBe(1);
+  });
+
+  test('shows no trouble where a few failures are only being watched', () => {
+    expect(withHealth(content(), health({ [credentialField('a/x', 'v1')]: trouble('forbidden', 0) }))).toEqual(content());
+  });
+
+  test('shows latencies as the gateways were last told', () => {
+    const latency = { sumMs: 1, weight: 1, atMs: 1, shownMs: 120 };
+    const shown = withHealth(content(), health({ [deploymentField('a/m')]: standing({ latency }), [deploymentField('b/m')]: standing({ latency: { ...latency, shownMs: null } }) }));
+    expect(shown.deployments.map((d) => d.firstByteMs)).toEqual([120, undefined, undefined]);
+    expect(withoutHealth(shown)).toEqual(content());
   });
 
   test('names the credentials whose values are not to be used any more', () => {
     expect(revokedCredentials(content(), content())).toEqual([]);
     expect(revokedCredentials(content(), content(YAML, 'v2'))).toEqual(['a/x', 'a/y', 'b/z']);
+  });
+
+  test('names a rotated credential only when its former value is gone', () => {
+    const [before, during, afterwards] = [[stored()], [stored({ version: 's2' }), stored({ weight: 0, retiring: true })], [stored({ version: 's2' })]].map((list) => content(YAML, 'v1', storedForA(...list)));
+    expect(revokedCredentials(before!, during!)).toEqual([]);
+    expect(revokedCredentials(during!, afterwards!)).toEqual(['a/s']);
   });
 });
 
@@ -59,6 +115,21 @@ describe('failures alone', () => {
   test('set a deployment aside while another one serves its models', () => {
     const shown = withHealth(content(), health({ [deploymentField('b/m')]: trouble('failing', 70) }));
     expect(until(shown)['b/m']).toBe(70);
+  });
+
+  test('leave the only deployment of a model without a mark, which would let one request at a time through', () => {
+    expect(withHealth(content(), health({ [deploymentField('c/s')]: trouble('failing', 70) }))).toEqual(content());
+  });
+
+  test('count only beside others that serve: not a shadow, nothing drained, and no credential of one tenant alone', () => {
+    const failing = health({ [deploymentField('a/m')]: trouble('failing', 70) });
+    const two = YAML.replace('  - { name: n, deployments: [{ provider: a, model: m, weight: 5 }] }\n', '');
+    expect(until(withHealth(content(two), failing))['a/m']).toBe(70);
+    expect(until(withHealth(content(two.replace('priority: 2', 'shadow: 0.1')), failing))['a/m']).toBe(0);
+    expect(until(withHealth(content(two, 'v1', { isDrained: (id) => id === 'b/m' }), failing))['a/m']).toBe(0);
+    const withOneTenants = content(two, 'v1', { storedFor: (provider) => (provider === 'b' ? [stored({ id: 'b/t', tenant: 'acme' })] : []) });
+    const everyonesAreOut = health({ [deploymentField('a/m')]: trouble('failing', 70), [credentialField('b/z', 'v1')]: trouble('rejected', 60) });
+    expect(until(withHealth(withOneTenants, everyonesAreOut))['a/m']).toBe(0);
   });
 
   test('never set aside everything of a model: the one that would be back first stays', () => {

@@ -1,21 +1,45 @@
 import { createHash } from 'node:crypto';
-import type { CredentialConfig, DejaConfig } from '@deja/config';
-import type { Deployment, RoutingSnapshot } from '@deja/contracts';
+import type { CredentialConfig, DejaConfig, ProviderConfig } from '@deja/config';
+import { TROUBLES, type CredentialRef, type Deployment, type RoutingSnapshot, type Trouble } from '@deja/contracts';
 import { credentialField, deploymentField, type PoolHealth } from '../pool/health-store.ts';
 import type { Health } from '../pool/health.ts';
+import { troubleOf } from '../pool/pool.ts';
+import type { Standing } from '../pool/standing.ts';
 
 /** A snapshot without what is said when it is published. */
 export type SnapshotContent = Pick<RoutingSnapshot, 'models' | 'deployments' | 'settings'>;
 
+/** What a snapshot holds besides deja.yaml. */
+export interface ContentSources {
+  versionOf: (credential: CredentialConfig) => string;
+  /** Credentials that came by the admin API, of a provider of the file; in every replica in the same order. */
+  storedFor: (provider: string) => CredentialRef[];
+  /** Whether an operator took the deployment (`provider/model`) out of rotation. */
+  isDrained: (deployment: string) => boolean;
+}
+
+/** What one replica would have published. */
+export interface Configuration {
+  /** Digest of what comes from deja.yaml: replicas are given the same. */
+  file: string;
+  /** Revision of what comes by the admin API: replicas learn of each a moment apart. */
+  vault: number;
+  /** Without health. */
+  content: SnapshotContent;
+}
+
+export function configurationOf(config: DejaConfig, sources: ContentSources, vaultRevision: number): Configuration {
+  const ofFile = contentOf(config, { versionOf: sources.versionOf, storedFor: () => [], isDrained: () => false });
+  return { file: digestOf(ofFile), vault: vaultRevision, content: contentOf(config, sources) };
+}
+
 /** The configuration as the gateways see it, everything healthy. Holds versions of credentials, never values. */
-export function contentOf(config: DejaConfig, versionOf: (credential: CredentialConfig) => string): SnapshotContent {
+export function contentOf(config: DejaConfig, sources: ContentSources): SnapshotContent {
   const providers = new Map(config.providers.map((provider) => [provider.name, provider]));
   const deployments = new Map<string, Deployment>();
-  const models = config.models.map((model) => ({
-    name: model.name,
-    strategy: model.strategy,
-    fallbacks: model.fallbacks,
-    deployments: model.deployments.flatMap(({ provider: name, upstreamModel, weight, priority }) => {
+  const models = config.models.map(({ deployments: parts, ...model }) => ({
+    ...model,
+    deployments: parts.flatMap(({ provider: name, upstreamModel, ...part }) => {
       const provider = providers.get(name);
       if (provider === undefined) return [];
       const id = `${name}/${upstreamModel}`;
@@ -27,40 +51,50 @@ export function contentOf(config: DejaConfig, versionOf: (credential: Credential
         apiVersion: provider.apiVersion,
         server: provider.server,
         upstreamModel,
-        credentials: provider.credentials.map((credential) => ({
-          id: credential.id,
-          version: versionOf(credential),
-          weight: credential.weight,
-          limits: credential.limits,
-          unavailableUntilMs: 0,
-        })),
+        credentials: credentialsOf(provider, sources),
         unavailableUntilMs: 0,
+        ...(sources.isDrained(id) && { drained: true }),
       });
-      return [{ id, weight, priority }];
+      return [{ id, ...part }];
     }),
   }));
   return { models, deployments: [...deployments.values()], settings: config.settings };
 }
 
+function credentialsOf(provider: ProviderConfig, { versionOf, storedFor }: ContentSources): CredentialRef[] {
+  const ofFile = provider.credentials.map((credential): CredentialRef => ({
+    id: credential.id,
+    version: versionOf(credential),
+    weight: credential.weight,
+    limits: credential.limits,
+    unavailableUntilMs: 0,
+    ...(credential.baseUrl && { baseUrl: credential.baseUrl }),
+  }));
+  return [...ofFile, ...storedFor(provider.name)];
+}
+
 /**
  * The content with what is known about health. It depends on nothing but its arguments (not on the clock), so that all replicas
  * come to the same. Failures alone never set everything of a model aside: a provider that fails may come back with the next
- * request, and refusing all of them would be worse than trying.
+ * request, and refusing all of them, or all but one at a time, would be worse than trying.
  */
 export function withHealth(content: SnapshotContent, health: PoolHealth): SnapshotContent {
   const released = deploymentsToKeep(content, health.of);
   return {
     ...content,
     deployments: content.deployments.map((deployment) => {
-      const own = health.of.get(deploymentField(deployment.id));
-      const isKept = own?.trouble === 'failing' && released.has(deployment.id);
+      const { trouble: _trouble, firstByteMs: _firstByteMs, ...lasting } = deployment;
+      const standing = health.of.get(deploymentField(deployment.id));
+      const isKept = standing?.health?.trouble === 'failing' && released.has(deployment.id);
+      const firstByteMs = standing?.latency?.shownMs ?? null;
       return {
-        ...deployment,
-        unavailableUntilMs: isKept ? 0 : (own?.untilMs ?? 0),
-        credentials: deployment.credentials.map((credential) => ({
-          ...credential,
-          unavailableUntilMs: health.of.get(credentialField(credential.id, credential.version))?.untilMs ?? 0,
-        })),
+        ...lasting,
+        ...shown(isKept ? null : standing?.health),
+        credentials: deployment.credentials.map((credential) => {
+          const { trouble: _troubleOf, ...lastingOf } = credential;
+          return { ...lastingOf, ...shown(healthOf(credential, health.of)) };
+        }),
+        ...(firstByteMs !== null && { firstByteMs }),
       };
     }),
   };
@@ -71,12 +105,21 @@ export function withoutHealth(content: SnapshotContent): SnapshotContent {
   return withHealth(content, { revision: 0, of: new Map() });
 }
 
+const healthOf = ({ id, version }: Pick<CredentialRef, 'id' | 'version'>, of: ReadonlyMap<string, Standing>): Health | null => of.get(credentialField(id, version))?.health ?? null;
+
+function shown(health: Health | null | undefined): { unavailableUntilMs: number; trouble?: Trouble } {
+  const { trouble, unavailableUntilMs } = troubleOf(health);
+  return { unavailableUntilMs, ...(trouble !== null && { trouble }) };
+}
+
 /** Of each model of which everything is set aside, the deployment that is (or will first be) kept from serving by failures alone. */
-function deploymentsToKeep(content: SnapshotContent, health: ReadonlyMap<string, Health>): Set<string> {
+function deploymentsToKeep(content: SnapshotContent, health: ReadonlyMap<string, Standing>): Set<string> {
   const kept = new Set<string>();
   const deployments = new Map(content.deployments.map((deployment) => [deployment.id, deployment]));
   for (const model of content.models) {
-    const states = model.deployments.flatMap(({ id }) => deployments.get(id) ?? []).map((deployment) => ({ id: deployment.id, ...unavailability(deployment, health) }));
+    // A shadow answers nobody, and what was drained is to stay out.
+    const serving = model.deployments.filter(({ shadow }) => (shadow ?? 0) === 0).flatMap(({ id }) => deployments.get(id) ?? []).filter(({ drained }) => drained !== true);
+    const states = serving.map((deployment) => ({ id: deployment.id, ...unavailability(deployment, health) }));
     if (states.some((state) => state.failingUntilMs === 0 && state.otherUntilMs === 0)) continue;
     const [first] = states.toSorted((a, b) => a.otherUntilMs - b.otherUntilMs || a.failingUntilMs - b.failingUntilMs || (a.id < b.id ? -1 : 1));
     if (first !== undefined) kept.add(first.id);
@@ -85,9 +128,10 @@ function deploymentsToKeep(content: SnapshotContent, health: ReadonlyMap<string,
 }
 
 /** Until when its own failures, and until when anything else (no usable credential, a rate limit), keep a deployment from serving. */
-function unavailability(deployment: Deployment, health: ReadonlyMap<string, Health>): { failingUntilMs: number; otherUntilMs: number } {
-  const own = health.get(deploymentField(deployment.id));
-  const credentials = deployment.credentials.map(({ id, version }) => health.get(credentialField(id, version))?.untilMs ?? 0);
+function unavailability(deployment: Deployment, health: ReadonlyMap<string, Standing>): { failingUntilMs: number; otherUntilMs: number } {
+  const own = health.get(deploymentField(deployment.id))?.health ?? null;
+  const everyones = deployment.credentials.filter(({ tenant }) => tenant === undefined);
+  const credentials = (everyones.length > 0 ? everyones : deployment.credentials).map((credential) => healthOf(credential, health)?.untilMs ?? 0);
   const credentialUntilMs = credentials.length === 0 ? 0 : Math.min(...credentials);
   return own?.trouble === 'failing'
     ? { failingUntilMs: own.untilMs, otherUntilMs: credentialUntilMs }
@@ -99,19 +143,28 @@ export function digestOf(content: SnapshotContent): string {
   return createHash('sha256').update(JSON.stringify([content.models, content.deployments, content.settings])).digest('base64url').slice(0, 22);
 }
 
-/** Credentials of `before` whose value `after` does not have any more. */
+/** Ids of the credentials of which `before` has a value that `after` does not have any more. Of one id there may be two values: the current one and a retiring one. */
 export function revokedCredentials(before: SnapshotContent, after: SnapshotContent): string[] {
-  const current = new Map(after.deployments.flatMap((deployment) => deployment.credentials).map(({ id, version }) => [id, version]));
+  const nameOf = ({ id, version }: CredentialRef): string => credentialField(id, version);
+  const current = new Set(after.deployments.flatMap((deployment) => deployment.credentials).map(nameOf));
   const previous = before.deployments.flatMap((deployment) => deployment.credentials);
-  return [...new Set(previous.filter(({ id, version }) => current.get(id) !== version).map(({ id }) => id))];
+  return [...new Set(previous.filter((credential) => !current.has(nameOf(credential))).map(({ id }) => id))];
 }
 
-/** How many credentials and deployments are not to be chosen at that moment. */
-export function setAside(content: SnapshotContent, nowMs: number): { credentials: number; deployments: number } {
-  const out = content.deployments.flatMap((deployment) => deployment.credentials).filter((credential) => credential.unavailableUntilMs > nowMs);
-  return {
-    // A credential stands in each deployment of its provider, and is one all the same.
-    credentials: new Set(out.map((credential) => credential.id)).size,
-    deployments: content.deployments.filter((deployment) => deployment.unavailableUntilMs > nowMs).length,
-  };
+export interface SetAside {
+  credentials: number;
+  deployments: number;
+}
+
+/** How many credentials and deployments are not to be chosen at that moment, by what speaks against them. */
+export function setAside(content: SnapshotContent, nowMs: number): Record<Trouble, SetAside> {
+  const isOut = ({ unavailableUntilMs }: { unavailableUntilMs: number }): boolean => unavailableUntilMs > nowMs;
+  const deployments = content.deployments.filter(isOut);
+  // A credential stands in each deployment of its provider, and is one all the same.
+  const credentials = new Map(content.deployments.flatMap((deployment) => deployment.credentials).filter(isOut).map((credential) => [credentialField(credential.id, credential.version), credential]));
+  const counted = TROUBLES.map((trouble): [Trouble, SetAside] => [trouble, {
+    credentials: [...credentials.values()].filter((credential) => credential.trouble === trouble).length,
+    deployments: deployments.filter((deployment) => deployment.trouble === trouble).length,
+  }]);
+  return Object.fromEntries(counted) as Record<Trouble, SetAside>;
 }

@@ -21,9 +21,12 @@ const settled = {
   firstByteMs: 3, durationMs: 10, traceparent: null, attempts: [attempt], flags: [],
 };
 
+const late = { kind: 'late_attempt', operation: newId(), tenant: 'default', attempt: { ...attempt, n: 0, shadow: true } };
+
 test('a well-formed event is read as it is, without what is not known of it', () => {
   expect(readEvent(settled, nowMs)).toEqual({ event: settled });
   expect(readEvent({ ...open, invented: 1 }, nowMs)).toEqual({ event: open });
+  expect(readEvent({ ...late, invented: 1 }, nowMs)).toEqual({ event: late });
 });
 
 test.each([
@@ -37,6 +40,10 @@ test.each([
   ['a settled operation that calls itself an orphan', { ...settled, outcome: 'orphaned' }, 'outcome'],
   ['an id of next month', { ...settled, id: v7({ msecs: nowMs + 31 * 86_400_000 }) }, 'id'],
   ['an id of two years ago', { ...settled, id: v7({ msecs: nowMs - 730 * 86_400_000 }) }, 'id'],
+  ['a settled call without a number', { ...settled, attempts: [{ ...attempt, n: 0 }] }, 'attempts.0.n'],
+  ['a late call that is no shadow', { ...late, attempt: { ...late.attempt, shadow: false } }, 'attempt.shadow'],
+  ['a late call of no operation', { ...late, operation: undefined }, 'operation'],
+  ['a late call of an operation of next month', { ...late, operation: v7({ msecs: nowMs + 31 * 86_400_000 }) }, 'operation'],
 ])('an event with %s is set aside, with the field named', (_what, raw, field) => {
   expect(readEvent(raw, nowMs)).toEqual({ rejected: expect.stringMatching(new RegExp(`^${field.replaceAll('.', '\\.')}: `)) });
 });

@@ -1,4 +1,4 @@
-import { idTimeMs, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { idTimeMs, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 import { z } from 'zod';
 
 /** The last moment that ISO 8601 writes with four digits of year. */
@@ -7,6 +7,8 @@ const MAX_TOKENS = 2 ** 31 - 1;
 /** A million dollars a token; more is a mistake of units. */
 const MAX_RATE = 1e15;
 const MAX_TEXT = 4096;
+/** Of Postgres's smallint. */
+const MAX_N = 32_767;
 const DAY_MS = 86_400_000;
 
 const count = z.number().int().min(0).max(MAX_TOKENS);
@@ -30,7 +32,7 @@ const price = z.object({
 
 const attempt = z.object({
   id: z.uuid().toLowerCase(),
-  n: z.number().int().min(1).max(32_767),
+  n: z.number().int().min(1).max(MAX_N),
   provider: text,
   deployment: text,
   credential: text.nullable(),
@@ -90,19 +92,28 @@ const settled = z.object({
 
 const open = z.object({ kind: z.literal('open'), ...request, estimatedPromptTokens: count }) satisfies z.ZodType<OpenOperation>;
 
-const event = z.discriminatedUnion('kind', [settled, open]);
+const late = z.object({
+  kind: z.literal('late_attempt'),
+  operation: z.uuidv7().toLowerCase(),
+  tenant: request.tenant,
+  // Any other call is part of what its operation cost, and that is settled without it.
+  attempt: attempt.extend({ n: z.number().int().min(0).max(MAX_N), shadow: z.literal(true) }),
+}) satisfies z.ZodType<LateAttempt>;
+
+const event = z.discriminatedUnion('kind', [settled, open, late]);
 
 /** Reads one event at the edge. The reason names the field, and never repeats a value. */
-export function readEvent(raw: unknown, nowMs: number): { event: OperationRecord | OpenOperation } | { rejected: string } {
+export function readEvent(raw: unknown, nowMs: number): { event: OperationRecord | OpenOperation | LateAttempt } | { rejected: string } {
   const parsed = event.safeParse(raw);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return { rejected: `${issue?.path.join('.') || 'event'}: ${issue?.message ?? 'not a usage event'}` };
   }
   // Ids name their partition: a clock that is far off must not make partitions in another century.
-  const atMs = idTimeMs(parsed.data.id);
-  if (atMs > nowMs + DAY_MS) return { rejected: 'id: its time lies more than a day in the future' };
-  if (atMs < nowMs - 400 * DAY_MS) return { rejected: 'id: its time lies more than 400 days in the past' };
+  const [field, id] = parsed.data.kind === 'late_attempt' ? ['operation', parsed.data.operation] : ['id', parsed.data.id];
+  const atMs = idTimeMs(id);
+  if (atMs > nowMs + DAY_MS) return { rejected: `${field}: its time lies more than a day in the future` };
+  if (atMs < nowMs - 400 * DAY_MS) return { rejected: `${field}: its time lies more than 400 days in the past` };
   return { event: parsed.data };
 }
 

@@ -1,5 +1,5 @@
 import type { LedgerEvent } from '../ledger/ledger.ts';
-import { orphanedRows, settledRows } from '../ledger/rows.ts';
+import { lateRow, orphanedRows, settledRows } from '../ledger/rows.ts';
 import { readEvent } from './event.ts';
 
 /**
@@ -10,6 +10,7 @@ export function ledgerEvent(raw: unknown, at: { nowMs: number; open: 'orphaned' 
   const read = readEvent(raw, at.nowMs);
   if ('rejected' in read) return { rejected: { reason: read.rejected, raw } };
   const { event } = read;
+  if (event.kind === 'late_attempt') return { late: lateRow(event), raw };
   if (event.kind === 'settled') return { rows: settledRows(event), raw, traceparent: event.traceparent };
   if (at.open === 'orphaned') return { rows: orphanedRows(event), raw, traceparent: null };
   return { rejected: { reason: 'kind: an operation that is still open was put on the queue', raw } };

@@ -138,9 +138,10 @@ export class LedgerWriter {
   }
 
   private async insertTogether(events: LedgerEvent[]): Promise<void> {
-    const batch: LedgerBatch = { rows: [], rejected: [] };
+    const batch: LedgerBatch = { rows: [], late: [], rejected: [] };
     for (const event of events) {
       if ('rows' in event) batch.rows.push(event.rows);
+      else if ('late' in event) batch.late.push(event.late);
       else batch.rejected.push(event.rejected);
     }
     const spans = spansOfBatch(this.telemetry.tracer, events);

@@ -12,13 +12,16 @@ export interface RejectedEvent {
   raw: unknown;
 }
 
-/** One event on its way into the ledger: its rows, or why it has none. */
+/** One event on its way into the ledger: its rows, the row of an attempt that came by itself, or why it has none. */
 export type LedgerEvent =
   | { rows: LedgerRows; raw: unknown; /** W3C traceparent of the operation. */ traceparent: string | null }
+  | { late: AttemptRow; raw: unknown }
   | { rejected: RejectedEvent };
 
 export interface LedgerBatch {
   rows: LedgerRows[];
+  /** Shadow attempts that came by themselves. */
+  late: AttemptRow[];
   rejected: RejectedEvent[];
 }
 
@@ -26,6 +29,8 @@ export interface LedgerBatch {
 export interface Inserted {
   settled: number;
   orphaned: number;
+  /** Shadow attempts that came by themselves. */
+  late: number;
   duplicates: number;
 }
 
@@ -67,13 +72,14 @@ export class Ledger {
    */
   async insert(batch: LedgerBatch): Promise<Inserted> {
     const rows = oneForEachOperation(batch.rows);
+    const days = [...rows.map(({ operation }) => dayOf(operation.id)), ...batch.late.map((attempt) => dayOf(attempt.operation_id))];
     try {
-      await this.partitions.ensure(rows.map(({ operation }) => dayOf(operation.id)));
+      await this.partitions.ensure(days);
       return await this.insertOnce(rows, batch);
     } catch (error) {
       if ((error as { code?: unknown }).code !== CHECK_VIOLATION) throw error;
       this.partitions.forget();
-      await this.partitions.ensure(rows.map(({ operation }) => dayOf(operation.id)));
+      await this.partitions.ensure(days);
       return await this.insertOnce(rows, batch);
     }
   }
@@ -82,8 +88,10 @@ export class Ledger {
     return this.inTransaction(async (client) => {
       const changed = rows.length === 0 ? [] : await insertRows(client, rows);
       if (batch.rejected.length > 0) await client.query(INSERT_REJECTED, [rowsJson(batch.rejected.map(rejectedRow))]);
+      // Sorted, like operations: two workers with the same ones never wait for each other in a circle.
+      const late = batch.late.length === 0 ? 0 : await insertAttempts(client, batch.late.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
       const orphaned = changed.filter(({ outcome }) => outcome === 'orphaned').length;
-      return { settled: changed.length - orphaned, orphaned, duplicates: batch.rows.length - changed.length };
+      return { settled: changed.length - orphaned, orphaned, late, duplicates: batch.rows.length - changed.length + batch.late.length - late };
     });
   }
 
@@ -112,8 +120,14 @@ async function insertRows(client: PoolClient, rows: LedgerRows[]): Promise<{ id:
   const ids = new Set(changed.map(({ id }) => id));
   // Only with its operation: what belongs to a duplicate is there already.
   const calls = rows.filter(({ operation }) => ids.has(operation.id)).flatMap((row): AttemptRow[] => row.attempts);
-  if (calls.length > 0) await client.query({ name: 'insert-attempts', text: INSERT_ATTEMPTS, values: [rowsJson(calls)] });
+  if (calls.length > 0) await insertAttempts(client, calls);
   return changed;
+}
+
+/** How many were not there yet. Of a late one nothing is asked but that: its operation may come before it, after it, or never. */
+async function insertAttempts(client: PoolClient, calls: AttemptRow[]): Promise<number> {
+  const { rowCount } = await client.query({ name: 'insert-attempts', text: INSERT_ATTEMPTS, values: [rowsJson(calls)] });
+  return rowCount ?? 0;
 }
 
 /** A statement may touch a row once. Sorted, so that two workers with the same operations never wait for each other in a circle. */

@@ -1,4 +1,4 @@
-import type { AttemptRecord, OpenOperation, OperationRecord, Usage } from '@deja/contracts';
+import type { AttemptRecord, LateAttempt, OpenOperation, OperationRecord, Usage } from '@deja/contracts';
 import { costNanoUsd } from '@deja/pricing';
 import type { AttemptRow, OperationRow } from '../schema/tables.ts';
 
@@ -73,6 +73,9 @@ export function orphanedRows(open: OpenOperation): LedgerRows {
     attempts: [],
   };
 }
+
+/** The row of a shadow that came by itself, priced as any other call. Its operation's row is not touched: it does not bear this cost. */
+export const lateRow = ({ operation, attempt }: LateAttempt): AttemptRow => attemptRow(operation, attempt);
 
 type RequestColumns = 'id' | 'tenant' | 'key' | 'user' | 'tags' | 'endpoint' | 'requested_model' | 'stream' | 'received_at' | 'trace_id';
 

@@ -25,7 +25,7 @@ test.each([
   'prompt is too long: 209000 tokens > 200000 maximum',
   'input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or `max_tokens` and try again',
 ])('"%s" is a context that is too long', (message) => {
-  expect(anthropic.failure(400, {}, error('invalid_request_error', message))).toMatchObject({ kind: 'caller', providerError: { code: 'context_length_exceeded', message } });
+  expect(anthropic.failure(400, {}, error('invalid_request_error', message))).toMatchObject({ kind: 'context_window', providerError: { code: 'context_length_exceeded', message } });
 });
 
 test('an account that has run out is a credential of no use, not a mistake of the caller', () => {
@@ -33,7 +33,7 @@ test('an account that has run out is a credential of no use, not a mistake of th
 });
 
 test('an answer blocked by the content filter says so', () => {
-  expect(anthropic.failure(400, {}, error('invalid_request_error', 'Output blocked by content filtering policy')).providerError?.code).toBe('content_policy_violation');
+  expect(anthropic.failure(400, {}, error('invalid_request_error', 'Output blocked by content filtering policy'))).toMatchObject({ kind: 'content_policy', providerError: { code: 'content_policy_violation' } });
 });
 
 test.each([

@@ -17,8 +17,8 @@ const STATUS_OF_TYPE: Record<string, number> = {
 
 /** What the message of a 400 says that its type does not. Matched without regard to case. */
 const TOLD: readonly { says: RegExp; kind: FailureKind; code: string }[] = [
-  { says: /prompt is too long|exceeds? (the )?(model's )?(maximum )?context (window|limit|length)/i, kind: 'caller', code: 'context_length_exceeded' },
-  { says: /content filtering policy/i, kind: 'caller', code: 'content_policy_violation' },
+  { says: /prompt is too long|exceeds? (the )?(model's )?(maximum )?context (window|limit|length)/i, kind: 'context_window', code: 'context_length_exceeded' },
+  { says: /content filtering policy/i, kind: 'content_policy', code: 'content_policy_violation' },
   { says: /credit balance is too low|reached your specified .*usage limit/i, kind: 'quota', code: 'insufficient_quota' },
 ];
 

@@ -20,6 +20,8 @@ test.each([
   ["somebody else's file, which says nothing about the key", 403, failing(403, 'PERMISSION_DENIED', 'You do not have permission to access the File abc or it may not exist.'), 'caller'],
   ['a minute that is full', 429, failing(429, 'RESOURCE_EXHAUSTED', 'Quota exceeded.', [quota('GenerateRequestsPerMinutePerProjectPerModel')]), 'rate'],
   ['a day that is used up', 429, failing(429, 'RESOURCE_EXHAUSTED', 'Quota exceeded.', [quota('GenerateRequestsPerDayPerProjectPerModel-FreeTier')]), 'quota'],
+  ['an account that is closed', 403, failing(403, 'PERMISSION_DENIED', 'This API method requires billing to be enabled.', [errorInfo('BILLING_DISABLED')]), 'quota'],
+  ['a prompt that a filter refuses', 400, failing(400, 'INVALID_ARGUMENT', "This prompt contains sensitive words that violate Google's Responsible AI practices."), 'content_policy'],
   ['an unknown model', 404, failing(404, 'NOT_FOUND', 'models/x is not found for API version v1beta.'), 'model'],
   ['too much load', 503, failing(503, 'UNAVAILABLE', 'The model is overloaded.'), 'overloaded'],
   ['a bug of theirs', 500, failing(500, 'INTERNAL', 'An internal error has occurred.'), 'overloaded'],
@@ -34,8 +36,8 @@ test("the provider's words for a mistake of the caller come in OpenAI's shape, a
   const message = 'The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).';
   const body = failing(400, 'INVALID_ARGUMENT', message);
   const said = { message, type: 'invalid_request_error', param: null, code: 'context_length_exceeded' };
-  expect(geminiFailure(400, {}, body)).toMatchObject({ kind: 'caller', providerError: said });
-  expect(geminiFailure(400, {}, `[${body}]`)).toMatchObject({ kind: 'caller', providerError: said });
+  expect(geminiFailure(400, {}, body)).toMatchObject({ kind: 'context_window', providerError: said });
+  expect(geminiFailure(400, {}, `[${body}]`)).toMatchObject({ kind: 'context_window', providerError: said });
   expect(geminiFailure(400, {}, failing(400, 'INVALID_ARGUMENT', 'Unknown name "x"')).providerError).toMatchObject({ message: 'Unknown name "x"', code: 'invalid_value' });
 });
 

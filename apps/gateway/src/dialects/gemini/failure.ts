@@ -1,3 +1,4 @@
+import { refusalKind } from '../../attempt/failure-table.ts';
 import { AttemptFailure, retryAfterMs, type FailureKind } from '../../attempt/failure.ts';
 import { isObject, objectsOf, textOf } from './generate-content.ts';
 
@@ -25,6 +26,7 @@ export function geminiFailure(status: number, headers: Record<string, string | s
 }
 
 function kindOf(status: number, said: Status | null): FailureKind {
+  if (said && isOutOfMoney(said)) return 'quota';
   if (said && isAboutKey(status, said)) return 'auth';
   if (status === 403 && said && /permission to access the (file|cachedcontent)|file .* or it may not exist/i.test(said.message)) return 'caller';
   if (status === 401 || status === 403) return 'auth';
@@ -33,8 +35,11 @@ function kindOf(status: number, said: Status | null): FailureKind {
   if (status === 404) return 'model';
   if (status === 408 || status === 504) return 'timeout';
   if (status === 409 || status === 499) return 'overloaded';
-  return status >= 400 && status < 500 ? 'caller' : 'overloaded';
+  return status >= 400 && status < 500 ? refusalKind(said ? refusalCode(said) : '') : 'overloaded';
 }
+
+/** The project's account is closed, or has nothing left (`google.api.ErrorReason`, "Error info"). */
+const isOutOfMoney = (said: Status): boolean => detail(said, 'ErrorInfo')?.['reason'] === 'BILLING_DISABLED';
 
 /** 400 that another key would not get: an invalid or expired one, or an account that may not be served from here. */
 function isAboutKey(status: number, said: Status): boolean {
@@ -50,9 +55,13 @@ function isUsedUp(said: Status): boolean {
   return violations.some(({ quotaId }) => typeof quotaId === 'string' && /PerDay/i.test(quotaId)) || /credits are depleted|spend(ing)? (cap|limit)/i.test(said.message);
 }
 
-function codeOf(kind: FailureKind, said: Status): string {
-  if (kind !== 'caller') return said.status.toLowerCase();
-  return /token count.*exceeds|exceeds the maximum number of (input )?tokens/is.test(said.message) ? 'context_length_exceeded' : 'invalid_value';
+const codeOf = (kind: FailureKind, said: Status): string =>
+  kind === 'caller' || kind === 'context_window' || kind === 'content_policy' ? refusalCode(said) : said.status.toLowerCase();
+
+/** What is wrong with a request, in OpenAI's words. */
+function refusalCode({ message }: Status): string {
+  if (/token count.*exceeds|exceeds the maximum number of (input )?tokens/is.test(message)) return 'context_length_exceeded';
+  return /responsible ai practices|violates? .*\bpolic(y|ies)\b|blocked .*\bsafety\b/is.test(message) ? 'content_policy_violation' : 'invalid_value';
 }
 
 /** A protobuf duration as JSON writes it: `34.4s`. */

@@ -21,11 +21,11 @@ const AZURE_FILTER = {
 
 describe('refusals of OpenAI-compatible servers', () => {
   test.each([
-    ['azure-openai', 400, AZURE_FILTER, 'caller', 'content_filter'],
-    ['azure-openai', 400, { error: { message: 'Filtered.', code: '400', innererror: { code: 'ResponsibleAIPolicyViolation' } } }, 'caller', 'content_filter'],
-    ['azure-openai', 400, { error: { message: 'Your task failed.', code: 'contentFilter' } }, 'caller', 'content_filter'],
-    ['openrouter', 403, { error: { message: 'Your input was flagged', code: 403, metadata: { reasons: ['violence'] } } }, 'caller', 'content_filter'],
-    ['openai', 400, { error: { message: 'Rejected.', code: 'content_policy_violation' } }, 'caller', 'content_policy_violation'],
+    ['azure-openai', 400, AZURE_FILTER, 'content_policy', 'content_filter'],
+    ['azure-openai', 400, { error: { message: 'Filtered.', code: '400', innererror: { code: 'ResponsibleAIPolicyViolation' } } }, 'content_policy', 'content_filter'],
+    ['azure-openai', 400, { error: { message: 'Your task failed.', code: 'contentFilter' } }, 'content_policy', 'content_filter'],
+    ['openrouter', 403, { error: { message: 'Your input was flagged', code: 403, metadata: { reasons: ['violence'] } } }, 'content_policy', 'content_filter'],
+    ['openai', 400, { error: { message: 'Rejected.', code: 'content_policy_violation' } }, 'content_policy', 'content_policy_violation'],
     ['azure-openai', 404, { error: { code: 'DeploymentNotFound', message: 'The API deployment for this resource does not exist.' } }, 'model', 'DeploymentNotFound'],
     ['azure-openai', 401, { statusCode: 401, message: 'Unauthorized. Access token is missing.' }, 'auth', ''],
     ['azure-openai', 429, { error: { code: '429', message: 'Requests have exceeded the rate limit.' } }, 'rate', '429'],
@@ -67,7 +67,7 @@ describe('refusals of OpenAI-compatible servers', () => {
     ['generic', { error: { code: 400, message: 'request (5000 tokens) exceeds the available context size (4096 tokens)', type: 'exceed_context_size_error' } }],
   ])('%s: a prompt that is too long is known by %j', (server, body) => {
     const failure = fail(server, 400, body);
-    expect(failure).toMatchObject({ kind: 'caller', providerError: { code: 'context_length_exceeded' } });
+    expect(failure).toMatchObject({ kind: 'context_window', providerError: { code: 'context_length_exceeded' } });
     expect(finalError([failure])).toMatchObject({ code: 'context_length_exceeded', status: 400 });
   });
 

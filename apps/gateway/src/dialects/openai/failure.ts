@@ -1,4 +1,5 @@
 import type { ErrorBody } from '@deja/contracts';
+import { refusalKind } from '../../attempt/failure-table.ts';
 import { AttemptFailure, failureOfStatus, type FailureKind, type ReplyHeaders } from '../../attempt/failure.ts';
 import type { CompatibleServer } from './compatible-servers.ts';
 import { errorOf, type SaidError } from './error-shapes.ts';
@@ -38,20 +39,23 @@ export function openAiFailure(status: number, headers: ReplyHeaders, body: strin
   const said = errorOf(body);
   if (said === null) return failureOfStatus(status, headers, body);
   const plain = failureOfStatus(status, headers, JSON.stringify({ error: said.error }));
-  const kind = kindOf(status, said, server, plain.kind);
-  return new AttemptFailure(kind, { status, retryAfterMs: plain.retryAfterMs, providerError: kind === 'caller' ? callersError(said, server) : said.error });
+  const error = isRefusal(plain.kind) || isFiltered(said, server) ? callersError(said, server) : said.error;
+  const kind = kindOf(status, { ...said, error }, server, plain.kind);
+  return new AttemptFailure(kind, { status, retryAfterMs: plain.retryAfterMs, providerError: isRefusal(kind) ? error : said.error });
 }
+
+const isRefusal = (kind: FailureKind): boolean => kind === 'caller' || kind === 'context_window' || kind === 'content_policy';
 
 function kindOf(status: number, said: SaidError, server: CompatibleServer, plain: FailureKind): FailureKind {
   const { code, type, message } = said.error;
-  if (isFiltered(said, server)) return 'caller';
+  if (isFiltered(said, server)) return 'content_policy';
   if (status >= 500) return plain;
   if (QUOTA_CODES.has(code) || QUOTA_CODES.has(type)) return 'quota';
   if ((plain === 'auth' || plain === 'rate') && OUT_OF_CREDIT.test(message)) return 'quota';
   if (status === 413 && code === 'rate_limit_exceeded') return 'rate'; // Groq: the request alone is more than the tokens per minute
-  if (plain !== 'caller') return plain;
+  if (!isRefusal(plain)) return plain;
   if (WRONG_KEY.test(message)) return 'auth';
-  return code === 'model_not_found' || type === 'invalid_model' || UNKNOWN_MODEL.test(message) ? 'model' : 'caller';
+  return code === 'model_not_found' || type === 'invalid_model' || UNKNOWN_MODEL.test(message) ? 'model' : refusalKind(code);
 }
 
 /** Azure: Content filtering, error codes. OpenRouter: Errors and Debugging, 403 with `reasons` is a moderation. */

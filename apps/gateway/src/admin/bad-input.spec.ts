@@ -1,0 +1,140 @@
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { scriptedAdmin, type ScriptedAdmin } from './testing/scripted-admin.ts';
+
+const PLANTED = 'planted-9f3c1e7a5b2d4860';
+const good = { provider: 'openai', name: 'main', value: PLANTED };
+
+type Bad = [what: string, path: string, body: unknown, param: string | null, code?: string];
+
+const CREATE: Bad[] = [
+  ['no provider', 'credentials', { name: 'main', value: PLANTED }, 'provider', 'missing_required_parameter'],
+  ['no name', 'credentials', { provider: 'openai', value: PLANTED }, 'name', 'missing_required_parameter'],
+  ['no value', 'credentials', { provider: 'openai', name: 'main' }, 'value', 'missing_required_parameter'],
+  ['a provider that is no text', 'credentials', { ...good, provider: 1 }, 'provider'],
+  ['an empty provider', 'credentials', { ...good, provider: '' }, 'provider'],
+  ['a name with a slash', 'credentials', { ...good, name: 'a/b' }, 'name'],
+  ['a name that is too long', 'credentials', { ...good, name: 'a'.repeat(64) }, 'name'],
+  ['a name that is null', 'credentials', { ...good, name: null }, 'name'],
+  ['an empty value', 'credentials', { ...good, value: '' }, 'value'],
+  ['a value with a blank', 'credentials', { ...good, value: `${PLANTED} ` }, 'value'],
+  ['a value with a line break', 'credentials', { ...good, value: `${PLANTED}\n` }, 'value'],
+  ['a value beyond ASCII', 'credentials', { ...good, value: `${PLANTED}ä` }, 'value'],
+  ['a value that is too long', 'credentials', { ...good, value: PLANTED.repeat(400) }, 'value'],
+  ['a value in a list', 'credentials', { ...good, value: [PLANTED] }, 'value'],
+  ['a value in an object', 'credentials', { ...good, value: { [PLANTED]: PLANTED } }, 'value'],
+  ['a negative weight', 'credentials', { ...good, weight: -1 }, 'weight'],
+  ['a weight beyond all others', 'credentials', { ...good, weight: 1e9 }, 'weight'],
+  ['a weight in text', 'credentials', { ...good, weight: '1' }, 'weight'],
+  ['limits that are a list', 'credentials', { ...good, limits: [] }, 'limits'],
+  ['a limit of nothing', 'credentials', { ...good, limits: { concurrency: 0 } }, 'limits.concurrency'],
+  ['a broken limit', 'credentials', { ...good, limits: { requests_per_minute: 1.5 } }, 'limits.requests_per_minute'],
+  ['a limit that is null', 'credentials', { ...good, limits: { tokens_per_day: null } }, 'limits.tokens_per_day'],
+  ['a limit nobody knows', 'credentials', { ...good, limits: { requests: 1 } }, 'limits.requests'],
+  ['a tenant that is no slug', 'credentials', { ...good, tenant: 'Acme!' }, 'tenant'],
+  ['an empty tenant', 'credentials', { ...good, tenant: '' }, 'tenant'],
+  ['an address that is none', 'credentials', { ...good, base_url: 'nowhere' }, 'base_url'],
+  ['an address of another scheme', 'credentials', { ...good, base_url: 'file:///etc/passwd' }, 'base_url'],
+  ['an address with a user', 'credentials', { ...good, base_url: `https://user:${PLANTED}@host/v1` }, 'base_url'],
+  ['an address with a query', 'credentials', { ...good, base_url: `https://host/v1?key=${PLANTED}` }, 'base_url'],
+  ['an address with a fragment', 'credentials', { ...good, base_url: 'https://host/v1#x' }, 'base_url'],
+  ['an address without a host', 'credentials', { ...good, base_url: 'https://' }, 'base_url'],
+  ['a field nobody knows', 'credentials', { ...good, baseUrl: 'https://host' }, 'baseUrl'],
+  ['a field only the router may set', 'credentials', { ...good, disabled: true }, 'disabled'],
+  ['a value as the name of a field', 'credentials', { ...good, [PLANTED]: 1 }, null],
+  ['a value as the name of a limit', 'credentials', { ...good, limits: { [PLANTED]: 1 } }, null],
+];
+const OTHERS: Bad[] = [
+  ['a change of nothing', 'PATCH credentials/x', {}, null],
+  ['a change of the name', 'PATCH credentials/x', { name: 'b' }, 'name'],
+  ['a change of the value', 'PATCH credentials/x', { value: PLANTED }, 'value'],
+  ['a switch that is none', 'PATCH credentials/x', { disabled: 'yes' }, 'disabled'],
+  ['a weight that is null', 'PATCH credentials/x', { weight: null }, 'weight'],
+  ['a rotation without a value', 'credentials/x/rotate', { grace_s: 1 }, 'value', 'missing_required_parameter'],
+  ['a negative grace', 'credentials/x/rotate', { value: PLANTED, grace_s: -1 }, 'grace_s'],
+  ['a grace of more than 30 days', 'credentials/x/rotate', { value: PLANTED, grace_s: 2_592_001 }, 'grace_s'],
+  ['a broken grace', 'credentials/x/rotate', { value: PLANTED, grace_s: 0.5 }, 'grace_s'],
+  ['a rotation with a field nobody knows', 'credentials/x/rotate', { value: PLANTED, grace: 1 }, 'grace'],
+  ['a rewrap of something', 'vault/rewrap', { key: 'x' }, 'key'],
+  ['a drain with a field', 'deployments/p/m/drain', { force: true }, 'force'],
+  ['a delete with a field', 'DELETE credentials/x', { force: true }, 'force'],
+  ['a plan of no model', 'plan/explain', {}, 'model', 'missing_required_parameter'],
+  ['a plan of an empty model', 'plan/explain', { model: '' }, 'model'],
+  ['a plan for an endpoint nobody knows', 'plan/explain', { model: 'm', endpoint: 'images/generations' }, 'endpoint'],
+  ['a plan of a body that is text', 'plan/explain', { model: 'm', body: 'Hi' }, 'body'],
+  ['a plan of a request that is none', 'plan/explain', { model: 'm', body: {} }, 'body.messages', 'missing_required_parameter'],
+  ['a plan of a request with a bad field', 'plan/explain', { model: 'm', body: { messages: [{ role: 'robot', content: 'Hi' }] } }, 'body.messages[0].role'],
+  ['a plan for a tenant that is no slug', 'plan/explain', { model: 'm', tenant: 'A' }, 'tenant'],
+  ['a plan for two regions', 'plan/explain', { model: 'm', requires: { region: ['a', 'b'] } }, 'requires.region'],
+  ['a plan for a requirement nobody knows', 'plan/explain', { model: 'm', requires: { zone: 'a' } }, 'requires.zone'],
+];
+
+describe('what is no good is refused by name', () => {
+  let admin: ScriptedAdmin;
+  beforeAll(async () => {
+    admin = await scriptedAdmin();
+  });
+  afterAll(() => admin.close());
+
+  /** No call to the router was made, and no value is in the answer or the log. */
+  const expectNoTrace = (body: string): void => {
+    expect(admin.calls).toEqual([]);
+    expect(`${body}\n${admin.lines.join('\n')}`).not.toContain(PLANTED);
+  };
+
+  test.each([...CREATE, ...OTHERS])('%s (%s): a 400 that names the field, quotes no value, and reaches no router', async (_what, path, body, param, code = 'invalid_value') => {
+    const [method, to] = path.includes(' ') ? (path.split(' ') as ['PATCH' | 'DELETE', string]) : (['POST', path] as const);
+    const reply = await admin.send({ method, url: `/admin/v1/${to}`, payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+    const message = expect.stringContaining(param === null ? '' : `'${param.replace('body.', '')}'`);
+    expect([reply.statusCode, reply.json()]).toEqual([400, { error: { message, type: 'invalid_request_error', param, code } }]);
+    expectNoTrace(reply.body);
+  });
+
+  const raw = (value: string): string => JSON.stringify(good).replace(JSON.stringify(PLANTED), value);
+  test.each<[what: string, payload: string | Buffer, status: number, code: string, headers?: Record<string, string>]>([
+    ['no body', '', 400, 'invalid_json'],
+    ['half an object', `{"value": "${PLANTED}"`, 400, 'invalid_json'],
+    ['a value without quotes', raw(PLANTED), 400, 'invalid_json'],
+    ['a list', JSON.stringify([good]), 400, 'invalid_json'],
+    ['text', JSON.stringify(PLANTED), 400, 'invalid_json'],
+    ['null', 'null', 400, 'invalid_json'],
+    ['two objects', `${JSON.stringify(good)}${JSON.stringify(good)}`, 400, 'invalid_json'],
+    ['what is no UTF-8', Buffer.concat([Buffer.from('{"value":"'), Buffer.from([0xff]), Buffer.from('"}')]), 400, 'invalid_json'],
+    ['a member that stands there twice', JSON.stringify({ ...good, limits: 1 }).replace('1}', `{"${PLANTED}":1,"${PLANTED}":2}}`), 400, 'invalid_value'],
+    ['another type', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'text/plain' }],
+    ['a type that only begins like JSON', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'application/json-seq' }],
+    ['another charset', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'application/json; charset=latin1' }],
+    ['a form', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'multipart/form-data; boundary=x' }],
+    ['a compressed body', JSON.stringify(good), 400, 'invalid_value', { 'content-encoding': 'gzip' }],
+    ['more than 64 KiB', JSON.stringify({ ...good, name: 'x'.repeat(64 * 1024) }), 413, 'request_too_large'],
+  ])('%s is refused, and not repeated', async (_what, payload, status, code, headers = {}) => {
+    const reply = await admin.send({ method: 'POST', url: '/admin/v1/credentials', payload, headers: { 'content-type': 'application/json', ...headers } });
+    expect([reply.statusCode, reply.json<{ error: { code: string } }>().error.code]).toEqual([status, code]);
+    expectNoTrace(reply.body);
+  });
+
+  test('a body of unknown length is read up to 64 KiB', async () => {
+    const sent = (length: number): ReturnType<ScriptedAdmin['send']> => {
+      const text = JSON.stringify({ weight: 'x', name: 'x'.repeat(length) });
+      return admin.send({ method: 'PATCH', url: '/admin/v1/credentials/x', payload: Readable.from([text.slice(0, 10), text.slice(10)].map((part) => Buffer.from(part))), headers: { 'content-type': 'application/json' } });
+    };
+    expect([(await sent(1000)).statusCode, (await sent(64 * 1024)).statusCode]).toEqual([400, 413]);
+  });
+
+  test.each([
+    ['limit=0', 'limit'], ['limit=1001', 'limit'], ['limit=-1', 'limit'], ['limit=1.5', 'limit'], ['limit=ten', 'limit'], ['limit=', 'limit'], ['limit=1&limit=2', 'limit'],
+    ['cursor=', 'cursor'], ['after=x', 'after'],
+  ])('a list with ?%s is refused by name', async (query, param) => {
+    for (const list of ['credentials', 'deployments']) {
+      const scripted = await scriptedAdmin({ script: { list_credentials: () => ({ credentials: [] }), list_deployments: () => ({ deployments: [] }) } });
+      const reply = await scripted.send({ method: 'GET', url: `/admin/v1/${list}?${query}` });
+      expect([reply.statusCode, reply.json<{ error: { param: string } }>().error.param]).toEqual([400, param]);
+      await scripted.close();
+    }
+  });
+
+  test('an object with a member named __proto__ is a field nobody knows, not a prototype', async () => {
+    const reply = await admin.send({ method: 'POST', url: '/admin/v1/credentials', payload: `{"provider":"openai","name":"a","value":"v","__proto__":{"weight":5}}`, headers: { 'content-type': 'application/json' } });
+    expect(reply.statusCode).toBe(400);
+  });
+});

@@ -1,0 +1,97 @@
+import { addressProblem, outboundRule, type DejaConfig } from '@deja/config';
+import type { Logger } from '@deja/telemetry';
+import type { PushChannel } from './push-channel.ts';
+import { configurationOf } from './snapshot/content.ts';
+import type { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
+import type { CredentialVault } from './vault/credential-vault.ts';
+
+const TICK_MS = 1000;
+
+/** What the snapshot is made of: deja.yaml, and what the vault keeps beside it. Publishes when either has changed. */
+export class ConfigurationInForce {
+  #timer: NodeJS.Timeout | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+  #isFailing = false;
+
+  constructor(
+    private config: DejaConfig,
+    private readonly vault: CredentialVault,
+    private readonly publisher: SnapshotPublisher,
+    private readonly push: PushChannel,
+    private readonly logger: Pick<Logger, 'warn'>,
+  ) {}
+
+  /** Whether the admin API may name this address; null, or what is wrong with it. */
+  addressProblem(baseUrl: string): string | null {
+    return addressProblem(baseUrl, outboundRule(this.config.settings.outbound.allow).rule);
+  }
+
+  /** A good file, at first or changed. */
+  async use(config: DejaConfig): Promise<void> {
+    this.config = config;
+    this.vault.hold(config);
+    await this.publish();
+  }
+
+  /** What this replica has changed in the vault is in force everywhere when this resolves, or as soon as Redis is there. `revoked`: ids of credentials, or `id@version`. */
+  async vaultChanged(revoked: string[] = []): Promise<void> {
+    await this.publish();
+    if (revoked.length > 0) await this.push.send({ kind: 'credential_revoked', ids: revoked });
+    await this.push.send({ kind: 'vault_changed' });
+  }
+
+  /** Another replica has changed the vault, or may have. Never rejects. */
+  reload(): Promise<void> {
+    return this.#next(() => this.#reload());
+  }
+
+  /** Looks once a second whether the vault has changed behind its back, and whether a former value's grace is over. */
+  start(): void {
+    let isLooking = false;
+    this.#timer = setInterval(() => {
+      if (isLooking) return; // a database that answers slowly is not to be asked more often than it answers
+      isLooking = true;
+      void this.#next(() => this.#look()).finally(() => {
+        isLooking = false;
+      });
+    }, TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#work;
+  }
+
+  private async publish(): Promise<void> {
+    const sources = {
+      versionOf: (credential: Parameters<CredentialVault['versionOf']>[0]) => this.vault.versionOf(credential),
+      storedFor: (provider: string) => this.vault.refsFor(provider),
+      isDrained: (deployment: string) => this.vault.drained.has(deployment),
+    };
+    await this.publisher.adopt(configurationOf(this.config, sources, this.vault.loadedRevision));
+  }
+
+  async #look(): Promise<void> {
+    const destroyed = await this.vault.destroyExpired();
+    if (destroyed.length > 0) await this.vaultChanged(destroyed.map(({ id, version }) => `${id}@${version}`));
+    if ((await this.vault.revision()) !== this.vault.loadedRevision) await this.#reload();
+  }
+
+  async #reload(): Promise<void> {
+    await this.vault.load();
+    await this.publish();
+  }
+
+  #next(step: () => Promise<void>): Promise<void> {
+    const failed = (error: unknown): void => {
+      // Postgres is away: what is loaded stays good, and the next tick looks again. One line an outage is enough.
+      if (!this.#isFailing) this.logger.warn({ err: error }, 'the vault cannot be looked at; what is known of it stays in force');
+      this.#isFailing = true;
+    };
+    const done = this.#work.then(step).then(() => {
+      this.#isFailing = false;
+    }, failed);
+    this.#work = done;
+    return done;
+  }
+}

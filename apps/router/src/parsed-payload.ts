@@ -1,0 +1,11 @@
+import { DejaError } from '@deja/contracts';
+import type { z } from 'zod';
+
+/** The payload as the contract has it. Throws `invalid_value` naming the field. */
+export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
+  const result = schema.safeParse(payload);
+  if (result.success) return result.data;
+  const param = result.error.issues[0]?.path.join('.') ?? '';
+  // What did not fit is not repeated: it may be a secret in the wrong place.
+  throw new DejaError('invalid_value', `The message is not of the expected form: ${param}.`, { param });
+}
