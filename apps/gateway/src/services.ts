@@ -28,6 +28,8 @@ import { Pipeline } from './pipeline/pipeline.ts';
 import { OwnView } from './plan/own-view.ts';
 import { Planner } from './plan/planner.ts';
 import { RoutingTable } from './plan/routing-table.ts';
+import { CredentialQuotas } from './quotas/credential-quotas.ts';
+import { QuotaAdmission } from './quotas/operation-quotas.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayMetrics } from './settle/metrics.ts';
 import { Outbox } from './settle/outbox.ts';
@@ -64,6 +66,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly outbox: Outbox;
   private readonly reporter: OutcomeReporter;
   private readonly shadows: Shadows;
+  private readonly quotas: CredentialQuotas;
 
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
@@ -80,6 +83,8 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }));
     this.routing = new RoutingTable(this.subscriber, this.commands, logger);
     const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);
+    this.quotas = new CredentialQuotas(this.commands, instance, logger);
+    const quotaAdmission = new QuotaAdmission(this.quotas);
     const view = new OwnView();
     const planner = new Planner(view);
     this.follow(leases, view);
@@ -91,7 +96,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
     const metrics = new GatewayMetrics(telemetry.meter);
     const settler = new Settler(reserver, this.commands, this.outbox, answers, metrics, logger);
-    const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view };
+    const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view, admission: quotaAdmission };
     const attempts = new Attempts(this.upstream, leases, watchers);
     this.shadows = new Shadows(attempts, (event) => settler.late(event), metrics, logger);
     const guard = new Guard(attempts, planner);
@@ -102,8 +107,8 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
     this.bodies = new BodyReader(this.keys, this.routing);
     this.door = new FrontDoor(telemetry, settler);
-    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reserver, semantic, attempts, this.shadows, answers, settler);
-    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reserver, attempts, answers, settler);
+    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reserver, quotaAdmission, semantic, attempts, this.shadows, answers, settler);
+    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reserver, quotaAdmission, attempts, answers, settler);
     this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner);
     this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner);
     this.admin = new AdminSurface({
@@ -118,13 +123,14 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
 
   async onApplicationBootstrap(): Promise<void> {
     this.routing.start();
-    await this.outbox.start();
+    await Promise.all([this.outbox.start(), this.quotas.start()]);
   }
 
   /** After the last reply: everything settled goes out before the connections close. */
   async onApplicationShutdown(): Promise<void> {
     await this.shadows.close();
     await this.reporter.flush();
+    this.quotas.close();
     await this.outbox.close();
     await this.upstream.close();
     await Promise.all([this.queue.close(), this.router.close(), this.semantic.close()]);

@@ -51,6 +51,7 @@ export class ScriptedAdmission implements CallAdmission {
   readonly asked: string[] = [];
   readonly told: (CallResult & { model: string })[] = [];
   refused = new Set<string>();
+  waits: number | null = null;
 
   admitted({ upstreamModel }: Candidate): boolean {
     this.asked.push(upstreamModel);
@@ -59,6 +60,10 @@ export class ScriptedAdmission implements CallAdmission {
 
   ended({ upstreamModel }: Candidate, _operation: Operation, result: CallResult): void {
     this.told.push({ model: upstreamModel, ...result });
+  }
+
+  waitMs(): number | null {
+    return this.waits;
   }
 }
 

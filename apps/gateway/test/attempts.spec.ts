@@ -201,6 +201,15 @@ describe('quotas', () => {
     await expect(run(planOf([at('one', 'a'), at('two', 'b')]))).rejects.toMatchObject({ code: 'provider_rate_limited', status: 429, retryAfterMs: 1000 });
     expect(provider.requests).toEqual([]);
   });
+
+  test.each([
+    [750, { retry: true, retryAfterMs: 750 }],
+    [-1, { retry: false, retryAfterMs: null }],
+  ])('the client is told when the first of them has room again, or that none ever has for this request (%j ms)', async (waitMs, told) => {
+    world.admission.refused = new Set(['one']);
+    world.admission.waits = waitMs;
+    await expect(run(planOf([at('one', 'a')]))).rejects.toMatchObject({ code: 'provider_rate_limited', ...told });
+  });
 });
 
 describe('credentials', () => {

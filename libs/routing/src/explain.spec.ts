@@ -59,6 +59,11 @@ describe('an explanation', () => {
     });
   });
 
+  test('tells the two parts apart of a deployment that serves a model and is its shadow', () => {
+    const table = snapshot([model('m', [{ id: 'a/m', shadow: 1 }, 'a/m', 'a/m'])]);
+    expect(explain(table, 'm').map(({ role, order, reason }) => [role, order, reason])).toEqual([['candidate', 1, null], [null, null, 'has_a_place_already'], ['shadow', 1, null]]);
+  });
+
   test('says who is there only for another failure', () => {
     const table = snapshot([model('m', ['a/m'], { fallbacksOn: { contextWindow: ['long'], contentPolicy: [] } }), model('long', ['l/1'])], [deployment('a/m', [], { unavailableUntilMs: NOW + 1 })]);
     expect(reasons(explain(table, 'm'))).toEqual({ 'a/m#null': 'deployment_unavailable', 'l/1#null': 'only_instead' });

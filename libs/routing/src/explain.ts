@@ -67,9 +67,9 @@ export function explainRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: Pl
     return [...partsOf(target), ...target.indexed.shadows].flatMap((part) => credentialsOf(part).flatMap((credential): Explanation[] => {
       const facts = factsOf(course.search, target, part, credential);
       const call = callName(part.deployment.id, upstreamOf(part, target), credential?.key ?? null);
-      const own = (ofModel.get(call) ?? []).filter(({ role }) => (role === 'shadow') === part.shadow > 0);
+      const { own = [], others = [] } = Object.groupBy(ofModel.get(call) ?? [], ({ role }) => ((role === 'shadow') === part.shadow > 0 ? 'own' : 'others'));
       if (own.length === 0) return [{ ...facts, role: null, order: null, reason: reasonOf(course.search, target, part, credential) ?? (placed.has(call) ? 'has_a_place_already' : well) }];
-      ofModel.delete(call); // a place is shown once, also where a model lists a deployment twice
+      ofModel.set(call, others); // a place is shown once, also where a model lists a deployment twice
       return own.map((place) => ({ ...facts, ...place, reason: null }));
     }));
   });

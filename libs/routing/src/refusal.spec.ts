@@ -37,6 +37,7 @@ describe('no deployment available', () => {
 
   test('is none when something fails, or no credential works', () => {
     expect(ask(one(out('x', 'rejected', 50), out('y', 'forbidden', 30)), 'm')).toEqual({ refused: 'no_deployment_available', reason: 'unavailable', retryAfterMs: 30 });
+    expect(ask(one(out('x', 'rate_limited', 50), out('y', 'failing', 60)), 'm')).toMatchObject({ reason: 'unavailable' });
     const failing = snapshot([model('m', ['a/m', 'b/m'])], [deployment('a/m', [out('x', 'rate_limited', 50)]), deployment('b/m', [], { trouble: 'failing', unavailableUntilMs: NOW + 60 })]);
     expect(ask(failing, 'm')).toMatchObject({ reason: 'unavailable', retryAfterMs: 50 });
   });

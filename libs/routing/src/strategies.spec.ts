@@ -72,8 +72,10 @@ describe('least_latency', () => {
   });
 
   test('compares only those that can serve the request', () => {
-    const shares = firstChoices(table, 'm', (seed) => ({ seed, suits: ({ id }) => id !== 'b/m' }), 100);
-    expect(shares).toEqual({ 'a/m': expect.closeTo(1) });
+    const quicker = Array.from({ length: 10 }, (_, n) => deployment(`q${n}/m`, [], { firstByteMs: 1 }));
+    const crowded = snapshot([model('m', ['a/m', 'b/m', 'c/m', ...quicker.map(({ id }) => id)], { strategy: 'least_latency' })], [...table.deployments, ...quicker]);
+    const shares = firstChoices(crowded, 'm', (seed) => ({ seed, suits: ({ provider }) => !provider.startsWith('q') }));
+    expect(shares['b/m']).toBeCloseTo(1 / 3, 1);
   });
 });
 

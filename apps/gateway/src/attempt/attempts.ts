@@ -69,7 +69,7 @@ export class Attempts {
     if (plan.hedge !== null) this.hedges.request(model, this.chances.nowMs());
     for (let hedge = plan.hedge; ; hedge = null) {
       const ready = await this.calls.next(operation, walk, settings.timeouts.total_ms, (candidate) => question.exchange(candidate));
-      if (ready === null) throw walk.end();
+      if (ready === null) throw this.calls.end(operation, walk);
       const first = this.begin(operation, question, ready, settings);
       const outcomes = hedge === null ? await contest(first) : await this.hedged(asking, first, model, hedge);
       for (const { runner, answer, failure } of outcomes) {

@@ -8,6 +8,8 @@ export interface CallResult {
   failure: FailureKind | null;
   /** Those of the provider's answer, successful or not; null when none came. */
   headers: ReplyHeaders | null;
+  /** When they came, Unix ms; null where none did, or a refusal brought them just now. */
+  headersAtMs: number | null;
   retryAfterMs: number | null;
   /** Prompt and completion; null when nothing was used, or nobody knows. */
   usedTokens: number | null;
@@ -19,4 +21,6 @@ export interface CallAdmission {
   admitted(candidate: Candidate, operation: Operation): Promise<boolean> | boolean;
   /** Told once of every call that was admitted, on every exit. */
   ended(candidate: Candidate, operation: Operation, result: CallResult): void;
+  /** How soon any of those that were not admitted may be, ms; -1: never, with this request; null: not known. */
+  waitMs(operation: Operation): number | null;
 }

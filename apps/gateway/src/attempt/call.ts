@@ -47,6 +47,7 @@ export class Call {
   private readonly timers: NodeJS.Timeout[] = [];
   private firstByteTimer: NodeJS.Timeout | null = null;
   private headers: ReplyHeaders | null = null;
+  private headersAtMs: number | null = null;
   private finished = false;
   /** The operation was nearly out of time when this began: that nobody answered in what was left says nothing about the provider. */
   private readonly short: boolean;
@@ -84,6 +85,7 @@ export class Call {
   answered({ status, headers }: { status: number; headers?: ReplyHeaders }): void {
     this.record.status = status;
     this.headers = headers ?? null;
+    this.headersAtMs = Date.now();
   }
 
   /** From here on the provider may be expected to answer. */
@@ -150,7 +152,7 @@ export class Call {
     const kind = failure?.kind ?? null;
     const retryAfterMs = failure?.retryAfterMs ?? null;
     const usedTokens = record.usage === null ? null : record.usage.promptTokens + record.usage.completionTokens;
-    this.watchers.admission?.ended(candidate, this.operation, { failure: kind, headers: this.headers, retryAfterMs, usedTokens });
+    this.watchers.admission?.ended(candidate, this.operation, { failure: kind, headers: this.headers, headersAtMs: this.headersAtMs, retryAfterMs, usedTokens });
     const blameless = kind === 'cancelled' || kind === 'blocked' || (kind === 'timeout' && this.short);
     this.seen?.ended(failure, blameless);
     if (blameless) return; // says nothing about the provider

@@ -89,13 +89,13 @@ export class CandidateWalk {
     if (repeat && !this.repeatable.includes(candidate)) this.repeatable.push(candidate);
   }
 
-  /** Why nobody has answered: the DejaError for the client, or the failure itself when the client left. */
-  end(): DejaError | AttemptFailure {
+  /** `quotaWaitMs`: when one of those whose quota is used up may be asked again, -1: never, null: not known. Why nobody has answered: the DejaError for the client, or the failure itself when the client left. */
+  end(quotaWaitMs: number | null = null): DejaError | AttemptFailure {
     const last = this.failures.at(-1);
     if (last?.kind === 'cancelled') return last;
     const told = this.sinceInstead.length > 0 || this.skippedFor.size > 0 ? this.sinceInstead : this.failures;
     const left = this.ahead.some((candidate) => !this.isHopeless(candidate));
-    return finalError(told, { forQuota: this.skippedFor.has('quota'), forAttempts: left });
+    return finalError(told, { forQuota: this.skippedFor.has('quota'), forAttempts: left, quotaWaitMs });
   }
 
   private get mayBegin(): boolean {

@@ -88,6 +88,8 @@ export interface Unasked {
   forQuota: boolean;
   /** Some could have been asked, had there been attempts left. */
   forAttempts: boolean;
+  /** When the first quota has room again, ms; -1: it never has for this request; null: not known. */
+  quotaWaitMs?: number | null;
 }
 
 const DEFAULT_WAIT_MS = 1000;
@@ -100,6 +102,9 @@ export function finalError(failures: AttemptFailure[], unasked: Unasked = { forQ
   // Who does not know the model could not have served the request.
   const able = failures.filter(({ kind }) => kind !== 'model');
   if ((able.length > 0 || unasked.forQuota) && able.every((f) => f.kind === 'rate' || f.kind === 'quota')) {
+    if (able.length === 0 && unasked.quotaWaitMs === -1) {
+      return new DejaError('provider_rate_limited', 'This request alone needs more than the limits of every provider that could serve it.', { retry: false, cause: last });
+    }
     return new DejaError('provider_rate_limited', 'Every provider that could serve this request is rate-limited.', { retryAfterMs: shortestWaitMs(able, unasked), cause: last });
   }
   if (!last) return new DejaError('no_deployment_available', 'No deployment can take this request at the moment.', { retryAfterMs: DEFAULT_WAIT_MS });
@@ -109,8 +114,9 @@ export function finalError(failures: AttemptFailure[], unasked: Unasked = { forQ
 }
 
 /** How soon anybody may answer, as far as it is known: who was not reached this time may be the next time. */
-function shortestWaitMs(failures: AttemptFailure[], { forAttempts }: Unasked): number {
+function shortestWaitMs(failures: AttemptFailure[], { forAttempts, quotaWaitMs = null }: Unasked): number {
   const told = failures.map((failure) => failure.retryAfterMs ?? DEFAULT_WAIT_MS);
+  if (quotaWaitMs !== null && quotaWaitMs >= 0) told.push(quotaWaitMs);
   return told.length === 0 ? DEFAULT_WAIT_MS : Math.min(...told, ...(forAttempts ? [DEFAULT_WAIT_MS] : []));
 }
 

@@ -57,6 +57,11 @@ export class NextCalls {
     }
   }
 
+  /** Why nobody has answered, with how soon a quota has room again. */
+  end(operation: Operation, walk: CandidateWalk): DejaError | AttemptFailure {
+    return walk.end(this.admission?.waitMs(operation) ?? null);
+  }
+
   /** The same for this candidate; null when it is passed by. */
   async take<T>(operation: Operation, walk: CandidateWalk, candidate: Candidate, prepare: (candidate: Candidate) => T): Promise<ReadyCall<T> | null> {
     let ready: ReadyCall<T> | Skipped;

@@ -17,6 +17,7 @@ import type { Endpoint } from '../pipeline/endpoint.ts';
 import { requirementsOf } from '../plan/needs.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { QuotaAdmission } from '../quotas/operation-quotas.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';
@@ -66,6 +67,7 @@ export class EmbeddingsPipeline {
     private readonly guard: Guard,
     private readonly planner: Planner,
     private readonly reserver: Reserver,
+    private readonly quotas: QuotaAdmission,
     private readonly attempts: Attempts,
     private readonly answers: AnswerStore,
     private readonly settler: Settler,
@@ -96,7 +98,7 @@ export class EmbeddingsPipeline {
       }),
     );
     // 6 Reserve, 7 Look up
-    const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, snapshot));
+    const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, plan, snapshot));
     const missing = places.flatMap(({ entry }, index) => (entry === null ? [index] : []));
     if (missing.length === 0) return replyFromCache(operation, places, response);
     await operation.timed('guard', () => moderation);
@@ -129,7 +131,7 @@ export class EmbeddingsPipeline {
     return { indexes, candidate: answer.candidate, body, usage, ...vectorsOf(body, inputs, operation.servingAttempt?.usage ?? null) };
   }
 
-  private async reserve(operation: Operation, principal: Principal, request: EmbeddingsRequest, promptTokens: number, snapshot: RoutingSnapshot): Promise<{ place: CachePlace; places: Place[] }> {
+  private async reserve(operation: Operation, principal: Principal, request: EmbeddingsRequest, promptTokens: number, plan: Plan, snapshot: RoutingSnapshot): Promise<{ place: CachePlace; places: Place[] }> {
     const { settings } = snapshot;
     const wishes = cacheWishes(operation.headers, settings.cache);
     operation.cache = wishes.bypass === null && wishes.exact ? 'MISS' : 'BYPASS';
@@ -140,7 +142,7 @@ export class EmbeddingsPipeline {
     const place: CachePlace = { wishes, tenant, exactKey: keys[0] ?? null, partition: null, text: '', rules: this.guard.rulesName(snapshot) };
     const open = operation.opening();
     const reads = wishes.read && operation.cache !== 'BYPASS' ? keys : [];
-    const reserved = await this.reserver.reserve({ open, ceilings: ceilingsFor(principal, operation.user, settings.limits), tokens: promptTokens, exactKeys: reads, presenceKey: null }, settings.limits.degraded);
+    const reserved = await this.reserver.reserve({ open, ceilings: ceilingsFor(principal, operation.user, settings.limits), tokens: promptTokens, exactKeys: reads, presenceKey: null, quotas: this.quotas.prepare(operation, plan.candidates, promptTokens) }, settings.limits.degraded);
     this.settler.opened(open, !reserved.degraded);
     operation.reservation = reserved.reservation;
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';

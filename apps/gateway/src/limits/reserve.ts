@@ -1,6 +1,7 @@
 import { DejaError, gatewayOpsKey, type OpenOperation, type Settings } from '@deja/contracts';
 import { isUp, queueScript, runScript, scriptReply, type ScriptCall } from '@deja/redis';
 import type { Redis } from 'ioredis';
+import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import { ADJUST, RESERVE } from './scripts.ts';
 import { LocalWindow, type Ceiling, type CeilingState } from './window.ts';
 
@@ -13,6 +14,8 @@ export interface ReserveRequest {
   /** Places in the exact cache to be read. */
   exactKeys: string[];
   presenceKey: string | null;
+  /** Quotas of the candidates' credentials; absent where nothing is asked of them. */
+  quotas?: OperationQuotas;
 }
 
 /** A charge that was made, to be corrected at settlement. */
@@ -55,6 +58,10 @@ export class Reserver {
     for (const shard of request.ceilings) queueScript(pipeline, reserveCall(shard, request.tokens));
     const afterLimits = 1 + request.ceilings.length;
     if (request.presenceKey !== null) pipeline.exists(request.presenceKey);
+    const quotaAt = afterLimits + (request.presenceKey === null ? 0 : 1);
+    const quotaCall = request.quotas?.call ?? null;
+    if (quotaCall !== null) queueScript(pipeline, quotaCall);
+    const afterQuota = quotaAt + (quotaCall === null ? 0 : 1);
     const together = this.cache === this.redis;
     if (together) for (const key of request.exactKeys) pipeline.getBuffer(key);
     const apart = together || request.exactKeys.length === 0 ? null : this.readApart(request.exactKeys);
@@ -64,6 +71,7 @@ export class Reserver {
       replies = (await pipeline.exec()) ?? [];
       const failed = replies[0]?.[0];
       if (failed) throw failed;
+      await request.quotas?.decided(quotaCall === null ? undefined : replies[quotaAt]);
       reservation = await this.decide(request, replies.slice(1, afterLimits));
     } catch (error) {
       if (error instanceof LimitRefusal) throw error;
@@ -71,7 +79,7 @@ export class Reserver {
     }
     if (this.local.size > 0) this.local.clear();
     const presence = request.presenceKey === null ? undefined : replies[afterLimits];
-    const exact = together ? replies.slice(afterLimits + (presence === undefined ? 0 : 1)).map(bufferOf) : [];
+    const exact = together ? replies.slice(afterQuota).map(bufferOf) : [];
     return {
       reservation,
       exact: apart === null ? exact : await apart,

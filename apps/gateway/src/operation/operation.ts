@@ -4,6 +4,7 @@ import { context, trace, TraceFlags, type Context, type Span } from '@openteleme
 import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
 import type { CacheEntry, KeptAnswer } from '../cache/entry.ts';
 import type { Reservation } from '../limits/reserve.ts';
+import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
 
 /** Steps of the pipeline as `server-timing` names them. */
@@ -27,6 +28,8 @@ export class Operation {
   estimatedPromptTokens = 0;
 
   reservation: Reservation | null = null;
+  /** Quotas of the credentials it may use; null until they are asked for. */
+  quotas: OperationQuotas | null = null;
   cache: OperationFacts['cache'] = null;
   cacheReason: string | null = null;
   hit: (CacheEntry & { similarity: number | null }) | null = null;

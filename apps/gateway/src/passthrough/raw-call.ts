@@ -56,9 +56,9 @@ export class RawCalls {
     const walk = new CandidateWalk(plan, settings.retries, null);
     for (;;) {
       const ready = await this.calls.next(operation, walk, settings.timeouts.total_ms, () => null);
-      if (ready === null) throw walk.end();
+      if (ready === null) throw this.calls.end(operation, walk);
       const body = this.bodyFor(operation, question, ready.candidate);
-      if (question.body !== null && body === null) throw walk.end(); // an upload has gone by and cannot be repeated
+      if (question.body !== null && body === null) throw this.calls.end(operation, walk); // an upload has gone by and cannot be repeated
       try {
         return await this.once(operation, question, ready, body, settings);
       } catch (error) {
@@ -77,7 +77,7 @@ export class RawCalls {
       isGiven ||= body !== null;
       return body;
     } finally {
-      if (!isGiven) this.watchers.admission?.ended(candidate, operation, { failure: 'cancelled', headers: null, retryAfterMs: null, usedTokens: null });
+      if (!isGiven) this.watchers.admission?.ended(candidate, operation, { failure: 'cancelled', headers: null, headersAtMs: null, retryAfterMs: null, usedTokens: null });
     }
   }
 

@@ -22,6 +22,7 @@ import { headerText, type Operation } from '../operation/operation.ts';
 import { abilitiesOf, affinityKeyOf, requirementsOf } from '../plan/needs.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { QuotaAdmission } from '../quotas/operation-quotas.ts';
 import { StreamedReply } from '../reply/streamed-reply.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
@@ -56,6 +57,7 @@ export class Pipeline {
     private readonly objects: StoredObjects,
     private readonly planner: Planner,
     private readonly reserver: Reserver,
+    private readonly quotas: QuotaAdmission,
     private readonly semantic: SemanticLookup,
     private readonly attempts: Attempts,
     private readonly shadows: Shadows,
@@ -80,7 +82,7 @@ export class Pipeline {
     const plan = await operation.timed('plan', () => this.plan(journey, pin));
     const place = this.cachePlace(journey);
     // 6 Reserve
-    const reserved = await operation.timed('reserve', () => this.reserve(journey, place));
+    const reserved = await operation.timed('reserve', () => this.reserve(journey, plan, place));
     // 7 Look up
     const found = await operation.timed('cache', () => this.lookUp(operation, place, reserved));
     // The same prompt was moderated when its answer was made; a similar one is another prompt.
@@ -141,7 +143,7 @@ export class Pipeline {
     };
   }
 
-  private async reserve({ operation, principal, request, promptTokens, snapshot: { settings } }: Journey, place: CachePlace): Promise<Reserved> {
+  private async reserve({ operation, principal, request, promptTokens, snapshot: { settings } }: Journey, plan: Plan, place: CachePlace): Promise<Reserved> {
     const open = operation.opening();
     const { read } = place.wishes;
     const output = (request.maxOutputTokens ?? UNBOUNDED_OUTPUT_TOKENS) * request.choices;
@@ -150,6 +152,7 @@ export class Pipeline {
         open,
         ceilings: ceilingsFor(principal, operation.user, settings.limits),
         tokens: promptTokens + output,
+        quotas: this.quotas.prepare(operation, plan.candidates, promptTokens + output),
         exactKeys: read && place.exactKey !== null ? [place.exactKey] : [],
         presenceKey: read && place.partition ? semanticPresenceKey(place.tenant, place.partition.scope, place.partition.fingerprint) : null,
       },

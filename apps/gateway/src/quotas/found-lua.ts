@@ -12,7 +12,7 @@
  * the rate between two 429s, rounded up a little so that a third follows: each multiplies the precision, and where none comes the rate grows.
  */
 export const FOUND = `
-local UNSAID_WAIT, LONGEST_WAIT, RAMP, FORGET, MEASURED, LEAST_BURST = 1000, 60000, 250, 3600000, 600000, 2
+local UNSAID_WAIT, LONGEST_WAIT, RAMP, FORGET, MEASURED, LEAST_TRIAL, LEAST_BURST = 1000, 60000, 250, 3600000, 600000, 1000, 2
 local STANDARD = { 1000, 10000, 60000, 3600000, 86400000 }
 
 local function reach(g) return g.W * 1.01 + 50 end -- calls that left a window apart may arrive nearer to each other
@@ -54,8 +54,9 @@ local function foundCharge(g, log, id)
   if g.y ~= 'b' then return end
   g.L = g.L - 1
   if now >= g.p and g.L < 1 then -- perhaps there is more by now; from here on it may have filled up, and its level is not known
-    g.r, g.at = g.r * (1 + math.max(0.03, 1 / ((g.A or 0) + 2))), nil
-    g.p = now + math.max(5000, math.min(LONGEST_WAIT, ((g.A or 0) + 1) / g.r))
+    g.up = math.min(0.5, math.max(0.03, 1 / ((g.A or 0) + 2), 2 * (g.up or 0)))
+    g.r, g.at = g.r * (1 + g.up), nil
+    g.p = now + math.max(LEAST_TRIAL, math.min(LONGEST_WAIT, ((g.A or 0) + 1) / g.r))
   end
 end
 
@@ -110,7 +111,8 @@ local function foundBucket(g, at, taken)
   if not g.at then g.at, g.an = at, taken end
   g.full = nil
   g.C = g.C or math.max(LEAST_BURST, g.r * 10000)
-  g.L, g.u, g.p = 0, at, now + math.min(MEASURED, math.max(5000, 3 * (g.D or 20 / g.r)))
+  g.L, g.u, g.p = 0, at, now + math.min(MEASURED, math.max(LEAST_TRIAL, 3 * (g.D or 20 / g.r)))
+  g.up = nil
 end
 
 -- A 429 that came at \`at\`, of a call charged at \`charged\` (nil: was not) and already out of the log. taken: calls charged less 429s, this one included.

@@ -49,15 +49,17 @@ export class Settler {
     const pipeline = this.redis.pipeline();
     this.outbox.queue(pipeline, record);
     const corrections = reservation === null ? [] : this.reserver.corrections(reservation, { tokens: chargedTokens(record) - reservation.tokens });
-    for (const correction of corrections) queueScript(pipeline, correction);
+    const quotas = operation.quotas?.settlement() ?? [];
+    const scripts = [...corrections, ...quotas];
+    for (const script of scripts) queueScript(pipeline, script);
     const apart = kept.length === 0 || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
     for (const answer of kept) this.answers.queue(apart ?? pipeline, answer);
     const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
     this.outbox.settled(record, replies[0]?.[0] === null);
     if ((keptApart ?? replies).every(([error]) => error === null)) await Promise.all(kept.map((answer) => this.answers.written(answer)));
-    await Promise.all(corrections.map((correction, i) => scriptReply(this.redis, replies[i + 1], correction))).catch((error: unknown) => {
+    await Promise.all(scripts.map((script, i) => scriptReply(this.redis, replies[i + 1], script))).catch((error: unknown) => {
       // Once per request during an outage, which the connection logs itself.
-      this.logger.debug({ err: error, request_id: operation.id }, 'a token reservation was not corrected; it counts for the rest of its minute');
+      this.logger.debug({ err: error, request_id: operation.id }, 'a reservation was not corrected; it counts for the rest of its time');
     });
   }
 
