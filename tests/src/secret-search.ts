@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { Redis } from 'ioredis';
 import type { TestCluster } from '@deja/testing';
 import type { Answers } from './admin-client.ts';
@@ -54,7 +56,7 @@ async function readable(redis: Redis, key: string): Promise<string> {
     case 'hash': return JSON.stringify(await redis.hgetall(key));
     case 'list': return JSON.stringify(await redis.lrange(key, 0, -1));
     case 'set': return JSON.stringify(await redis.smembers(key));
-    case 'zset': return JSON.stringify(await redis.zrange(key, 0, -1));
+    case 'zset': return JSON.stringify(await redis.zrange(key, '0', '-1'));
     case 'stream': return JSON.stringify(await redis.xrange(key, '-', '+'));
     default: return '';
   }
@@ -113,4 +115,18 @@ export async function placesOf(cluster: TestCluster, { traffic, collector, answe
     ...(collector && { spans: JSON.stringify(collector.spans) }),
     ...(answers && { answers: answers.texts.join('\n') }),
   };
+}
+
+/** What is written by people, or for them alone (mode 0600). */
+const MEANT_TO_HOLD_SECRETS = /^(deja\.yaml$|secrets\/|run\/)/;
+
+/** Everything on disk: the files of Postgres, its log of what was written included, those of Redis, and what apps leave behind. */
+export async function filesDump(cluster: TestCluster): Promise<string> {
+  const redis = new Redis(cluster.redisUrl);
+  await Promise.all([cluster.sql('checkpoint'), redis.save()]);
+  redis.disconnect();
+  const entries = await readdir(cluster.dataDir, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).filter((path) => !MEANT_TO_HOLD_SECRETS.test(relative(cluster.dataDir, path)));
+  const texts = await Promise.all(paths.map((path) => readFile(path, 'latin1').catch(() => ''))); // one may go at any moment
+  return texts.join('\n');
 }

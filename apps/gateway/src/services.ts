@@ -82,7 +82,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
 
     telemetry.meter.createObservableGauge('deja.gateway.routing.stale', { unit: 's', description: 'For how long no router has been heard; 0 while one is' })
       .addCallback((result) => result.observe((Date.now() - (this.routing.staleSinceMs ?? Date.now())) / 1000));
-    this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }));
+    this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }), Date.now, () => this.routing.staleOkMs);
     this.routing = new RoutingTable(this.subscriber, this.commands, logger);
     const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);
     this.quotas = new CredentialQuotas(this.commands, instance, logger);

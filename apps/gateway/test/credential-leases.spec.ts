@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { RoutingSnapshot } from '@deja/contracts';
+import type { CredentialRef, RoutingSnapshot } from '@deja/contracts';
 import { eventually } from '@deja/testing';
 import { CredentialLeases, type FetchLeases } from '../src/attempt/credential-leases.ts';
 import { sealing } from './sealed-leases.ts';
@@ -76,6 +76,21 @@ describe('leases of credentials', () => {
     resolve();
     expect(await onItsWay).toBeNull();
     expect(await leases.value(ref('p/b@1'))).toBe('sk-b');
+  });
+
+  test('of a value that was replaced since a plan was made are those of its successor, for the same tenant and address alone', () => {
+    const { leases } = world();
+    const named = (name: string, more: Partial<CredentialRef> = {}): CredentialRef => ({ ...ref(name), weight: 1, limits: {}, unavailableUntilMs: 0, ...more });
+    const planned = named('p/a@1');
+    expect(leases.current(planned)).toBe(planned); // nothing else is known yet
+    const take = (...credentials: CredentialRef[]): void => leases.prefetch({ deployments: [{ credentials }] as unknown as RoutingSnapshot['deployments'] });
+    take(named('p/b@1'), named('p/a@3', { retiring: true }), named('p/a@2'));
+    expect(leases.current(planned)).toMatchObject({ id: 'p/a', version: '2' });
+    expect(leases.current(named('p/a@2'))).toMatchObject({ version: '2' });
+    for (const other of [named('p/a@2', { tenant: 'acme' }), named('p/a@2', { baseUrl: 'https://elsewhere.example.com' }), named('p/b@2')]) {
+      take(other);
+      expect(leases.current(planned)).toBeNull();
+    }
   });
 
   test('that the router does not give are none', async () => {

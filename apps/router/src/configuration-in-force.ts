@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { addressProblem, outboundRule, type DejaConfig } from '@deja/config';
 import type { Logger } from '@deja/telemetry';
 import type { PushChannel } from './push-channel.ts';
@@ -6,6 +7,8 @@ import type { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import type { CredentialVault } from './vault/credential-vault.ts';
 
 const TICK_MS = 1000;
+/** Who asks is not to wait for a database that hangs: what is known is an answer too. */
+const CATCH_UP_MS = 500;
 
 /** What the snapshot is made of: deja.yaml, and what the vault keeps beside it. Publishes when either has changed. */
 export class ConfigurationInForce {
@@ -45,6 +48,11 @@ export class ConfigurationInForce {
     return this.#next(() => this.#reload());
   }
 
+  /** What another replica has changed before is known when this resolves, unless Postgres is away. Never rejects. */
+  async catchUp(): Promise<void> {
+    await Promise.race([this.#next(() => this.#catchUp()), delay(CATCH_UP_MS, undefined, { ref: false })]);
+  }
+
   /** Looks once a second whether the vault has changed behind its back, and whether a former value's grace is over. */
   start(): void {
     let isLooking = false;
@@ -74,6 +82,10 @@ export class ConfigurationInForce {
   async #look(): Promise<void> {
     const destroyed = await this.vault.destroyExpired();
     if (destroyed.length > 0) await this.vaultChanged(destroyed.map(({ id, version }) => `${id}@${version}`));
+    await this.#catchUp();
+  }
+
+  async #catchUp(): Promise<void> {
     if ((await this.vault.revision()) !== this.vault.loadedRevision) await this.#reload();
   }
 

@@ -102,7 +102,7 @@ describe('the routing snapshot', () => {
     await publisher.adopt(content(['m'], 'v2'));
     await eventually('the revocation', () => stage.pushed.some((push) => push.kind === 'credential_revoked'));
     expect(stage.pushed.map((push) => push.kind)).toEqual(['snapshot', 'snapshot', 'credential_revoked']);
-    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/a', 'p/b'] });
+    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/a@v1', 'p/b@v1'] });
   });
 });
 
@@ -157,7 +157,7 @@ describe('what the admin API changes', () => {
     for (const [revision, credentials] of rotation.entries()) await publisher.adopt(content(['m'], 'v1', { revision, credentials }));
     await eventually('the revocation', () => stage.pushed.some((push) => push.kind === 'credential_revoked'));
     expect(stage.pushed.map((push) => push.kind)).toEqual(['snapshot', 'snapshot', 'snapshot', 'credential_revoked']);
-    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/s'] });
+    expect(stage.pushed.at(-1)).toEqual({ kind: 'credential_revoked', ids: ['p/s@s1'] });
   });
 
   test('is looked at when it is announced, and whenever an announcement may have been missed', async () => {

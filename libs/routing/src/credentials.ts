@@ -1,38 +1,51 @@
 import { relieve, samplingKey } from './affinity.ts';
 import { LAST, LazyOrder, ORDINARY, RETIRING, type Ranked } from './lazy-order.ts';
-import { drawFor, type Search } from './search.ts';
+import { credentialViewOf, drawFor, type Search } from './search.ts';
 import type { Pool, PoolCredential } from './snapshot-index.ts';
 import { credentialDemotion, credentialUntilMs } from './standing.ts';
-import type { CredentialView } from './view.ts';
 
-/** Usable credentials of one deployment, at least one, in an order that is found as they are taken. */
-export interface Purse {
-  size: number;
-  /** Null where the provider needs none. */
-  take: () => PoolCredential | null;
-}
+/**
+ * The usable credentials of one deployment, drawn by weight; weight 0 after the others, retiring values last. They are looked at only
+ * as far as someone asks for them: of most deployments in a plan, one is enough.
+ */
+export class Purse {
+  private readonly search: Search;
+  private readonly order: LazyOrder<PoolCredential>;
+  private readonly found: (PoolCredential | null)[] = [];
+  private readonly inDoubt: PoolCredential[] = [];
+  private taken = 0;
 
-/** The usable credentials of one deployment, apart from those on probation that a call is trying at the moment. Null: none. */
-export interface OpenedPool {
-  ready: Purse | null;
-  behind: Purse | null;
-}
-
-const KEYLESS: OpenedPool = { ready: { size: 1, take: () => null }, behind: null };
-
-/** Draws by weight; weight 0 after the others, retiring values last. */
-export function openPool(search: Search, pool: Pool, isSticky: boolean): OpenedPool {
-  if (pool.isKeyless) return KEYLESS;
-  const ready: Ranked<PoolCredential>[] = [];
-  const behind: Ranked<PoolCredential>[] = [];
-  const view = search.at.view?.credentials;
-  for (const credential of permitted(search, pool)) {
-    const seen = view?.get(credential.key);
-    if (credentialUntilMs(credential, seen) > search.at.nowMs) continue;
-    (credentialDemotion(credential, seen) === null ? ready : behind).push(drawn(search, credential, seen, isSticky));
+  constructor(search: Search, pool: Pool, isSticky: boolean) {
+    this.search = search;
+    const drawn = pool.isKeyless ? [] : permitted(search, pool).map((credential) => place(search, credential, isSticky));
+    if (isSticky) relieve(drawn);
+    this.order = new LazyOrder(drawn);
+    if (pool.isKeyless) this.found.push(null);
   }
-  if (isSticky) relieve(ready);
-  return { ready: purseOf(ready), behind: purseOf(behind) };
+
+  /** How many there are, counted no further than this. */
+  count(most: number): number {
+    while (this.found.length < most) {
+      const next = this.order.take();
+      if (next === undefined) break;
+      const view = credentialViewOf(this.search, next);
+      if (credentialUntilMs(next, view) > this.search.at.nowMs) continue;
+      (credentialDemotion(next, view) === null ? this.found : this.inDoubt).push(next);
+    }
+    return Math.min(this.found.length, most);
+  }
+
+  /** The next one; null where the provider needs none. */
+  take(): PoolCredential | null {
+    this.count(this.taken + 1);
+    return this.found[this.taken++] ?? null;
+  }
+
+  /** Those on probation that a call is trying at the moment: not among the others. */
+  doubtful(): readonly PoolCredential[] {
+    this.count(Number.POSITIVE_INFINITY);
+    return this.inDoubt;
+  }
 }
 
 /** The credentials of a pool that this request may use, whatever their state. */
@@ -47,16 +60,10 @@ export function permitted({ need }: Search, { everyones, ofTenant }: Pool): read
   return own ?? everyones;
 }
 
-function drawn(search: Search, credential: PoolCredential, seen: CredentialView | undefined, isSticky: boolean): Ranked<PoolCredential> {
+function place(search: Search, credential: PoolCredential, isSticky: boolean): Ranked<PoolCredential> {
   const { weight, isRetiring } = credential;
   const rank = isRetiring ? RETIRING : weight > 0 ? ORDINARY : LAST;
   const key = samplingKey(drawFor(search, isSticky, credential.hash), weight);
-  return { item: credential, rank, measure: key, key, weight: rank === ORDINARY ? weight : 0, inFlight: seen?.inFlight ?? 0 };
-}
-
-function purseOf(credentials: Ranked<PoolCredential>[]): Purse | null {
-  const size = credentials.length;
-  if (size === 0) return null;
-  const order = new LazyOrder(credentials);
-  return { size, take: () => order.take() ?? null };
+  const inFlight = isSticky ? (credentialViewOf(search, credential)?.inFlight ?? 0) : 0;
+  return { item: credential, rank, measure: key, key, weight: rank === ORDINARY ? weight : 0, inFlight };
 }

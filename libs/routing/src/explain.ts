@@ -40,7 +40,7 @@ export interface Explanation {
   reason: ExplainedReason | null;
   /** Why it comes after all others of its model, though nothing keeps it out. */
   behind: Demotion | null;
-  /** What the pool knows against the credential, else against the deployment. */
+  /** What is known against the credential, by the pool or by this gateway; else against the deployment. */
   trouble: Trouble | null;
   /** Null is unknown. */
   detail: { weight: number; priority: number; credentialWeight: number | null; waitMs: number; firstByteMs: number | null; inFlight: number; costNanoUsd: number | null; capability: number | null };
@@ -127,14 +127,15 @@ function factsOf(search: Search, target: Target, part: Part, credential: PoolCre
   const { need, at } = search;
   const view = viewOf(search, part);
   const upstreamModel = upstreamOf(part, target);
-  const untilMs = Math.max(deployment.unavailableUntilMs, credential === null ? 0 : credentialUntilMs(credential, credentialViewOf(search, credential)));
+  const own = credential === null ? undefined : credentialViewOf(search, credential);
+  const untilMs = Math.max(deployment.unavailableUntilMs, credential === null ? 0 : credentialUntilMs(credential, own));
   return {
     model: target.name,
     deployment: deployment.id,
     credential: credential?.ref.id ?? null,
     version: credential?.ref.version ?? null,
-    behind: demotionOf(search, part, view) ?? (credential === null ? null : credentialDemotion(credential, credentialViewOf(search, credential))),
-    trouble: credential?.ref.trouble ?? deployment.trouble ?? null,
+    behind: demotionOf(search, part, view) ?? (credential === null ? null : credentialDemotion(credential, own)),
+    trouble: credential?.ref.trouble ?? own?.trouble ?? deployment.trouble ?? null,
     detail: {
       weight,
       priority,

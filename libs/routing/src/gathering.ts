@@ -7,7 +7,7 @@ import type { Part, PoolCredential } from './snapshot-index.ts';
 export interface Group {
   lane: Lane;
   part: Part;
-  purse: Purse;
+  purse: Pick<Purse, 'count' | 'take'>;
 }
 
 /** The deployments found so far, in the order in which they are to be tried. */
@@ -63,8 +63,8 @@ export class Gathering {
       return share;
     });
     return shares.map((share, n) => {
-      const group = this.groups[n];
-      const more = group === undefined ? 0 : Math.min(group.purse.size - share, left);
+      if (left === 0) return share;
+      const more = (this.groups[n]?.purse.count(share + left) ?? share) - share;
       left -= more;
       return share + more;
     });
@@ -79,4 +79,4 @@ function push(chosen: Candidate[], { lane, part, purse }: Group, count: number):
   for (let n = 0; n < count; n++) chosen.push(candidateOf(lane, part, purse.take()));
 }
 
-const sureOf = ({ purse }: Group, place: number): number => Math.min(purse.size, place === 0 ? 2 : 1);
+const sureOf = ({ purse }: Group, place: number): number => purse.count(place === 0 ? 2 : 1);

@@ -1,5 +1,5 @@
 import type { Candidate, RoutingSnapshot } from '@deja/contracts';
-import { openPool } from './credentials.ts';
+import { Purse } from './credentials.ts';
 import { candidateOf, Gathering } from './gathering.ts';
 import { drawnShadow, lanesOf, targetsNamed, targetsOf } from './lanes.ts';
 import { unmetNeed, type PlanMoment, type PlanNeed, type PlanRefusal, type PlanResult } from './need.ts';
@@ -86,8 +86,8 @@ function shadowOf(search: Search, target: Target | undefined): Candidate | null 
   if (target === undefined || part === null) return null;
   const isWell = !isOut(search, part) && demotionOf(search, part, viewOf(search, part)) === null;
   if (!isWell || unmetNeed(search.need, part, upstreamOf(part, target), target.choosing) !== null) return null;
-  const { ready } = openPool(search, part.pool, false);
-  return ready === null ? null : candidateOf(target, part, ready.take());
+  const purse = new Purse(search, part.pool, false);
+  return purse.count(1) === 0 ? null : candidateOf(target, part, purse.take());
 }
 
 const isGiven = (names: readonly string[] | undefined): names is readonly string[] => names !== undefined && names.length > 0;

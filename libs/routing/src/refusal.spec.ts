@@ -33,6 +33,7 @@ describe('no deployment available', () => {
 
   test('is a rate limit when only this gateway was told to wait', () => {
     expect(ask(one(credential('x')), 'm', { view: view({}, { 'x@v': { unavailableUntilMs: NOW + 40 } }) })).toEqual({ refused: 'no_deployment_available', reason: 'rate_limited', retryAfterMs: 40 });
+    expect(ask(one(credential('x')), 'm', { view: view({}, { 'x@v': { unavailableUntilMs: NOW + 40, trouble: 'rejected' } }) })).toMatchObject({ reason: 'unavailable', retryAfterMs: 40 });
   });
 
   test('is none when something fails, or no credential works', () => {

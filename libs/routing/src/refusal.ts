@@ -3,7 +3,7 @@ import { permitted } from './credentials.ts';
 import { partsOf } from './lanes.ts';
 import { UNMET_NEEDS, unmetNeed, type PlanRefusal, type UnmetNeed } from './need.ts';
 import { credentialViewOf, upstreamOf, type Search, type Target } from './search.ts';
-import type { Part, PoolCredential } from './snapshot-index.ts';
+import type { Part } from './snapshot-index.ts';
 import { credentialUntilMs } from './standing.ts';
 
 /** What one deployment with one credential waits for. */
@@ -57,12 +57,10 @@ function waitsOf(search: Search, { deployment, pool }: Part): Wait[] {
   const isWaiting = unavailableUntilMs > search.at.nowMs;
   const isLimit = !isWaiting || LIMITS.includes(trouble);
   if (pool.isKeyless) return [{ untilMs: unavailableUntilMs, isBroken: false, isLimit }];
-  return permitted(search, pool).map((credential) => ({
-    untilMs: Math.max(unavailableUntilMs, credentialUntilMs(credential, credentialViewOf(search, credential))),
-    isBroken: isSetAside(search, credential) && BROKEN.includes(credential.ref.trouble),
-    // What only this gateway knows of a credential's wait is what a provider told it.
-    isLimit: isLimit && (!isSetAside(search, credential) || LIMITS.includes(credential.ref.trouble)),
-  }));
+  return permitted(search, pool).map((credential) => {
+    const view = credentialViewOf(search, credential);
+    const isSetAside = credential.ref.unavailableUntilMs > search.at.nowMs;
+    const why = isSetAside ? credential.ref.trouble : (view?.trouble ?? 'rate_limited');
+    return { untilMs: Math.max(unavailableUntilMs, credentialUntilMs(credential, view)), isBroken: BROKEN.includes(why), isLimit: isLimit && LIMITS.includes(why) };
+  });
 }
-
-const isSetAside = ({ at }: Search, { ref }: PoolCredential): boolean => ref.unavailableUntilMs > at.nowMs;

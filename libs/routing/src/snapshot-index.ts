@@ -6,7 +6,7 @@ import { credentialKey } from './view.ts';
 const ANY = '*';
 const PREFERENCES: readonly string[] = ['cost', 'speed', 'capability'] satisfies Preference[];
 
-/** A credential as a plan needs it. Optional members of the snapshot are always there, so that all have one shape: it makes planning twice as fast. */
+/** A credential as a plan needs it. Optional members of the snapshot are always there, so that all have one shape. */
 export interface PoolCredential {
   ref: CredentialRef;
   /** Its name in a view. */

@@ -1,3 +1,5 @@
+import type { Trouble } from '@deja/contracts';
+
 /** What one gateway has seen itself since the snapshot was made. Whatever is absent is unknown. */
 export interface RoutingView {
   /** By id of the deployment. */
@@ -23,6 +25,8 @@ export interface CredentialView {
   inFlight: number;
   /** This gateway was told to wait until then (Unix ms), and the snapshot may not know yet. */
   unavailableUntilMs: number;
+  /** Why; absent: for a rate limit. */
+  trouble?: Trouble | undefined;
   probing: boolean;
 }
 

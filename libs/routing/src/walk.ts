@@ -1,5 +1,5 @@
-import { openPool } from './credentials.ts';
-import type { Gathering, Group } from './gathering.ts';
+import { Purse } from './credentials.ts';
+import type { Gathering } from './gathering.ts';
 import type { Ranked } from './lazy-order.ts';
 import { unmetNeed } from './need.ts';
 import { upstreamOf, viewOf, type Lane, type Search } from './search.ts';
@@ -7,8 +7,8 @@ import type { Part } from './snapshot-index.ts';
 import { demotionOf, isOut } from './standing.ts';
 import { contender, inOrder } from './strategies.ts';
 
-/** What comes after everything else of the model: deployments in doubt, or only those credentials of one that are. */
-type Behind = Group | { lane: Lane; contenders: Ranked<Part>[] };
+/** What comes after everything else of the model: deployments in doubt, or those credentials of one that are. */
+type Behind = { lane: Lane } & ({ contenders: Ranked<Part>[] } | { part: Part; purse: Purse });
 
 /**
  * Goes through the lanes of one public model until the gathering is full. Whatever is in doubt waits until all else of the model
@@ -27,7 +27,7 @@ export function walk(search: Search, lanes: readonly Lane[], gathering: Gatherin
   for (const late of behind) {
     if (gathering.isFull) return;
     if ('contenders' in late) visit(search, late.lane, late.contenders, gathering, null);
-    else gathering.add(late);
+    else addDoubtful(late.lane, late.part, late.purse, gathering);
   }
 }
 
@@ -38,14 +38,19 @@ function visit(search: Search, lane: Lane, contenders: Ranked<Part>[], gathering
     const part = order.take();
     if (part === undefined) return;
     if (!isSuitable(search, lane, part)) continue;
-    const opened = openPool(search, part.pool, lane.isSticky);
-    if ((opened.ready === null && opened.behind === null) || !gathering.open(part, lane)) continue;
-    if (opened.ready !== null) gathering.add({ lane, part, purse: opened.ready });
-    if (opened.behind === null) continue;
-    const late = { lane, part, purse: opened.behind };
-    if (behind === null) gathering.add(late);
-    else behind.push(late);
+    const purse = new Purse(search, part.pool, lane.isSticky);
+    const hasReady = purse.count(1) > 0;
+    if ((!hasReady && purse.doubtful().length === 0) || !gathering.open(part, lane)) continue;
+    if (hasReady) gathering.add({ lane, part, purse });
+    if (behind === null) addDoubtful(lane, part, purse, gathering);
+    else behind.push({ lane, part, purse });
   }
+}
+
+function addDoubtful(lane: Lane, part: Part, purse: Purse, gathering: Gathering): void {
+  const doubtful = purse.doubtful();
+  let taken = 0;
+  if (doubtful.length > 0) gathering.add({ lane, part, purse: { count: (most) => Math.min(doubtful.length, most), take: () => doubtful[taken++] ?? null } });
 }
 
 const isSuitable = (search: Search, lane: Lane, part: Part): boolean => lane.isChecked || unmetNeed(search.need, part, upstreamOf(part, lane), lane.choosing) === null;

@@ -5,8 +5,9 @@ import { defaultAnswer, refusedByDefault } from './fake-default-answer.ts';
 import { modelInPath, replyTo, takesStep } from './fake-endpoints.ts';
 import { readForm, type Form } from './fake-form.ts';
 import { play, preRendered, whole } from './fake-play.ts';
-import type { ProviderRequest, ScriptStep, Step } from './fake-provider-steps.ts';
+import { status, type ProviderRequest, type ScriptStep, type Step } from './fake-provider-steps.ts';
 import { asked } from './fake-provider-wire.ts';
+import { FakeQuota, quotaExceeded, wantedTokens, type FakeQuotaRule } from './fake-quota.ts';
 import { FakeStore } from './fake-store.ts';
 
 export * from './fake-provider-steps.ts';
@@ -19,6 +20,8 @@ export interface FakeProviderOptions {
   otherwise?: ScriptStep;
   /** Pre-rendered answer to every call: nothing is parsed, scripted or recorded. For benches. */
   fastAnswer?: Step;
+  /** Quotas by credential, enforced with 429s before any step is taken; `now` is their clock, Unix ms. */
+  quotas?: { rules: Record<string, FakeQuotaRule>; now?: () => number };
   /** What GET models lists. */
   models?: string[];
   /** Port on 127.0.0.1; a free one by default. */
@@ -46,6 +49,8 @@ export class FakeProvider {
   maxInFlight = 0;
   /** Connections opened so far since the last reset. */
   connections = 0;
+  /** Counts what each credential's quota admitted and refused. */
+  readonly quota: FakeQuota;
   private readonly options: FakeProviderOptions;
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
@@ -59,6 +64,7 @@ export class FakeProvider {
 
   constructor(o: FakeProviderOptions = {}) {
     this.options = o;
+    this.quota = new FakeQuota(o.quotas?.rules ?? {}, o.quotas?.now);
     this.queue = [...(o.script ?? [])];
     const fast = o.fastAnswer ? preRendered(o.fastAnswer) : null;
     this.server = createServer({ keepAliveTimeout: 60_000, noDelay: true }, (request, response) => {
@@ -189,6 +195,13 @@ export class FakeProvider {
   }
 
   private async stepFor(request: ProviderRequest): Promise<Step> {
+    const quota = takesStep(request.method, pathOf(request)) && request.credential !== null ? this.quota.admit(request.credential, wantedTokens(request.body)) : null;
+    if (quota?.admitted === false) return status(429, quota.headers, quotaExceeded);
+    const step = await this.scriptedStep(request);
+    return quota === null ? step : { ...step, headers: { ...quota.headers, ...step.headers } };
+  }
+
+  private async scriptedStep(request: ProviderRequest): Promise<Step> {
     const signature = `${request.method} ${request.path}`;
     const scripted = this.pathQueues.find(({ path, steps }) => steps.length > 0 && path.test(signature))?.steps.shift();
     const own = (): ScriptStep | undefined => (request.credential === null ? undefined : this.queues.get(request.credential)?.shift());

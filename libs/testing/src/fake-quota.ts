@@ -1,3 +1,5 @@
+import { asked, isRecord, roughTokens } from './fake-provider-wire.ts';
+
 /** How a credential is limited. */
 export interface FakeQuotaRule {
   /** Requests in a window; with `bucket` the most at once, and what comes back evenly over a window. */
@@ -27,12 +29,14 @@ interface Meter {
 
 /** Quotas as providers have them: enforced for each credential by itself, told or hidden. Windows begin at multiples of their length. */
 export class FakeQuota {
+  private readonly rules: Record<string, FakeQuotaRule>;
+  private readonly now: () => number;
   private readonly states = new Map<string, { admitted: number; refused: number; requests: Meter; tokens: Meter | null }>();
 
-  constructor(
-    private readonly rules: Record<string, FakeQuotaRule>,
-    private readonly now: () => number = Date.now,
-  ) {}
+  constructor(rules: Record<string, FakeQuotaRule>, now: () => number = Date.now) {
+    this.rules = rules;
+    this.now = now;
+  }
 
   /** Counts of a credential so far. */
   counts(credential: string): { admitted: number; refused: number } {
@@ -59,6 +63,12 @@ export class FakeQuota {
 
 /** OpenAI's body of a 429. */
 export const quotaExceeded = { error: { message: 'Rate limit reached. Please try again later.', type: 'requests', param: null, code: 'rate_limit_exceeded' } };
+
+/** What a request takes from a quota of tokens: its texts and what the answer may take, as OpenAI counts before it answers ("Rate limits"). */
+export function wantedTokens(body: unknown): number {
+  const most = isRecord(body) ? (body['max_completion_tokens'] ?? body['max_output_tokens'] ?? body['max_tokens']) : 0;
+  return roughTokens(asked(body).promptText) + (typeof most === 'number' && most > 0 ? most : 0);
+}
 
 function newState(rule: FakeQuotaRule, nowMs: number): { admitted: number; refused: number; requests: Meter; tokens: Meter | null } {
   const sinceMs = rule.style === 'window' ? Math.floor(nowMs / rule.windowMs) * rule.windowMs : nowMs;

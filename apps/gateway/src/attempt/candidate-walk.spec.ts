@@ -45,6 +45,11 @@ describe('candidates', () => {
     expect(walked(planOf(['a']), ['network'], { maxAttempts: 4 }).waits).toEqual([0, 100, 200, 400]);
   });
 
+  test('of a deployment that let a deadline pass come after all others, so that a client does not wait for it twice', () => {
+    expect(walked(planOf(['a#1', 'a#2', 'b#1', 'c#1']), ['timeout', 'overloaded'], { maxAttempts: 4 }).asked).toEqual(['a#1', 'b#1', 'c#1', 'a#2']);
+    expect(walked(planOf(['a#1', 'a#2']), ['timeout'], { maxAttempts: 3 }).asked).toEqual(['a#1', 'a#2', 'a#1']);
+  });
+
   test('that a plan names twice are one', () => {
     const plan = planOf(['a']);
     expect(walked({ ...plan, candidates: [...plan.candidates, ...plan.candidates] }, ['rate']).asked).toEqual(['a']);

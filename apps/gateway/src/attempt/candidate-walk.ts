@@ -21,7 +21,8 @@ export interface WalkMoment {
 
 /**
  * In which order the candidates of one operation are tried, and when it is over: each in the order of the plan, but for those
- * that have become hopeless; then, where repeats are allowed, those whose failure may pass, after a while, in the same order.
+ * that have become hopeless, and those of a deployment that let a deadline pass, which come last; then, where repeats are allowed,
+ * those whose failure may pass, after a while, in the same order.
  * A deployment that failed is asked again only within its retry budget; one that was not asked yet always may be.
  */
 export class CandidateWalk {
@@ -31,6 +32,7 @@ export class CandidateWalk {
   private readonly hopeless = new Set<string>();
   private readonly begunAt = new Set<string>();
   private readonly failedAt = new Set<string>();
+  private readonly silentAt = new Set<string>();
   private readonly usedInstead = new Set<keyof Plan['instead']>();
   private readonly skippedFor = new Set<Skipped>();
   private ahead: Candidate[];
@@ -51,7 +53,7 @@ export class CandidateWalk {
   /** The next one to be tried; null when it is over. Whoever gets one says what came of it: `skipped`, or `begins` and then, perhaps, `failed`. */
   next(moment: WalkMoment): NextTry | null {
     if (!this.mayBegin) return null;
-    for (let candidate = this.ahead.shift(); candidate !== undefined; candidate = this.ahead.shift()) {
+    for (let candidate = this.takeAhead(); candidate !== undefined; candidate = this.takeAhead()) {
       if (this.mayBeAsked(candidate, moment.nowMs)) return { candidate, waitMs: 0 };
     }
     return this.budget === null ? null : this.nextRepeat(moment);
@@ -83,6 +85,7 @@ export class CandidateWalk {
     this.failures.push(failure);
     this.sinceInstead.push(failure);
     if (deployment === 'failing') this.failedAt.add(candidate.deployment.id);
+    if (failure.kind === 'timeout') this.silentAt.add(candidate.deployment.id);
     const hopeless = hopelessAfter(failure);
     if (hopeless === 'request') this.turnTo(instead);
     else if (hopeless !== 'nothing') this.hopeless.add(nameFor(candidate, hopeless));
@@ -100,6 +103,12 @@ export class CandidateWalk {
 
   private get mayBegin(): boolean {
     return !this.over && this.begun < this.retries.max_attempts;
+  }
+
+  /** In the order of the plan, but for deployments that kept the client waiting for a whole deadline: nobody waits there again before all others had their turn. */
+  private takeAhead(): Candidate | undefined {
+    const at = this.ahead.findIndex(({ deployment }) => !this.silentAt.has(deployment.id));
+    return this.ahead.splice(Math.max(0, at), 1)[0];
   }
 
   /** After what no candidate for this request can mend, others have their turn, once. */

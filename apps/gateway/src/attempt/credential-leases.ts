@@ -20,7 +20,7 @@ export class CredentialLeases {
   /** Those that could not be had, and since when (Unix ms). */
   private readonly missing = new Map<string, number>();
   /** Of the latest snapshot; null before there was one. */
-  private named: ReadonlySet<string> | null = null;
+  private named: ReadonlyMap<string, CredentialRef> | null = null;
   private readonly keys = generateKeyPair('ECDH-ES', { crv: 'P-256' });
 
   constructor(
@@ -32,13 +32,20 @@ export class CredentialLeases {
   /** Fetches what a new snapshot names before a request needs it, and drops what it no longer names. */
   prefetch(snapshot: Pick<RoutingSnapshot, 'deployments'>): void {
     const refs = new Map(snapshot.deployments.flatMap((d) => d.credentials.map((c) => [credentialKey(c), c] as const)));
-    this.named = new Set(refs.keys());
+    this.named = refs;
     for (const key of [...this.values.keys(), ...this.fetching.keys()]) if (!refs.has(key)) this.forget(key);
     this.missing.clear();
     const absent = [...refs].filter(([key]) => !this.values.has(key) && !this.fetching.has(key)).map(([, ref]) => ref);
     if (absent.length > 0) {
       this.fetch(absent).catch((error: unknown) => this.logger.warn({ err: error }, 'credentials could not be fetched ahead; the first request will ask again'));
     }
+  }
+
+  /** The same credential as the latest snapshot has it, whose value may have been replaced since a plan was made; null where that has none for the same tenant and address. */
+  current(ref: CredentialRef): CredentialRef | null {
+    if (this.named === null || this.named.has(credentialKey(ref))) return ref;
+    const isSame = (other: CredentialRef): boolean => other.id === ref.id && other.retiring !== true && other.tenant === ref.tenant && other.baseUrl === ref.baseUrl;
+    return [...this.named.values()].find(isSame) ?? null;
   }
 
   /** The value, from memory or from the router; null when it cannot be had. */

@@ -45,6 +45,18 @@ describe('failures of a provider', () => {
     expect(finalError([new AttemptFailure('network'), unknown])).toMatchObject({ code: 'upstream_error' });
   });
 
+  test('who rejects the credential could not have served it either: the others decide', () => {
+    const rejected = new AttemptFailure('auth', { status: 401 });
+    expect(finalError([rejected, new AttemptFailure('rate', { retryAfterMs: 5000 })])).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 5000 });
+    expect(finalError([rejected], { forQuota: true, forAttempts: false })).toMatchObject({ code: 'provider_rate_limited' });
+    expect(finalError([rejected, new AttemptFailure('model', { status: 404 })])).toMatchObject({ code: 'upstream_error' });
+  });
+
+  test('an account without money is not said to have some in a second', () => {
+    expect(finalError([new AttemptFailure('quota')])).toMatchObject({ code: 'provider_rate_limited', retryAfterMs: 300_000 });
+    expect(finalError([new AttemptFailure('quota'), new AttemptFailure('rate')])).toMatchObject({ retryAfterMs: 1000 });
+  });
+
   test('nobody to ask is 503, unless it is for their quotas: then 429', () => {
     expect(finalError([])).toMatchObject({ code: 'no_deployment_available', status: 503, retryAfterMs: 1000 });
     expect(finalError([], { forQuota: true, forAttempts: false })).toMatchObject({ code: 'provider_rate_limited', status: 429, retryAfterMs: 1000 });

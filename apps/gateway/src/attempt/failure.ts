@@ -93,14 +93,16 @@ export interface Unasked {
 }
 
 const DEFAULT_WAIT_MS = 1000;
+/** About as long as the pool sets an account aside that has run out of money. */
+const SPENT_WAIT_MS = 5 * 60_000;
 
 /** What the client gets when every attempt failed: the closest row of the error table, never a provider's raw 401. */
 export function finalError(failures: AttemptFailure[], unasked: Unasked = { forQuota: false, forAttempts: false }): DejaError {
   const last = failures.at(-1);
   if (last?.kind === 'caller' || last?.kind === 'context_window' || last?.kind === 'content_policy') return callerError(last);
   if (last?.kind === 'blocked') return new BlockedByRule('answer', last.rule ?? 'content safety');
-  // Who does not know the model could not have served the request.
-  const able = failures.filter(({ kind }) => kind !== 'model');
+  // Who does not know the model, or lets nobody in, could not have served the request: the next plan leaves them out.
+  const able = failures.filter(({ kind }) => kind !== 'model' && kind !== 'auth');
   if ((able.length > 0 || unasked.forQuota) && able.every((f) => f.kind === 'rate' || f.kind === 'quota')) {
     if (able.length === 0 && unasked.quotaWaitMs === -1) {
       return new DejaError('provider_rate_limited', 'This request alone needs more than the limits of every provider that could serve it.', { retry: false, cause: last });
@@ -108,14 +110,14 @@ export function finalError(failures: AttemptFailure[], unasked: Unasked = { forQ
     return new DejaError('provider_rate_limited', 'Every provider that could serve this request is rate-limited.', { retryAfterMs: shortestWaitMs(able, unasked), cause: last });
   }
   if (!last) return new DejaError('no_deployment_available', 'No deployment can take this request at the moment.', { retryAfterMs: DEFAULT_WAIT_MS });
-  if (able.length === 0) return new DejaError('model_not_found', 'The provider does not know this model.', { param: 'model', cause: last });
+  if (failures.every(({ kind }) => kind === 'model')) return new DejaError('model_not_found', 'The provider does not know this model.', { param: 'model', cause: last });
   if (last.kind === 'timeout') return new DejaError('upstream_timeout', 'The provider did not answer in time.', { cause: last });
   return new DejaError('upstream_error', 'The provider failed to answer this request.', { cause: last });
 }
 
 /** How soon anybody may answer, as far as it is known: who was not reached this time may be the next time. */
 function shortestWaitMs(failures: AttemptFailure[], { forAttempts, quotaWaitMs = null }: Unasked): number {
-  const told = failures.map((failure) => failure.retryAfterMs ?? DEFAULT_WAIT_MS);
+  const told = failures.map(({ kind, retryAfterMs: toldMs }) => toldMs ?? (kind === 'quota' ? SPENT_WAIT_MS : DEFAULT_WAIT_MS));
   if (quotaWaitMs !== null && quotaWaitMs >= 0) told.push(quotaWaitMs);
   return told.length === 0 ? DEFAULT_WAIT_MS : Math.min(...told, ...(forAttempts ? [DEFAULT_WAIT_MS] : []));
 }

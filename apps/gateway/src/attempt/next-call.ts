@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DejaError, type Candidate } from '@deja/contracts';
+import { DejaError, type Candidate, type CredentialRef } from '@deja/contracts';
 import type { Operation } from '../operation/operation.ts';
 import type { CallAdmission } from './call-admission.ts';
 import type { CandidateWalk, Skipped } from './candidate-walk.ts';
@@ -22,7 +22,7 @@ export const CHANCES: Chances = {
   wait: (ms, signal) => delay(ms, undefined, { signal }),
 };
 
-/** A candidate that may be called now. Its call is to be begun, and ended, because its quota counts it already. */
+/** A candidate that may be called now, its credential as it is by now. Its call is to be begun, and ended, because its quota counts it already. */
 export interface ReadyCall<T> {
   candidate: Candidate;
   /** Value of the credential; null where the provider needs none. */
@@ -82,13 +82,24 @@ export class NextCalls {
   }
 
   /** The same for a candidate of no plan's order. The quota is asked last, because from then on it counts the call. */
-  async ready<T>(operation: Operation, candidate: Candidate, prepare: (candidate: Candidate) => T): Promise<ReadyCall<T> | Skipped> {
-    const prepared = prepare(candidate);
-    const credential = candidate.credential === null ? null : await this.leases.value(candidate.credential);
-    if (candidate.credential !== null && credential === null) return 'lease';
+  async ready<T>(operation: Operation, planned: Candidate, prepare: (candidate: Candidate) => T): Promise<ReadyCall<T> | Skipped> {
+    const prepared = prepare(planned);
+    const leased = planned.credential === null ? null : await this.leased(planned.credential);
+    if (planned.credential !== null && leased === null) return 'lease';
     if (operation.signal.aborted) throw new AttemptFailure('cancelled');
+    const candidate = leased === null || leased.ref === planned.credential ? planned : { ...planned, credential: leased.ref };
     const admitted = this.admission?.admitted(candidate, operation) ?? true;
-    return (typeof admitted === 'boolean' ? admitted : await admitted) ? { candidate, credential, prepared } : 'quota';
+    return (typeof admitted === 'boolean' ? admitted : await admitted) ? { candidate, credential: leased?.value ?? null, prepared } : 'quota';
+  }
+
+  /** The value of a credential, or the one that has taken its place since the plan was made: a rotation without grace fails nobody. */
+  private async leased(planned: CredentialRef): Promise<{ ref: CredentialRef; value: string } | null> {
+    const ref = this.leases.current(planned);
+    const value = ref === null ? null : await this.leases.value(ref);
+    if (ref !== null && value !== null) return { ref, value };
+    // It may have been replaced while it was asked for.
+    const next = this.leases.current(planned);
+    return next === null || next === ref ? null : this.leased(next);
   }
 
   private async wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { Principal, RouterRpc } from '@deja/contracts';
 import { KeyRing } from './key-ring.ts';
@@ -59,6 +60,70 @@ describe('client keys in a gateway', () => {
     up = false;
     await ring.authenticate(bearer('known'));
     await expect(ring.authenticate(bearer('other'))).rejects.toMatchObject({ code: 'overloaded' });
+  });
+
+  describe('that are due to be asked about while no router answers', () => {
+    /** A ring that knows key `k`, at a time that the test keeps, and a router that answers or not. */
+    async function knowing(): Promise<{ ring: KeyRing; at: { nowMs: number }; router: { reply: Reply | null; asked: number } }> {
+      const at = { nowMs: 0 };
+      const router: { reply: Reply | null; asked: number } = { reply: active, asked: 0 };
+      const resolve = async (): Promise<Reply> => {
+        router.asked += 1;
+        if (router.reply === null) throw new Error('no answer');
+        return router.reply;
+      };
+      const ring = new KeyRing(resolve, () => at.nowMs, () => 30_000);
+      await ring.authenticate(bearer('k'));
+      router.reply = null;
+      return { ring, at, router };
+    }
+
+    test.each<[string, (known: Awaited<ReturnType<typeof knowing>>) => void]>([
+      ['because they were not for long', ({ at }) => (at.nowMs = 300_000)],
+      ['because changes may have been missed', ({ ring }) => ring.forget()],
+    ])('%s: they are good for stale_ok_s, and no longer', async (_why, makeDue) => {
+      const known = await knowing();
+      makeDue(known);
+      const { ring, at } = known;
+      expect(await ring.authenticate(bearer('k'))).toEqual(principal);
+      at.nowMs += 29_999;
+      expect(await ring.authenticate(bearer('k'))).toEqual(principal);
+      at.nowMs += 1;
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'overloaded' });
+    });
+
+    test('are asked about all the while, and what is heard then counts', async () => {
+      const { ring, router } = await knowing();
+      const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+      ring.forget();
+      for (let i = 0; i < 3; i++) {
+        await ring.authenticate(bearer('k'));
+        await settled();
+      }
+      expect(router.asked).toBe(4);
+      router.reply = { status: 'disabled', principal: null };
+      expect(await ring.authenticate(bearer('k'))).toEqual(principal); // this one does not wait
+      await settled();
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'key_disabled' });
+    });
+
+    test('are good no more when a router has named them', async () => {
+      const { ring, router } = await knowing();
+      ring.forget();
+      await ring.authenticate(bearer('k'));
+      router.reply = { status: 'unknown', principal: null };
+      ring.forget();
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'invalid_api_key' });
+      router.reply = null;
+      ring.forget();
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'overloaded' });
+    });
+
+    test('are good no more when they were changed', async () => {
+      const { ring } = await knowing();
+      ring.forget([createHash('sha256').update('k').digest('hex')]);
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'overloaded' });
+    });
   });
 
   test.each([{}, { authorization: 'Basic x' }, { authorization: 'Bearer' }, { authorization: `Bearer ${'x'.repeat(600)}` }])('%j is no key', async (headers) => {

@@ -11,13 +11,23 @@ const UNKNOWN_KEYS = 10_000;
 const FRESH_MS = 5 * 60_000;
 /** A made-up key is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 5_000;
+/** How long a known key stays good where nobody can tell whether it still is, unless told otherwise. */
+const STALE_OK_MS = 60_000;
 
 interface Cached {
   resolution: Resolution;
+  /** Not to be asked about before. */
   untilMs: number;
+  /** From `untilMs` to here it is used where nobody can tell. */
+  usableUntilMs: number;
+  /** Nobody could tell when it was asked about last: who comes next does not wait for that. */
+  unanswered: boolean;
 }
 
-/** Client keys this process knows. Holds hashes and principals, never a key; forgets when the router says so. */
+/**
+ * Client keys this process knows. Holds hashes and principals, never a key; forgets when the router says so. One that was known is
+ * used for a while where no router can be asked: that routers are away, or cannot be reached, fails no request.
+ */
 export class KeyRing {
   private readonly known = new Map<string, Cached>();
   private readonly unknown = new Map<string, Cached>();
@@ -28,6 +38,7 @@ export class KeyRing {
   constructor(
     private readonly resolve: ResolveKey,
     private readonly now: () => number = Date.now,
+    private readonly staleOkMs: () => number = () => STALE_OK_MS,
   ) {}
 
   /** Throws 401 for a missing or unknown key, 403 for a disabled or expired one, 503 when nobody can tell. */
@@ -39,12 +50,17 @@ export class KeyRing {
     return admit(resolution, this.now());
   }
 
-  /** Forgets these keys, or all of them. */
+  /** Forgets these keys. Without any: changes may have been missed, so that each is asked about before it is used again, if anybody can tell. */
   forget(keySha256s?: string[]): void {
     this.generation++;
     this.asking.clear();
     if (keySha256s === undefined) {
-      this.known.clear();
+      const nowMs = this.now();
+      for (const cached of this.known.values()) {
+        cached.usableUntilMs = Math.min(cached.usableUntilMs, nowMs + this.staleOkMs());
+        cached.untilMs = Math.min(cached.untilMs, nowMs);
+        cached.unanswered = false;
+      }
       this.unknown.clear();
       return;
     }
@@ -55,13 +71,12 @@ export class KeyRing {
   }
 
   private cached(keySha256: string): Resolution | undefined {
-    for (const cache of [this.known, this.unknown]) {
-      const hit = cache.get(keySha256);
-      if (!hit) continue;
-      if (hit.untilMs > this.now()) return hit.resolution;
-      cache.delete(keySha256);
-    }
-    return undefined;
+    const hit = this.known.get(keySha256) ?? this.unknown.get(keySha256);
+    if (hit === undefined) return undefined;
+    if (hit.untilMs > this.now()) return hit.resolution;
+    if (!hit.unanswered || hit.usableUntilMs <= this.now()) return undefined;
+    void this.ask(keySha256).catch(() => undefined);
+    return hit.resolution;
   }
 
   private async ask(keySha256: string): Promise<Resolution> {
@@ -74,6 +89,11 @@ export class KeyRing {
         return resolution;
       })
       .catch((cause: unknown) => {
+        const known = this.known.get(keySha256);
+        if (known !== undefined && known.usableUntilMs > this.now()) {
+          known.unanswered = true;
+          return known.resolution;
+        }
         throw new DejaError('overloaded', 'The key cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause });
       })
       .finally(() => {
@@ -87,7 +107,11 @@ export class KeyRing {
     const isKnown = resolution.status !== 'unknown';
     const cache = isKnown ? this.known : this.unknown;
     if (cache.size >= (isKnown ? KNOWN_KEYS : UNKNOWN_KEYS)) cache.delete(cache.keys().next().value ?? '');
-    cache.set(keySha256, { resolution, untilMs: this.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS) });
+    const untilMs = this.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS);
+    // What it was before, it is no more.
+    this.known.delete(keySha256);
+    this.unknown.delete(keySha256);
+    cache.set(keySha256, { resolution, untilMs, usableUntilMs: isKnown ? untilMs + this.staleOkMs() : untilMs, unanswered: false });
   }
 }
 

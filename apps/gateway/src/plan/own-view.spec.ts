@@ -166,11 +166,13 @@ describe('a credential', () => {
     expect(world.credential.unavailableUntilMs).toBe(ms === 0 ? 0 : START + ms);
   });
 
-  test('keeps the later of two times', () => {
+  test('keeps the later of two times, and why', () => {
     const world = new World();
+    world.call('auth', { status: 401 });
+    expect(world.credential).toMatchObject({ unavailableUntilMs: START + 10_000, trouble: 'rejected' });
     world.call('quota');
     world.call('rate', { retryAfterMs: 2000 });
-    expect(world.credential.unavailableUntilMs).toBe(START + 30_000);
+    expect(world.credential).toMatchObject({ unavailableUntilMs: START + 30_000, trouble: 'exhausted' });
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Candidate, RoutingSnapshot } from '@deja/contracts';
+import type { Candidate, RoutingSnapshot, Trouble } from '@deja/contracts';
 import { credentialKey, type RoutingView } from '@deja/routing';
 import type { AttemptFailure } from '../attempt/failure.ts';
 import { FAILURES } from '../attempt/failure-table.ts';
@@ -83,8 +83,8 @@ export class OwnView {
     const verdict = failure === null ? 'alive' : FAILURES[failure.kind].deployment;
     if (verdict === 'failing') deployment.failed(nowMs);
     else if (verdict === 'alive') deployment.answered();
-    const pauseMs = failure === null ? 0 : credentialPauseMs(failure);
-    if (pauseMs > 0) (credential ?? deployment).avoidUntil(nowMs + pauseMs);
+    const pause = failure === null ? null : credentialPause(failure);
+    if (pause !== null) (credential ?? deployment).avoidUntil(nowMs + pause.ms, pause.trouble);
   }
 
   private deploymentOf({ deployment: { id } }: Candidate): SeenDeployment {
@@ -102,8 +102,8 @@ export class OwnView {
   }
 }
 
-function credentialPauseMs({ kind, status, retryAfterMs }: AttemptFailure): number {
-  if (kind === 'rate') return Math.min(LIMITED_MS[1], Math.max(LIMITED_MS[0], retryAfterMs ?? 0));
-  if (kind === 'quota') return EXHAUSTED_MS;
-  return kind === 'auth' && status !== 403 ? REJECTED_MS : 0; // a 403 may be about this model only
+function credentialPause({ kind, status, retryAfterMs }: AttemptFailure): { ms: number; trouble: Trouble } | null {
+  if (kind === 'rate') return { ms: Math.min(LIMITED_MS[1], Math.max(LIMITED_MS[0], retryAfterMs ?? 0)), trouble: 'rate_limited' };
+  if (kind === 'quota') return { ms: EXHAUSTED_MS, trouble: 'exhausted' };
+  return kind === 'auth' && status !== 403 ? { ms: REJECTED_MS, trouble: 'rejected' } : null; // a 403 may be about this model only
 }

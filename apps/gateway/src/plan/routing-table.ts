@@ -76,9 +76,14 @@ export class RoutingTable {
     return this.now() - Math.max(this.heardAtMs, this.joinedAtMs) < SILENT_MS ? null : this.heardAtMs || this.joinedAtMs;
   }
 
+  /** How long what is known stays good while nobody can say whether it still does. */
+  get staleOkMs(): number {
+    return (this.current?.settings.stale_ok_s ?? STALE_OK_S) * 1000;
+  }
+
   private get fresh(): boolean {
     const since = this.staleSinceMs;
-    return since === null || this.now() - since < (this.current?.settings.stale_ok_s ?? STALE_OK_S) * 1000;
+    return since === null || this.now() - since < this.staleOkMs;
   }
 
   private async join(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Trouble } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
 
 type ViewOf<K extends keyof RoutingView> = RoutingView[K] extends ReadonlyMap<string, infer V> ? V : never;
@@ -112,6 +113,7 @@ export class SeenDeployment implements ViewOf<'deployments'> {
 export class SeenCredential implements ViewOf<'credentials'> {
   inFlight = 0;
   unavailableUntilMs = 0;
+  trouble: Trouble | undefined;
   private probes = 0;
 
   get probing(): boolean {
@@ -128,8 +130,10 @@ export class SeenCredential implements ViewOf<'credentials'> {
     if (probes) this.probes -= 1;
   }
 
-  avoidUntil(untilMs: number): void {
-    this.unavailableUntilMs = Math.max(this.unavailableUntilMs, untilMs);
+  avoidUntil(untilMs: number, trouble: Trouble): void {
+    if (untilMs <= this.unavailableUntilMs) return;
+    this.unavailableUntilMs = untilMs;
+    this.trouble = trouble;
   }
 }
 

@@ -55,7 +55,7 @@ local function charge(c)
   toldCharge(state.r, 1)
   toldCharge(state.t, tokens)
   if state.g then foundCharge(state.g, c.log, id) end
-  save(c.learned, state)
+  if state.known then save(c.learned, state) end -- of a credential that is only configured nobody needs to know
   configuredCharge(c, tokens, id, lease)
 end
 

@@ -101,13 +101,13 @@ describe('the content of a snapshot', () => {
 
   test('names the credentials whose values are not to be used any more', () => {
     expect(revokedCredentials(content(), content())).toEqual([]);
-    expect(revokedCredentials(content(), content(YAML, 'v2'))).toEqual(['a/x', 'a/y', 'b/z']);
+    expect(revokedCredentials(content(), content(YAML, 'v2'))).toEqual(['a/x@v1', 'a/y@v1', 'b/z@v1']);
   });
 
-  test('names a rotated credential only when its former value is gone', () => {
+  test('names the former value of a rotated credential when it is gone, and not the new one', () => {
     const [before, during, afterwards] = [[stored()], [stored({ version: 's2' }), stored({ weight: 0, retiring: true })], [stored({ version: 's2' })]].map((list) => content(YAML, 'v1', storedForA(...list)));
     expect(revokedCredentials(before!, during!)).toEqual([]);
-    expect(revokedCredentials(during!, afterwards!)).toEqual(['a/s']);
+    expect(revokedCredentials(during!, afterwards!)).toEqual(['a/s@s1']);
   });
 });
 

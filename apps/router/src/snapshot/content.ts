@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CredentialConfig, DejaConfig, ProviderConfig } from '@deja/config';
 import { TROUBLES, type CredentialRef, type Deployment, type RoutingSnapshot, type Trouble } from '@deja/contracts';
+import { credentialKey } from '@deja/routing';
 import { credentialField, deploymentField, type PoolHealth } from '../pool/health-store.ts';
 import type { Health } from '../pool/health.ts';
 import { troubleOf } from '../pool/pool.ts';
@@ -143,12 +144,11 @@ export function digestOf(content: SnapshotContent): string {
   return createHash('sha256').update(JSON.stringify([content.models, content.deployments, content.settings])).digest('base64url').slice(0, 22);
 }
 
-/** Ids of the credentials of which `before` has a value that `after` does not have any more. Of one id there may be two values: the current one and a retiring one. */
+/** `id@version` of the values that `before` has and `after` does not have any more. The other value of a rotated credential stays where it is. */
 export function revokedCredentials(before: SnapshotContent, after: SnapshotContent): string[] {
-  const nameOf = ({ id, version }: CredentialRef): string => credentialField(id, version);
-  const current = new Set(after.deployments.flatMap((deployment) => deployment.credentials).map(nameOf));
-  const previous = before.deployments.flatMap((deployment) => deployment.credentials);
-  return [...new Set(previous.filter((credential) => !current.has(nameOf(credential))).map(({ id }) => id))];
+  const namesIn = ({ deployments }: SnapshotContent): Set<string> => new Set(deployments.flatMap(({ credentials }) => credentials.map(credentialKey)));
+  const kept = namesIn(after);
+  return [...namesIn(before)].filter((name) => !kept.has(name));
 }
 
 export interface SetAside {

@@ -134,11 +134,13 @@ export class CredentialVault {
     const { tenant, provider, name, weight, limits, sealedValue } = credential;
     const stored: NewStoredCredential = { id: newId(), tenant, provider, name, baseUrl, weight, limits };
     await this.#change(async () => {
+      // Asked first, because Postgres writes what violates a foreign key into its log, and that may be a value in the wrong field.
+      if (tenant !== null && !(await this.#options.repository.hasTenant(tenant))) throw refused('tenant', NO_SUCH_TENANT);
       const value = await this.#newValue(stored, sealedValue);
       await this.#options.repository.insert(stored, value, this.#moment()).catch((error: unknown) => {
         const code = sqlStateOf(error);
         if (code === UNIQUE_VIOLATION) throw refused('name', `There is a credential ${JSON.stringify(name)} of this provider already: choose another name, or rotate that one.`, error);
-        if (code === FOREIGN_KEY_VIOLATION) throw refused('tenant', `There is no tenant ${JSON.stringify(tenant)}.`, error);
+        if (code === FOREIGN_KEY_VIOLATION) throw refused('tenant', NO_SUCH_TENANT, error);
         throw error;
       });
     });
@@ -260,6 +262,7 @@ export class CredentialVault {
   }
 }
 
+const NO_SUCH_TENANT = 'There is no tenant of this id.';
 const notFound = (): DejaError => new DejaError('not_found', 'There is no credential with this id.');
 
 /** Of Postgres's error, within what drizzle makes of it. */

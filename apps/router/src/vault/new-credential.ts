@@ -14,7 +14,8 @@ export type CheckAddress = (baseUrl: string) => string | null;
 /** Checks all that is said of a new credential besides its value, and gives its address as it is kept. Throws `invalid_value` naming the field as the admin API spells it. */
 export function checkNewCredential(credential: NewCredential, providers: ProviderConfig[], checkAddress: CheckAddress): { baseUrl: string | null } {
   const provider = providers.find(({ name }) => name === credential.provider);
-  if (provider === undefined) throw refused('provider', `There is no provider ${JSON.stringify(credential.provider)}: name one that the configuration has.`);
+  // Not quoted: what names nothing may be a value that got into the wrong field.
+  if (provider === undefined) throw refused('provider', 'There is no provider of this name: give one that the configuration has.');
   if (provider.kind === 'simulated') throw refused('provider', 'The simulated provider needs no credentials.');
   if (!NAME.test(credential.name)) throw refused('name', 'A name has letters, digits, ".", "_" and "-", and is at most 63 long.');
   if (provider.credentials.some(({ name }) => name === credential.name)) throw refused('name', `The configuration file has a credential ${JSON.stringify(credential.name)} of this provider: choose another name.`);

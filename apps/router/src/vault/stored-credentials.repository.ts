@@ -1,7 +1,7 @@
 import type { Limits } from '@deja/contracts';
 import { and, eq, isNotNull, isNull, lte, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { cluster, credentials, credentialValues, deploymentDrains } from '../schema/tables.ts';
+import { cluster, credentials, credentialValues, deploymentDrains, tenants } from '../schema/tables.ts';
 import type { SealedValue } from './sealed-value.ts';
 
 /** A credential of the admin API with its values, encrypted: the current one first, then the former one of a rotation while its grace runs. */
@@ -76,6 +76,10 @@ export class StoredCredentialsRepository {
   async find(id: string): Promise<NewStoredCredential | null> {
     const [row] = await this.db.select().from(credentials).where(eq(credentials.id, id));
     return row ?? null;
+  }
+
+  async hasTenant(id: string): Promise<boolean> {
+    return (await this.db.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id))).length > 0;
   }
 
   async insert(credential: NewStoredCredential, value: NewValue, at: Date): Promise<void> {

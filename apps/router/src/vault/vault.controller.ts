@@ -49,7 +49,9 @@ export class VaultController {
   }
 
   @MessagePattern('list_credentials')
-  list(): RouterRpc['list_credentials']['reply'] {
+  async list(): Promise<RouterRpc['list_credentials']['reply']> {
+    // The change that is looked for may have been made by way of another replica.
+    await this.inForce.catchUp();
     return { credentials: this.vault.list() };
   }
 
@@ -86,6 +88,7 @@ export class VaultController {
 
   @MessagePattern('list_deployments')
   async deployments(): Promise<RouterRpc['list_deployments']['reply']> {
+    await this.inForce.catchUp();
     const { content } = this.publisher;
     return { deployments: content === null ? [] : await this.pool.deployments(content, Date.now()) };
   }
