@@ -142,7 +142,7 @@ describe('quotas that providers tell', () => {
     const [one, two] = [gateway(clock), gateway(clock)];
     const limited = candidate();
     await one.end(anyCharge(await one.take(limited, 1)), end({ headers: told(60, 5, '30s') }));
-    await two.heartbeat();
+    await two.listen();
     const verdicts = [];
     for (let i = 0; i < 7; i += 1) verdicts.push(await [one, two][i % 2]!.take(limited, 1));
     expect(verdicts.map(({ kind }) => kind)).toEqual([...Array<string>(5).fill('admitted'), 'refused', 'refused']);
@@ -216,7 +216,7 @@ describe('quotas that providers tell', () => {
     const limited = candidate();
     const other = candidate({}, limited.credential!.id);
     await one.end(anyCharge(await one.take(limited, 1)), end({ headers: told(10, 0, '8s'), failure: 'rate', retryAfterMs: 2000 }));
-    await two.heartbeat();
+    await two.listen();
     expect(await two.take(limited, 1)).toEqual({ kind: 'refused', waitMs: 8000 });
     clock.ms += 8000;
     admitted(await two.take(limited, 1));
@@ -297,6 +297,7 @@ describe('without Redis', () => {
     await quotas.end(anyCharge(await quotas.take(waiting, 1)), end({ failure: 'rate', retryAfterMs: 4000 }));
     await own.kill();
     await quotas.heartbeat();
+    await quotas.listen();
     expect(await quotas.take(waiting, 1)).toEqual({ kind: 'refused', waitMs: 4000 });
     for (let i = 0; i < 3; i += 1) await quotas.end(anyCharge(await quotas.take(configured, 1)), end());
     const question = quotas.ask([waiting, configured], 1);

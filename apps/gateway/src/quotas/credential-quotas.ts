@@ -51,6 +51,7 @@ export interface QuotaEnd {
 const MOST_CANDIDATES = 16;
 const LEASE_MS = GATEWAY_LEASE_S * 1000;
 const RENEWED_AT_ONCE = 500;
+const ANNOUNCED_MS = 2000;
 const KEY_PREFIX = 'deja:pool:{credentials}';
 const ANNOUNCEMENTS = `${KEY_PREFIX}:known`;
 
@@ -65,7 +66,7 @@ export class CredentialQuotas {
   /** Calls under way whose leases must be renewed: id → key. */
   private readonly flights = new Map<string, string>();
   private readonly ended = new WeakSet<QuotaCharge>();
-  private timer: NodeJS.Timeout | null = null;
+  private timers: NodeJS.Timeout[] = [];
   private made = 0;
 
   constructor(
@@ -77,18 +78,31 @@ export class CredentialQuotas {
     private readonly clock: (() => number) | null = null,
   ) {}
 
-  /** Keeps the leases of calls in flight, and learns which credentials other gateways know to be limited. */
+  /** Keeps the leases of calls in flight, and hears what other gateways have learned. */
   async start(): Promise<void> {
-    this.timer = setInterval(() => void this.heartbeat(), GATEWAY_HEARTBEAT_S * 1000).unref();
-    await this.heartbeat();
+    this.timers = [
+      setInterval(() => void this.heartbeat(), GATEWAY_HEARTBEAT_S * 1000).unref(),
+      setInterval(() => void this.listen(), ANNOUNCED_MS).unref(),
+    ];
+    await this.listen();
   }
 
   close(): void {
-    if (this.timer) clearInterval(this.timer);
-    this.timer = null;
+    for (const timer of this.timers) clearInterval(timer);
   }
 
-  /** Never rejects: what a heartbeat could not do, the next one does. */
+  /** Learns which credentials other gateways know to be limited: what is called without being counted falsifies what they find out. Never rejects. */
+  async listen(): Promise<void> {
+    if (!isUp(this.redis)) return;
+    try {
+      const names = (await runScript(this.redis, KNOWN, [ANNOUNCEMENTS], [this.scriptNow()])) as string[];
+      for (const name of names) this.seen.announced(name);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Renews the leases of calls in flight. Never rejects: what one could not do, the next one does. */
   async heartbeat(): Promise<void> {
     if (!isUp(this.redis)) return;
     const byKey = Map.groupBy(this.flights, ([, key]) => key);
@@ -97,7 +111,7 @@ export class CredentialQuotas {
       const parts = Array.from({ length: Math.ceil(ids.length / RENEWED_AT_ONCE) }, (_, i) => ids.slice(i * RENEWED_AT_ONCE, (i + 1) * RENEWED_AT_ONCE));
       return parts.map((part) => runScript(this.redis, RENEW, [key], [this.scriptNow(), LEASE_MS, ...part]));
     });
-    await Promise.all([this.readAnnouncements(), ...renewals]).catch((error: unknown) => this.failed(error));
+    await Promise.all(renewals).catch((error: unknown) => this.failed(error));
   }
 
   /** What to ask before one of these is called; `tokens` as for the limits of clients. */
@@ -221,11 +235,6 @@ export class CredentialQuotas {
     const { credential } = candidate;
     if (credential === null) return false;
     return limitArgs(credential.limits).some((limit) => limit >= 0) || this.seen.isNear(learnedName(candidate), tokens, nowMs);
-  }
-
-  private async readAnnouncements(): Promise<void> {
-    const names = (await runScript(this.redis, KNOWN, [ANNOUNCEMENTS], [this.scriptNow()])) as string[];
-    for (const name of names) this.seen.announced(name);
   }
 
   private nowMs(): number {

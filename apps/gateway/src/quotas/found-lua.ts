@@ -105,13 +105,13 @@ local function foundBucket(g, at, taken)
     foundRate(g, taken)
     if g.D > MEASURED then g.at = nil end
   else
-    if not g.at then g.r = g.r / (1 + (g.up or 0.03)) end -- grown too much
+    if not g.at then g.r = math.sqrt(g.r * g.m) end -- grown too much
     g.D, g.at = nil, nil
   end
   if not g.at then g.at, g.an = at, taken end
   g.full = nil
   g.C = g.C or math.max(LEAST_BURST, g.r * 10000)
-  g.L, g.u, g.p = 0, at, now + math.min(MEASURED, math.max(LEAST_TRIAL, 8 * (g.D or 20 / g.r)))
+  g.L, g.u, g.p = 0, at, now + math.min(MEASURED, math.max(LEAST_TRIAL, 12 * (g.D or 20 / g.r)))
   g.up = nil
 end
 

@@ -135,9 +135,9 @@ class Pool {
   }
 
   private beat(): void {
-    this.future.in(15_000, async () => {
+    this.future.in(2000, async () => {
       this.beat();
-      for (const gateway of this.gateways) await gateway.heartbeat();
+      for (const gateway of this.gateways) await gateway.listen();
     });
   }
 
