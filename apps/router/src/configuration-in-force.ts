@@ -74,6 +74,7 @@ export class ConfigurationInForce {
     const sources = {
       versionOf: (credential: Parameters<CredentialVault['versionOf']>[0]) => this.vault.versionOf(credential),
       storedFor: (provider: string) => this.vault.refsFor(provider),
+      isKeyed: (provider: string) => this.vault.hasAny(provider),
       isDrained: (deployment: string) => this.vault.drained.has(deployment),
     };
     await this.publisher.adopt(configurationOf(this.config, sources, this.vault.loadedRevision));

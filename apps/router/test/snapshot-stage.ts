@@ -100,7 +100,7 @@ export function content(models: string[], version = 'v1', { revision, credential
     { openaiApiKeys: [], openaiBaseUrl: null, variables: {} },
   );
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-  return configurationOf(parsed.config, { versionOf: () => version, storedFor: () => credentials, isDrained: (id) => id === drained }, revision);
+  return configurationOf(parsed.config, { versionOf: () => version, storedFor: () => credentials, isKeyed: () => false, isDrained: (id) => id === drained }, revision);
 }
 
 /** A credential of the admin API. */

@@ -16,7 +16,9 @@ export interface ProviderConfig {
   apiVersion: string | null;
   /** Which OpenAI-compatible server this is; null: known by its address. */
   server: string | null;
-  /** Empty where the provider needs none. */
+  /** It is not called without a credential: the file lists some, or says by an empty list that they come by the admin API. */
+  keyed: boolean;
+  /** Empty where the provider needs none, or where they come by the admin API. */
   credentials: CredentialConfig[];
 }
 

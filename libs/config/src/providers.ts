@@ -31,6 +31,7 @@ export function providerOf(name: string, file: FileProvider, problems: FormProbl
     baseUrl: withoutSlash(file.base_url ?? DEFAULT_BASE_URL[file.kind] ?? ''),
     apiVersion: file.api_version ?? null,
     server: file.server ?? null,
+    keyed: file.kind !== 'simulated' && file.credentials !== undefined,
     credentials: file.kind === 'simulated' ? [] : credentialsOf(name, file, problems),
   };
   if (file.kind === 'simulated') provider.baseUrl = '';
@@ -38,16 +39,17 @@ export function providerOf(name: string, file: FileProvider, problems: FormProbl
     problems.push({ path: [...path, 'server'], message: `says which OpenAI-compatible server this is, and kind ${file.kind} is none: take it out` });
   }
   if (file.kind === 'azure-openai' && file.base_url === undefined) {
-    const eachHasItsOwn = file.credentials.length > 0 && file.credentials.every((credential) => credential.base_url !== undefined);
+    const own = file.credentials ?? [];
+    const eachHasItsOwn = own.length > 0 && own.every((credential) => credential.base_url !== undefined);
     if (!eachHasItsOwn) problems.push({ path, message: 'base_url is missing: write the resource, such as base_url: https://my-resource.openai.azure.com, here or with every credential' });
     return provider;
   }
   const wrongUrl = file.kind === 'simulated' ? null : baseUrlProblem(provider.baseUrl);
   if (wrongUrl !== null) problems.push({ path: [...path, 'base_url'], message: wrongUrl });
-  if (file.base_url === undefined && file.kind !== 'simulated' && file.credentials.length === 0) {
+  if (file.base_url === undefined && file.kind !== 'simulated' && file.credentials === undefined) {
     problems.push({
       path,
-      message: `credentials are missing: write credentials: [{ name: main, value: "\${env:${KEY_VARIABLE[file.kind]}}" }], or a base_url of a server that needs none`,
+      message: `credentials are missing: write credentials: [{ name: main, value: "\${env:${KEY_VARIABLE[file.kind]}}" }], credentials: [] where they come by the admin API, or a base_url of a server that needs none`,
     });
   }
   return provider;
@@ -61,18 +63,19 @@ export function openaiFromEnvironment(keys: string[], baseUrl: string | null): P
     baseUrl: withoutSlash(baseUrl ?? OPENAI_BASE_URL),
     apiVersion: null,
     server: null,
+    keyed: keys.length > 0,
     credentials: pool('openai', { name: 'main', weight: 1, limits: {}, baseUrl: null }, keys),
   };
 }
 
 export function simulatedProvider(): ProviderConfig {
-  return { name: 'simulated', kind: 'simulated', baseUrl: '', apiVersion: null, server: null, credentials: [] };
+  return { name: 'simulated', kind: 'simulated', baseUrl: '', apiVersion: null, server: null, keyed: false, credentials: [] };
 }
 
 function credentialsOf(provider: string, file: FileProvider, problems: FormProblem[]): CredentialConfig[] {
   const credentials: CredentialConfig[] = [];
   const seen = new Set<string>();
-  file.credentials.forEach((entry, index) => {
+  file.credentials?.forEach((entry, index) => {
     const path = ['providers', provider, 'credentials', index];
     const values = poolOf(entry.value);
     if (values.length === 0) problems.push({ path: [...path, 'value'], message: 'holds no value between its commas: write one' });

@@ -42,7 +42,7 @@ const provider = z.strictObject({
   base_url: z.string().optional(),
   api_version: z.string().min(1).optional(),
   server: z.enum(COMPATIBLE_SERVER_NAMES).optional(),
-  credentials: z.array(credential).default([]),
+  credentials: z.array(credential).optional(),
 });
 
 const deployment = z.strictObject({

@@ -34,7 +34,7 @@ export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
     }
     if (provider.kind !== 'simulated') continue;
     if (provider.base_url !== undefined) notices.push({ path: ['providers', name, 'base_url'], message: 'has no effect: a simulated provider calls nobody' });
-    if (provider.credentials.length > 0) notices.push({ path: ['providers', name, 'credentials'], message: 'has no effect: a simulated provider needs none' });
+    if ((provider.credentials ?? []).length > 0) notices.push({ path: ['providers', name, 'credentials'], message: 'has no effect: a simulated provider needs none' });
   }
   if (file.cache.scope === 'global') {
     notices.push({ path: ['cache', 'scope'], message: 'global has no effect in this version: tenant is used' });

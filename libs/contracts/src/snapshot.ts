@@ -70,8 +70,10 @@ export interface Deployment {
   server?: string | null;
   /** `*`: the name the client sent. */
   upstreamModel: string;
-  /** Empty where the provider needs none. */
+  /** Empty where the provider needs none, unless it is `keyed`. */
   credentials: CredentialRef[];
+  /** There is no credential, and the provider is not called without one. */
+  keyed?: boolean;
   unavailableUntilMs: number;
   /** As for a credential. */
   trouble?: Trouble;

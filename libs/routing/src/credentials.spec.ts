@@ -22,6 +22,11 @@ describe('credentials', () => {
   });
 });
 
+test('a provider that is not called without a credential is not called when there is none', () => {
+  const table = snapshot([model('m', ['a/m'])], [deployment('a/m', [], { keyed: true })]);
+  expect(ask(table, 'm')).toMatchObject({ refused: 'no_deployment_available', reason: 'unavailable' });
+});
+
 describe('a tenant', () => {
   const table = of('shared', credential('mine', { tenant: 't' }), credential('theirs', { tenant: 'u' }));
 

@@ -19,6 +19,7 @@ export type ExplainedReason =
   | 'credential_of_another_tenant'
   | 'tenant_has_own_credentials'
   | 'another_credential_is_pinned'
+  | 'no_credential' // its provider needs one, and there is none
   | 'shadow_not_drawn' // a shadow, and not its turn; or of another model than the one that serves
   | 'only_instead' // it would be tried when a candidate fails for a certain reason, and there is no candidate
   | 'has_a_place_already' // the same call, under another public model
@@ -67,7 +68,7 @@ export function explainRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: Pl
     return [...partsOf(target), ...target.indexed.shadows].flatMap((part) => credentialsOf(part).flatMap((credential): Explanation[] => {
       const facts = factsOf(course.search, target, part, credential);
       const call = callName(part.deployment.id, upstreamOf(part, target), credential?.key ?? null);
-      const { own = [], others = [] } = Object.groupBy(ofModel.get(call) ?? [], ({ role }) => ((role === 'shadow') === part.shadow > 0 ? 'own' : 'others'));
+      const { own = [], others = [] } = Object.groupBy(ofModel.get(call) ?? [], ({ role }) => ((role === 'shadow') === (part.shadow !== null) ? 'own' : 'others'));
       if (own.length === 0) return [{ ...facts, role: null, order: null, reason: reasonOf(course.search, target, part, credential) ?? (placed.has(call) ? 'has_a_place_already' : well) }];
       ofModel.set(call, others); // a place is shown once, also where a model lists a deployment twice
       return own.map((place) => ({ ...facts, ...place, reason: null }));
@@ -75,7 +76,7 @@ export function explainRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: Pl
   });
 }
 
-const credentialsOf = ({ pool }: Part): (PoolCredential | null)[] => (pool.isKeyless ? [null] : [...pool.everyones, ...[...pool.ofTenant.values()].flat()]);
+const credentialsOf = ({ pool }: Part): (PoolCredential | null)[] => (pool.isKeyless || pool.everyones.length + pool.ofTenant.size === 0 ? [null] : [...pool.everyones, ...[...pool.ofTenant.values()].flat()]);
 
 /** By public name, then by call. */
 function placesOf({ candidates, contextWindow, contentPolicy, shadow }: Course): Map<string, Map<string, Place[]>> {
@@ -111,9 +112,10 @@ function reasonOf(search: Search, target: Target, part: Part, credential: PoolCr
   if (unmet !== null) return unmet;
   if (part.deployment.drained === true) return 'drained';
   if (isOut(search, part)) return 'deployment_unavailable';
+  if (credential === null && !part.pool.isKeyless) return 'no_credential';
   if (credential !== null && !permitted(search, part.pool).includes(credential)) return notPermitted(search, credential);
   if (credential !== null && credentialUntilMs(credential, credentialViewOf(search, credential)) > search.at.nowMs) return 'credential_unavailable';
-  return part.shadow > 0 ? 'shadow_not_drawn' : null;
+  return part.shadow !== null ? 'shadow_not_drawn' : null;
 }
 
 function notPermitted({ need }: Search, { ref }: PoolCredential): ExplainedReason {

@@ -22,14 +22,14 @@ export function lanesOf(search: Search, { preference }: ResolvedModel, targets: 
 function laneOf(search: Search, target: Target, segments: readonly (readonly Part[])[], isChecked: boolean): Lane {
   const { indexed, name, choosing } = target;
   // By chance also where turns stay together: all turns of a busy application may have one prefix, and would all be canaries or none.
-  const canary = indexed.canaries.length === 0 ? null : drawnByShare(indexed.canaries, (part) => part.canary, search.at.random());
+  const canary = indexed.canaries.length === 0 ? null : drawnByShare(indexed.canaries, (part) => part.canary ?? 0, search.at.random());
   const isHere = canary !== null && (!isChecked || segments.some((segment) => segment.includes(canary)));
   return { indexed, name, choosing, segments, canary: isHere ? canary : null, isChecked, isSticky: search.keyHash !== null && indexed.affinity && indexed.strategy === 'weighted' };
 }
 
 /** The shadow whose turn it is among those of a target. */
 export function drawnShadow(search: Search, { indexed }: Target): Part | null {
-  return indexed.shadows.length === 0 ? null : drawnByShare(indexed.shadows, (part) => part.shadow, search.at.random());
+  return indexed.shadows.length === 0 ? null : drawnByShare(indexed.shadows, (part) => part.shadow ?? 0, search.at.random());
 }
 
 /** The names of a list of models as ways to go on, each once, without those that are not served. */

@@ -44,9 +44,10 @@ export interface Part {
   priority: number;
   /** Its place in the file. */
   position: number;
-  /** 0: none. */
-  canary: number;
-  shadow: number;
+  /** Its share as a canary; null: it is none. One of 0 is only a fallback. */
+  canary: number | null;
+  /** The same as a shadow, which serves nobody, whatever its share. */
+  shadow: number | null;
   region: string | null;
   tags: readonly string[];
   hash: number;
@@ -103,16 +104,16 @@ export class SnapshotIndex {
       const deployment = this.deployments.get(entry.id);
       return deployment === undefined ? [] : [this.part(entry, deployment, position)];
     });
-    const shadows = parts.filter((part) => part.shadow > 0);
-    const canaries = parts.filter((part) => part.canary > 0 && part.shadow === 0);
-    const others = parts.filter((part) => part.canary === 0 && part.shadow === 0);
+    const shadows = parts.filter((part) => part.shadow !== null);
+    const canaries = parts.filter((part) => part.canary !== null && part.shadow === null);
+    const others = parts.filter((part) => part.canary === null && part.shadow === null);
     const indexed = { strategy: model.strategy, affinity: model.affinity ?? true, segments: [...tiers(others), ...tiers(canaries)], canaries, shadows };
     this.laidOut.set(model, indexed);
     return indexed;
   }
 
   private part(entry: ModelDeployment, deployment: Deployment, position: number): Part {
-    const { weight, priority, canary = 0, shadow = 0, region = null, tags = [] } = entry;
+    const { weight, priority, canary = null, shadow = null, region = null, tags = [] } = entry;
     const upstreamModel = deployment.upstreamModel === ANY ? null : deployment.upstreamModel;
     const { id, unavailableUntilMs, firstByteMs = null } = deployment;
     return {
@@ -133,7 +134,7 @@ export class SnapshotIndex {
       if (ref.tenant === undefined) everyones.push(credential);
       else ofTenant.set(ref.tenant, [...(ofTenant.get(ref.tenant) ?? []), credential]);
     }
-    const pool = { isKeyless: deployment.credentials.length === 0, everyones, ofTenant };
+    const pool = { isKeyless: deployment.credentials.length === 0 && deployment.keyed !== true, everyones, ofTenant };
     this.pools.set(deployment, pool);
     return pool;
   }

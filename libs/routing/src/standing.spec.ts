@@ -62,6 +62,11 @@ describe('a canary', () => {
     expect(names(canaries, 'm', draws(0.2))).toEqual(['a/m', 'c/m', 'b/m', 'f/1']);
   });
 
+  test('whose share is 0 is only a fallback', () => {
+    const off = snapshot([model('m', [{ id: 'b/m', canary: 0 }, { id: 'a/m' }])]);
+    expect(names(off, 'm', { random: () => 0 })).toEqual(['a/m', 'b/m']);
+  });
+
   test('is drawn anew for requests of one key', () => {
     expect(names(canaries, 'm', { ...draws(0.1), affinityKey: 'k' })[0]).toBe('b/m');
     expect(names(canaries, 'm', { ...draws(0.9), affinityKey: 'k' })[0]).toBe('a/m');
@@ -89,6 +94,11 @@ describe('a shadow', () => {
     expect(planOf(of(), 'm', { random, view: view({ 's/m': { suspectUntilMs: NOW + 1 } }) }).shadow).toBeNull();
     expect(planOf(of(), 'm', { random, suits: ({ provider }) => provider !== 's' }).shadow).toBeNull();
     expect(planOf(of(), 'm', { random, view: view({}, { 's2@v': { unavailableUntilMs: NOW + 1 } }) }).shadow).toBeNull();
+  });
+
+  test('whose share is 0 gets none, and serves nobody', () => {
+    const off = snapshot([model('m', ['a/m', { id: 's/m', shadow: 0 }])]);
+    expect(planOf(off, 'm', { random: () => 0 })).toMatchObject({ shadow: null, candidates: [{ deployment: { id: 'a/m' } }] });
   });
 
   test('is one at most', () => {

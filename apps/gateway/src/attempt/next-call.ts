@@ -16,6 +16,9 @@ export interface Chances {
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** In less nobody answers, and a call that was ended by the deadline may have been ended so much early: timers count whole milliseconds. */
+const LEAST_MS = 5;
+
 export const CHANCES: Chances = {
   nowMs: Date.now,
   random: Math.random,
@@ -49,7 +52,7 @@ export class NextCalls {
       const next = walk.next({ nowMs: this.chances.nowMs(), random: this.chances.random() });
       if (next === null) return null;
       const leftMs = totalMs - operation.elapsedMs;
-      if (leftMs <= 0) throw new DejaError('upstream_timeout', 'No provider has answered in the time that there is for a request.');
+      if (leftMs < LEAST_MS) throw new DejaError('upstream_timeout', 'No provider has answered in the time that there is for a request.');
       if (next.waitMs >= leftMs) return null;
       if (next.waitMs > 0) await this.wait(next.waitMs, operation.signal);
       const ready = await this.take(operation, walk, next.candidate, prepare);

@@ -111,8 +111,9 @@ local function foundBucket(g, at, taken)
   if not g.at then g.at, g.an = at, taken end
   g.full = nil
   g.C = g.C or math.max(LEAST_BURST, g.r * 10000)
-  g.L, g.u, g.p = 0, at, now + math.min(MEASURED, math.max(LEAST_TRIAL, 12 * (g.D or 20 / g.r)))
-  g.up = nil
+  g.L, g.u, g.up = 0, at, nil
+  local trust = (g.A or 0) < 20 and 3 or 12 -- a rough measure is doubted sooner
+  g.p = now + math.min(MEASURED, math.max(LEAST_TRIAL, trust * (g.D or 20 / g.r)))
 end
 
 -- A 429 that came at \`at\`, of a call charged at \`charged\` (nil: was not) and already out of the log. taken: calls charged less 429s, this one included.

@@ -19,7 +19,7 @@ models:
 `;
 
 function sources(over: Partial<ContentSources> = {}, version = 'v1'): ContentSources {
-  return { versionOf: () => version, storedFor: () => [], isDrained: () => false, ...over };
+  return { versionOf: () => version, storedFor: () => [], isKeyed: () => false, isDrained: () => false, ...over };
 }
 
 function parsed(yaml: string): DejaConfig {
@@ -161,5 +161,19 @@ describe('failures alone', () => {
         expect(deployments.some((d) => hasCredential(d) && d.unavailableUntilMs <= now)).toBe(possible);
       }
     }));
+  });
+});
+
+describe('a provider without any credential', () => {
+  const yaml = (credentials: string): string => `providers: { a: { kind: openai, base_url: "http://127.0.0.1:9/v1"${credentials} } }\nmodels: [{ name: m, deployments: [{ provider: a, model: m }] }]`;
+  const keyed = (credentials: string, over: Partial<ContentSources> = {}): boolean | undefined => contentOf(parsed(yaml(credentials)), sources(over)).deployments[0]?.keyed;
+
+  test('needs none where the file names none', () => {
+    expect(keyed('')).toBeUndefined();
+  });
+
+  test('is not called where the file says that they come by the admin API, or the vault has some that are disabled', () => {
+    expect(keyed(', credentials: []')).toBe(true);
+    expect(keyed('', { isKeyed: () => true })).toBe(true);
   });
 });

@@ -15,6 +15,8 @@ export interface ContentSources {
   versionOf: (credential: CredentialConfig) => string;
   /** Credentials that came by the admin API, of a provider of the file; in every replica in the same order. */
   storedFor: (provider: string) => CredentialRef[];
+  /** Whether the vault has one of this provider, be it disabled. */
+  isKeyed: (provider: string) => boolean;
   /** Whether an operator took the deployment (`provider/model`) out of rotation. */
   isDrained: (deployment: string) => boolean;
 }
@@ -30,7 +32,7 @@ export interface Configuration {
 }
 
 export function configurationOf(config: DejaConfig, sources: ContentSources, vaultRevision: number): Configuration {
-  const ofFile = contentOf(config, { versionOf: sources.versionOf, storedFor: () => [], isDrained: () => false });
+  const ofFile = contentOf(config, { versionOf: sources.versionOf, storedFor: () => [], isKeyed: () => false, isDrained: () => false });
   return { file: digestOf(ofFile), vault: vaultRevision, content: contentOf(config, sources) };
 }
 
@@ -44,6 +46,7 @@ export function contentOf(config: DejaConfig, sources: ContentSources): Snapshot
       const provider = providers.get(name);
       if (provider === undefined) return [];
       const id = `${name}/${upstreamModel}`;
+      const credentials = credentialsOf(provider, sources);
       deployments.set(id, {
         id,
         provider: name,
@@ -52,8 +55,9 @@ export function contentOf(config: DejaConfig, sources: ContentSources): Snapshot
         apiVersion: provider.apiVersion,
         server: provider.server,
         upstreamModel,
-        credentials: credentialsOf(provider, sources),
+        credentials,
         unavailableUntilMs: 0,
+        ...(credentials.length === 0 && (provider.keyed || sources.isKeyed(name)) && { keyed: true }),
         ...(sources.isDrained(id) && { drained: true }),
       });
       return [{ id, ...part }];

@@ -102,6 +102,11 @@ export class CredentialVault {
     return this.#stored.refsFor(provider).filter(({ id }) => !this.#file.has(id));
   }
 
+  /** Whether there is one of this provider, be it disabled: its requests are not to go out without. */
+  hasAny(provider: string): boolean {
+    return this.#stored.hasAny(provider);
+  }
+
   holds(wanted: { id: string; version: string }): boolean {
     return this.#file.valueOf(wanted) !== null || this.#stored.holds(wanted);
   }

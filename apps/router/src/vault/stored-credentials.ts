@@ -69,6 +69,10 @@ export class StoredCredentials {
     })));
   }
 
+  hasAny(provider: string): boolean {
+    return this.all.some((credential) => credential.provider === provider);
+  }
+
   holds(wanted: { id: string; version: string }): boolean {
     return this.#valueOf(wanted) !== null;
   }
