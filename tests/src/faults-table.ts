@@ -62,9 +62,9 @@ const ALIVE: Learned = { deployment: 'alive' };
 const FAILING: Learned = { deployment: 'failing' };
 const NOTHING: Learned = { deployment: 'nothing' };
 
-const answered = (code: number, error_code: ErrorCode): AttemptSaid => ({ status: code, outcome: 'error', error_code, usage_source: 'none' });
+const answered = (code: number | null, error_code: ErrorCode): AttemptSaid => ({ status: code, outcome: 'error', error_code, usage_source: 'none' });
 /** The provider was at work, and bills the prompt at least. */
-const atWork = (code: number | null, error_code: ErrorCode): AttemptSaid => ({ ...answered(0, error_code), status: code, usage_source: 'estimated' });
+const atWork = (code: number | null, error_code: ErrorCode): AttemptSaid => ({ ...answered(code, error_code), usage_source: 'estimated' });
 const BROKEN: Pick<Fault, 'next' | 'attempt' | 'told' | 'learned'> = { next: 'same', attempt: atWork(200, 'upstream_error'), told: FAILED, learned: FAILING };
 
 const rejected = (code: 401 | 403): Pick<Fault, 'kind' | 'does' | 'next' | 'attempt' | 'told'> => ({ kind: 'auth', does: status(code, {}, said('invalid_api_key')), next: 'other', attempt: answered(code, 'upstream_error'), told: FAILED });
@@ -111,8 +111,8 @@ export const FAULTS: readonly Fault[] = [
   overloaded(529),
   { ...BROKEN, kind: 'overloaded', name: 'an error event before any content', does: sse(chunk({ role: 'assistant', content: '' }), errorEvent(null)), forms: ['stream'] },
   { kind: 'timeout', name: 'silence', does: hang(), next: 'same', attempt: atWork(null, 'upstream_timeout'), told: LATE, learned: FAILING },
-  { kind: 'network', name: 'a refused connection', does: 'refuse', next: 'same', attempt: { ...answered(0, 'upstream_error'), status: null }, told: FAILED, learned: FAILING },
-  { kind: 'network', name: 'a connection reset before any answer', does: cut(), next: 'same', attempt: { ...answered(0, 'upstream_error'), status: null }, told: FAILED, learned: FAILING },
+  { kind: 'network', name: 'a refused connection', does: 'refuse', next: 'same', attempt: answered(null, 'upstream_error'), told: FAILED, learned: FAILING },
+  { kind: 'network', name: 'a connection reset before any answer', does: cut(), next: 'same', attempt: answered(null, 'upstream_error'), told: FAILED, learned: FAILING },
   { ...BROKEN, kind: 'malformed', name: 'an answer that is no JSON', does: malformed('json'), forms: ['whole'] },
   { ...BROKEN, kind: 'malformed', name: 'JSON that is no completion', does: raw({ contentType: 'application/json', body: '{"hello":"world"}' }) },
   { ...BROKEN, kind: 'malformed', name: 'a stream that ends without content', does: sse('[DONE]'), forms: ['stream'] },

@@ -42,11 +42,11 @@ afterAll(async () => {
 
 interface Model {
   strategy?: 'weighted' | 'least_latency';
-  /** How long a call may take. */
+  /** How long a call may take: long enough for a healthy provider on a busy machine, unless said. */
   deadlineMs?: number;
 }
 
-function configuration(model: string, { strategy = 'weighted', deadlineMs = 1000 }: Model = {}): object {
+function configuration(model: string, { strategy = 'weighted', deadlineMs = 10_000 }: Model = {}): object {
   const provider = (url: string): object => ({ kind: 'openai', server: 'openai', base_url: url, credentials: [{ name: 'one', value: 'sk-upstream-one' }, { name: 'two', value: 'sk-upstream-two' }] });
   return {
     providers: { a: provider(aUrl), b: provider(b.url) },
@@ -139,13 +139,13 @@ async function afterCalls(provider: FakeProvider, more: number): Promise<void> {
 }
 
 describe('while one of two providers fails, no client request does, at 50 a second', () => {
-  test.each<[string, ScriptStep | null]>([
-    ['is killed', null],
-    ['hangs', hang()],
-    ['answers 500', status(500)],
-  ])('it %s: it is out of rotation, but for probes, and back when it is well again', async (what, does) => {
+  test.each<[string, ScriptStep | null, Model]>([
+    ['is killed', null, {}],
+    ['hangs', hang(), { deadlineMs: 2000 }],
+    ['answers 500', status(500), {}],
+  ])('it %s: it is out of rotation, but for probes, and back when it is well again', async (what, does, o) => {
     const model = `outage-${what.replaceAll(' ', '-')}`;
-    await serve(model);
+    await serve(model, o);
     const failed = await underLoad(model, async () => {
       await inRotation(model);
       if (does === null) await kill();
@@ -171,7 +171,7 @@ describe('while one of two providers fails, no client request does, at 50 a seco
   }, 60_000);
 
   test('it is slow, and the model is weighted: half of the requests are slow', async () => {
-    await serve('slow', { deadlineMs: 10_000 });
+    await serve('slow');
     const failed = await underLoad('slow', async () => {
       a.otherwise(answers(SLOW_MS));
       await afterCalls(a, SPAN);
@@ -181,7 +181,7 @@ describe('while one of two providers fails, no client request does, at 50 a seco
   }, 60_000);
 
   test('it is slow, and the model goes by latency: it gets next to nothing', async () => {
-    await serve('slow-by-latency', { strategy: 'least_latency', deadlineMs: 10_000 });
+    await serve('slow-by-latency', { strategy: 'least_latency' });
     const failed = await underLoad('slow-by-latency', async () => {
       await afterCalls(b, 1);
       a.otherwise(answers(SLOW_MS));

@@ -195,7 +195,9 @@ export class FakeProvider {
   }
 
   private async stepFor(request: ProviderRequest): Promise<Step> {
-    const quota = takesStep(request.method, pathOf(request)) && request.credential !== null ? this.quota.admit(request.credential, wantedTokens(request.body)) : null;
+    const { credential } = request;
+    const limited = credential !== null && takesStep(request.method, pathOf(request));
+    const quota = limited ? this.quota.admit(credential, wantedTokens(request.body)) : null;
     if (quota?.admitted === false) return status(429, quota.headers, quotaExceeded);
     const step = await this.scriptedStep(request);
     return quota === null ? step : { ...step, headers: { ...quota.headers, ...step.headers } };

@@ -1,10 +1,12 @@
 /**
- * Lua: quotas found out by running into 429s that no header explains. Needs `now` (ms) and \`log\`, a sorted set of the calls that were
+ * Lua: quotas found out by running into 429s that no header explains. Needs `now` (ms) and `log`, a sorted set of the calls that were
  * charged since the first of them, by time. In the learned state:
- * { z when the last wait was over, e when the last episode began (429s of calls charged before belong to it), i episodes in a row without a success,
- *   y nil while nothing is known, 'w' window, 'b' bucket,
- *   silent: waits are not told, and are long; window: N calls in W ms (counted since `from`), step and p for trying more, bucket: r calls a ms, C the most at once, L the level at u, full: it has been whole since,
- *   at, an: when the provider had nothing left, and how many calls it had taken by then; base, D, A, m: that count, the time and the calls since, and the rate, of the last measure }
+ * { z when the last wait was over, began and e when the last episode began and was heard of (429s of calls charged before belong to it),
+ *   i episodes in a row without a success, silent: waits are not told, and are long, y nil while nothing is known, 'w' window, 'b' bucket,
+ *   window: N calls in W ms (counted since `from`), step and p: how much more is tried, and when,
+ *   bucket: r calls a ms, C the most at once, L the level at u, full: it has been whole since, up and p: as for a window,
+ *   at, an: when the provider had nothing left, and how many calls it had taken by then,
+ *   base, D, A, m: that count, the time and the calls since, and the rate, of the last measure, least: the rate is no less }
  *
  * After the first 429 calls are let through in growing number until the second: how many there were, and how much later the provider
  * is ready again, are limit and window. A wait that is long against the calls' spacing means that all comes back at once. Then the last N

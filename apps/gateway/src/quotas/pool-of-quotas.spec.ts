@@ -3,6 +3,7 @@ import type { Candidate } from '@deja/contracts';
 import { runScript } from '@deja/redis';
 import { FakeQuota, RedisProcess, type FakeQuotaRule } from '@deja/testing';
 import { CredentialQuotas, type QuotaVerdict } from './credential-quotas.ts';
+import { candidate, START_MS, strictLogger, waitSaidMs } from './stage.ts';
 
 let server: RedisProcess;
 
@@ -11,7 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const START_MS = Date.parse('2026-03-01T12:00:00Z');
 const GATEWAYS = 3;
 const WINDOW_MS = 60_000;
 /** What nobody but the provider knows. */
@@ -78,10 +78,9 @@ class Pool {
 
   constructor(private readonly o: Simulation, private readonly name: string) {
     const now = (): number => this.future.ms;
-    this.candidates = HIDDEN.map((_, i) => candidate(`${name}/c${i}`));
+    this.candidates = HIDDEN.map((_, i) => candidate({}, `${name}/c${i}`));
     this.provider = new FakeQuota(Object.fromEntries(HIDDEN.map((requests, i) => [`${name}/c${i}`, { ...o.rule, requests, windowMs: WINDOW_MS }])), now);
-    const logger = { error: (...args: unknown[]): never => { throw new Error(JSON.stringify(args)); } };
-    this.gateways = Array.from({ length: GATEWAYS }, (_, i) => new CredentialQuotas(server.client, `${name}-${i}`, logger, now));
+    this.gateways = Array.from({ length: GATEWAYS }, (_, i) => new CredentialQuotas(server.client, `${name}-${i}`, strictLogger, now));
   }
 
   async run(): Promise<Outcome> {
@@ -111,9 +110,8 @@ class Pool {
       this.taken[admitted ? 'admitted' : 'refused'] += 1;
       future.in(5 + 35 * random() + (admitted ? 1500 * random() : 0), async () => {
         const headersAtMs = future.ms;
-        const retryAfterMs = 'retry-after-ms' in headers ? Number(headers['retry-after-ms']) : 'retry-after' in headers ? 1000 * Number(headers['retry-after']) : null;
         future.in(admitted ? 4000 * random() : 0, async () => {
-          await gateway.end(charge, { tokens: admitted ? 1 : 0, headers, headersAtMs, failure: admitted ? null : 'rate', retryAfterMs });
+          await gateway.end(charge, { tokens: admitted ? 1 : 0, headers, headersAtMs, failure: admitted ? null : 'rate', retryAfterMs: waitSaidMs(headers) });
           if (!admitted) await this.request(gateway, candidates.toSpliced(index, 1));
         });
       });
@@ -150,11 +148,6 @@ class Pool {
   }
 }
 
-function candidate(id: string): Candidate {
-  const credential = { id, version: 'v1', weight: 1, limits: {}, unavailableUntilMs: 0 };
-  return { model: 'm', upstreamModel: 'm', credential, deployment: { id: 'p/m', provider: 'p', kind: 'openai', baseUrl: 'http://p', apiVersion: null, upstreamModel: 'm', credentials: [credential], unavailableUntilMs: 0 } };
-}
-
 const SIMULATIONS: [name: string, simulation: Simulation][] = [
   ['windows with headers', { rule: { style: 'window', headers: true }, minutes: 5, demand: 1.3 }],
   ['buckets with headers', { rule: { style: 'bucket', headers: true }, minutes: 5, demand: 1.3 }],
@@ -171,7 +164,6 @@ describe('five credentials with quotas that nobody was told, at three gateways',
   }, 120_000); // a deadline for what hangs; time passes as fast as it can
 
   test.each(SIMULATIONS)('of %s, 95 %% and more are used and less than 2 %% of the calls are answered 429', (name) => {
-    if (process.env['DIAG']) console.log(name, outcomes.get(name));
     const { used, refused } = outcomes.get(name)!;
     expect(used).toBeGreaterThanOrEqual(0.95);
     expect(refused).toBeLessThan(0.02);
