@@ -21,8 +21,8 @@ finish() {
 trap finish EXIT
 
 step 'without its secrets it says which one is missing'
-for name in DEJA_ADMIN_KEY DEJA_BOOTSTRAP_KEY POSTGRES_PASSWORD; do
-  { printf 'DEJA_ADMIN_KEY=a\nDEJA_BOOTSTRAP_KEY=b\nPOSTGRES_PASSWORD=c\n' | grep -v "^$name="; } > "$SETTINGS"
+for name in DEJA_ADMIN_KEY DEJA_BOOTSTRAP_KEY DEJA_MASTER_KEY POSTGRES_PASSWORD; do
+  { printf 'DEJA_ADMIN_KEY=a\nDEJA_BOOTSTRAP_KEY=b\nDEJA_MASTER_KEY=m\nPOSTGRES_PASSWORD=c\n' | grep -v "^$name="; } > "$SETTINGS"
   said=$(env -u "$name" docker compose --project-name "$PROJECT" --env-file "$SETTINGS" config 2>&1 >/dev/null) && { echo "it started without $name" >&2; exit 1; }
   grep -q "set $name in .env" <<< "$said" || { echo "not clear: $said" >&2; exit 1; }
 done
@@ -31,6 +31,7 @@ step 'up, until everything is ready'
 cat > "$SETTINGS" <<SETTINGS
 DEJA_ADMIN_KEY=$(word)
 DEJA_BOOTSTRAP_KEY=$KEY
+DEJA_MASTER_KEY=$(head -c 32 /dev/urandom | base64)
 POSTGRES_PASSWORD=$(word)
 PORT=$PORT
 SETTINGS
