@@ -51,6 +51,15 @@ describe('limits', () => {
     expect((await reserver.reserve(request([[limit]], 900), 'closed')).reservation.states[0]).toMatchObject({ usedTokens: 1000 });
   });
 
+  test('a second whose requests used no tokens in the end leaves the window like any other', async () => {
+    const limit = ceiling({ requestsPerMinute: 2, tokensPerMinute: 1000 });
+    const [seconds] = await server.client.time();
+    const old = Number(seconds) - 65;
+    await server.client.hset(limit.counter, { h: old, R: 2, T: 0, [`r:${old}`]: 2, [`t:${old}`]: 0 });
+    const { degraded, reservation } = await reserver.reserve(request([[limit]]), 'closed');
+    expect([degraded, reservation.states[0]]).toMatchObject([false, { usedRequests: 1, usedTokens: 10 }]);
+  });
+
   test('a request that can never fit says so, one that can says when', async () => {
     const limit = ceiling({ tokensPerMinute: 100 });
     await expect(reserver.reserve(request([[limit]], 101), 'closed')).rejects.toMatchObject({ type: 'tokens', retry: false, retryAfterMs: null });

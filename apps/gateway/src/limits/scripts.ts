@@ -16,8 +16,8 @@ local function expire(key)
   if first - head > WINDOW + 1 then redis.call('DEL', key) head = first end
   for second = head, first - 1 do
     local gone = redis.call('HMGET', key, 'r:' .. second, 't:' .. second)
-    if gone[1] then redis.call('HINCRBY', key, 'R', -tonumber(gone[1])) end
-    if gone[2] then redis.call('HINCRBY', key, 'T', -tonumber(gone[2])) end
+    if gone[1] then redis.call('HINCRBY', key, 'R', 0 - tonumber(gone[1])) end
+    if gone[2] then redis.call('HINCRBY', key, 'T', 0 - tonumber(gone[2])) end
     if gone[1] or gone[2] then redis.call('HDEL', key, 'r:' .. second, 't:' .. second) end
   end
   redis.call('HSET', key, 'h', math.max(head, first))
