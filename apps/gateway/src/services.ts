@@ -29,7 +29,7 @@ import { OwnView } from './plan/own-view.ts';
 import { Planner } from './plan/planner.ts';
 import { RoutingTable } from './plan/routing-table.ts';
 import { CredentialQuotas } from './quotas/credential-quotas.ts';
-import { QuotaAdmission } from './quotas/operation-quotas.ts';
+import { QuotaAdmission } from './quotas/quota-admission.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayMetrics } from './settle/metrics.ts';
 import { Outbox } from './settle/outbox.ts';

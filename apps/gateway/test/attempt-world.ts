@@ -3,7 +3,8 @@ import type { AttemptOutcome, Candidate, CredentialRef, Deployment, Plan, Settin
 import type { FakeProvider } from '@deja/testing';
 import { Attempts, type Question } from '../src/attempt/attempts.ts';
 import type { CallWatchers } from '../src/attempt/call.ts';
-import type { CallAdmission, CallResult } from '../src/attempt/call-admission.ts';
+import type { CallAdmission } from '../src/attempt/call-admission.ts';
+import type { CallResult } from '../src/attempt/call-result.ts';
 import { CredentialLeases, type FetchLeases } from '../src/attempt/credential-leases.ts';
 import { CHANCES, type Chances } from '../src/attempt/next-call.ts';
 import { OutcomeReporter } from '../src/attempt/outcome-reporter.ts';

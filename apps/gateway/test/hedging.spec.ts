@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Candidate, Plan } from '@deja/contracts';
 import { answer, eventually, fakeProvider, status, type FakeProvider, type Step } from '@deja/testing';
-import type { Answer } from '../src/attempt/attempts.ts';
+import type { Answer } from '../src/attempt/answer.ts';
 import type { Operation } from '../src/operation/operation.ts';
 import { AttemptWorld, candidate, chatQuestion, credential, operationOf, planOf, settingsWith } from './attempt-world.ts';
 

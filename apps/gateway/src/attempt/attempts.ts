@@ -2,25 +2,18 @@ import type { Candidate, Plan, Settings } from '@deja/contracts';
 import { priceOf } from '@deja/pricing';
 import type { Operation } from '../operation/operation.ts';
 import { addressed, checkedBy } from './address.ts';
+import type { Answer } from './answer.ts';
 import { Call, type CallPurpose, type CallWatchers } from './call.ts';
 import { CandidateWalk } from './candidate-walk.ts';
 import type { CredentialLeases } from './credential-leases.ts';
 import { credentialHeaders } from './credential-headers.ts';
-import type { Exchange, KeptReply, WholeReply } from './exchange.ts';
+import type { Exchange, WholeReply } from './exchange.ts';
 import { AttemptFailure, keepingHeaders } from './failure.ts';
 import { contest, HedgeShare, type Outcome, type Runner } from './hedge.ts';
 import { CHANCES, NextCalls, type Chances, type ReadyCall } from './next-call.ts';
 import { RelayedStream } from './relayed-stream.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { failureOfError, readWhole, type Upstream, type UpstreamCall, type UpstreamReply } from './upstream.ts';
-
-/** An answer whose first content has arrived. From here on nobody else can take over. */
-export type Answer =
-  | { kind: 'whole'; candidate: Candidate; reply: WholeReply }
-  | { kind: 'stream'; candidate: Candidate; head: string; stream: RelayedStream; finish: (failure: AttemptFailure | null) => void };
-
-/** What is to be kept of an answer that came to its end; null when there is nothing. */
-export const keptReply = (answer: Answer): KeptReply | null => (answer.kind === 'whole' ? answer.reply : answer.stream.reader.kept());
 
 /** What is asked of whichever candidate answers. */
 export interface Question {

@@ -1,5 +1,5 @@
 import type { Candidate } from '@deja/contracts';
-import type { Answer } from './attempts.ts';
+import type { Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { AttemptFailure } from './failure.ts';
 

@@ -17,7 +17,7 @@ import type { Endpoint } from '../pipeline/endpoint.ts';
 import { requirementsOf } from '../plan/needs.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
-import type { QuotaAdmission } from '../quotas/operation-quotas.ts';
+import type { QuotaAdmission } from '../quotas/quota-admission.ts';
 import { sendWhole } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';

@@ -4,7 +4,8 @@ import { RedisProcess } from '@deja/testing';
 import type { Redis } from 'ioredis';
 import type { Operation } from '../operation/operation.ts';
 import { CredentialQuotas } from './credential-quotas.ts';
-import { OperationQuotas, QuotaAdmission } from './operation-quotas.ts';
+import { OperationQuotas } from './operation-quotas.ts';
+import { QuotaAdmission } from './quota-admission.ts';
 
 const SILENT = { error: () => undefined, info: () => undefined, warn: () => undefined };
 const RESULT = { failure: null, headers: null, headersAtMs: null, retryAfterMs: null, usedTokens: 5 };

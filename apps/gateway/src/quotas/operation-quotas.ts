@@ -1,8 +1,7 @@
 import type { Candidate } from '@deja/contracts';
 import type { ScriptCall } from '@deja/redis';
 import { credentialKey } from '@deja/routing';
-import type { CallAdmission, CallResult } from '../attempt/call-admission.ts';
-import type { Operation } from '../operation/operation.ts';
+import type { CallResult } from '../attempt/call-result.ts';
 import type { CredentialQuotas, QuotaCharge, QuotaEnd, QuotaQuestion, QuotaVerdict } from './credential-quotas.ts';
 
 const NEVER_SENT: QuotaEnd = { tokens: null, headers: null, failure: null, retryAfterMs: null, unsent: true };
@@ -98,30 +97,6 @@ export class OperationQuotas {
     const { candidates } = this.question;
     const refused = this.verdict.kind === 'refused' ? candidates : candidates.slice(0, this.verdict.index);
     return refused.some((candidate) => nameOf(candidate) === name);
-  }
-}
-
-/** Keeps the quotas of calls. Those of an operation that reserved nothing for its candidates, as a moderation's, are each asked for by themselves. */
-export class QuotaAdmission implements CallAdmission {
-  constructor(private readonly quotas: CredentialQuotas) {}
-
-  /** What the operation's reserve round trip is to ask, and its settlement to write. */
-  prepare(operation: Operation, candidates: readonly Candidate[], tokens: number): OperationQuotas {
-    return (operation.quotas = new OperationQuotas(this.quotas, candidates, tokens));
-  }
-
-  admitted(candidate: Candidate, operation: Operation): Promise<boolean> | boolean {
-    if (candidate.credential === null) return true;
-    operation.quotas ??= new OperationQuotas(this.quotas, [], operation.estimatedPromptTokens);
-    return operation.quotas.admitted(candidate);
-  }
-
-  ended(candidate: Candidate, operation: Operation, result: CallResult): void {
-    operation.quotas?.ended(candidate, result);
-  }
-
-  waitMs(operation: Operation): number | null {
-    return operation.quotas?.waitMs ?? null;
   }
 }
 
