@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { FAILURE_KINDS, type Candidate, type FailureKind, type Plan } from '@deja/contracts';
 import { answer, fakeProvider, raw, status, type FakeProvider, type ScriptStep, type Step } from '@deja/testing';
-import type { Answer, Question } from '../src/attempt/attempts.ts';
+import type { Answer } from '../src/attempt/answer.ts';
+import type { Question } from '../src/attempt/attempts.ts';
 import { FAILURES } from '../src/attempt/failure-table.ts';
 import { AttemptFailure } from '../src/attempt/failure.ts';
 import type { Operation } from '../src/operation/operation.ts';
