@@ -39,7 +39,7 @@ const ROWS: Record<Exclude<FailureKind, 'blocked' | 'cancelled'>, Row> = {
   context_window: { step: refusal(400, 'context_length_exceeded'), code: 'context_length_exceeded', goesOn: false },
   content_policy: { step: refusal(400, 'content_filter'), code: 'content_policy_violation', goesOn: false },
   auth: { step: refusal(401, 'invalid_api_key'), code: 'upstream_error', goesOn: true },
-  quota: { step: refusal(429, 'insufficient_quota'), code: 'provider_rate_limited', goesOn: true, retryAfterMs: 1000 },
+  quota: { step: refusal(429, 'insufficient_quota'), code: 'provider_rate_limited', goesOn: true, retryAfterMs: 300_000 },
   rate: { step: refusal(429, 'rate_limit_exceeded', { 'retry-after': '7' }), code: 'provider_rate_limited', goesOn: true, retryAfterMs: 7000 },
   model: { step: refusal(404, 'model_not_found'), code: 'model_not_found', goesOn: true },
   overloaded: { step: refusal(503, 'overloaded'), code: 'upstream_error', goesOn: true },
