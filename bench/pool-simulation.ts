@@ -100,7 +100,7 @@ interface Row {
   calls: number;
   /** 429s before that, while nothing was known. */
   refusedBefore: number;
-  byWindow: Counts[];
+  byWindow: (Counts & { wanted: number })[];
   outcomes: Record<string, number>;
 }
 
@@ -114,28 +114,35 @@ async function measure(routers: number, styles: string[], windows: number, windo
     return [modelOf(style), { kind: 'openai', server: 'openai', base_url: provider.url, credentials }];
   });
   const models = styles.map((style) => ({ name: modelOf(style), deployments: [{ provider: modelOf(style), model: 'm' }] }));
-  const cluster = await testCluster({ config: { providers: Object.fromEntries(providers), models }, scale: { gateway: 2, router: routers } }).catch(async (error: unknown) => {
+  const cluster = await testCluster({ config: { providers: Object.fromEntries(providers), models, timeouts: { connect_ms: 20_000 } }, scale: { gateway: 2, router: routers } }).catch(async (error: unknown) => {
     await provider.close();
     throw error;
   });
   try {
     const first = Math.floor(Date.now() / windowMs) + 1 + WARM_UP_WINDOWS;
     const sent = await Promise.all(styles.map((style) => load(cluster, style, windowMs, (first + windows) * windowMs + 100)));
-    return styles.map((style, i) => rowOf(style, routers, counted.counts, { first, windows }, sent[i] ?? []));
+    return styles.map((style, i) => rowOf({ style, routers }, counted.counts, { first, windows, windowMs }, sent[i] ?? []));
   } finally {
     await cluster.stop();
     await provider.close();
   }
 }
 
-function rowOf(style: string, routers: number, counts: Map<number, Map<string, Counts>>, { first, windows }: { first: number; windows: number }, sent: Sent[]): Row {
+interface Measured {
+  /** Number of the first window, and how many. */
+  first: number;
+  windows: number;
+  windowMs: number;
+}
+
+function rowOf({ style, routers }: Pick<Row, 'style' | 'routers'>, counts: Map<number, Map<string, Counts>>, { first, windows, windowMs }: Measured, sent: Sent[]): Row {
   const at = (window: number): Counts => counts.get(window)?.get(style) ?? { admitted: Number.NaN, refused: Number.NaN };
   const between = (from: number, until: number): Counts => ({ admitted: at(until).admitted - at(from).admitted, refused: at(until).refused - at(from).refused });
   const { admitted, refused } = between(first, first + windows);
   const byOutcome = Object.groupBy(sent, ({ outcome, retryAfterMs }) => (outcome === '200' || retryAfterMs !== null ? outcome : `${outcome} without retry-after`));
   return {
     style, routers, used: admitted / (windows * TOTAL), refused: refused / (admitted + refused), calls: admitted + refused, refusedBefore: at(first).refused,
-    byWindow: Array.from({ length: windows }, (_, i) => between(first + i, first + i + 1)),
+    byWindow: Array.from({ length: windows }, (_, i) => ({ ...between(first + i, first + i + 1), wanted: sent.filter(({ atMs }) => Math.floor(atMs / windowMs) === first + i).length })),
     outcomes: Object.fromEntries(Object.entries(byOutcome).map(([outcome, all]) => [outcome, all?.length ?? 0])),
   };
 }
@@ -167,7 +174,7 @@ async function main(): Promise<void> {
     rows.push(...(await measure(routers, styles, Number(windows), windowMs)));
   }
   for (const { style, byWindow, outcomes } of rows) {
-    process.stderr.write(`${style}: ${JSON.stringify(outcomes)}; admitted and refused by window: ${byWindow.map(({ admitted, refused }) => `${admitted}+${refused}`).join(' ')}\n`);
+    process.stderr.write(`${style}: ${JSON.stringify(outcomes)}; wanted, admitted and refused by window: ${byWindow.map(({ wanted, admitted, refused }) => `${wanted}/${admitted}/${refused}`).join(' ')}\n`);
   }
   process.stdout.write(markdown(rows, Number(windows), windowMs, othersShare()));
 }

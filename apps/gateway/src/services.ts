@@ -117,7 +117,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       adminKey: environment.adminKey,
       call: (pattern, request, deadlineMs) => this.router.call(pattern, request, { deadlineMs }),
       seen: () => view.forPlan(Date.now()),
-      explain: explainedBy(planner, this.routing),
+      explain: explainedBy(planner, this.routing, this.quotas),
       logger,
       now: Date.now,
     });

@@ -63,7 +63,7 @@ export function baseUrlProblem(baseUrl: string): string | null {
   if (!URL.canParse(baseUrl)) return 'must be a URL, such as https://api.example.com/v1';
   const url = new URL(baseUrl);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must start with https:// or http://';
-  if (url.username !== '' || url.password !== '') return 'must not hold a user or a password: write secrets under credentials';
+  if (url.username !== '' || url.password !== '') return 'must hold neither user nor password: write secrets under credentials';
   if (url.search !== '' || url.hash !== '') return 'must end before any ? or #: write secrets under credentials';
   const host = bareHost(url.hostname);
   const bytes = ipBytes(host);

@@ -163,7 +163,7 @@ cache: { exact: { enabled: maybe } }
     ['content_safety: { deny: [{ name: x, pattern: y, actoin: block }] }', 'unknown key "actoin" (did you mean "action"?)'],
     ['providers: { a: { kind: openai } }', 'credentials are missing: write credentials:'],
     ['providers: { a: { kind: openai, credentials: } }', 'credentials are missing: write credentials:'],
-    ['providers: { a: { kind: openai, base_url: "https://u:p@h/v1" } }', 'must not hold a user or a password'],
+    ['providers: { a: { kind: openai, base_url: "https://u:p@h/v1" } }', 'must hold neither user nor password'],
     ['providers: { a: { kind: openai, base_url: "https://h/v1?key=1" } }', 'must end before any ?'],
     ['providers: { a: { kind: openai, base_url: "ftp://h" } }', 'must start with https:// or http://'],
     ['providers: { a: { kind: openai, base_url: "h" } }', 'must be a URL'],

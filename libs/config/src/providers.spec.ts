@@ -44,7 +44,7 @@ describe('a provider of deja.yaml', () => {
     ['{ kind: openai, base_url: "" }', 'providers.p.base_url', 'must be a URL, such as https://api.example.com/v1'],
     ['{ kind: openai, credentials: [{ name: a, value: k, base_url: "" }] }', 'providers.p.credentials[0].base_url', 'must be a URL, such as https://api.example.com/v1'],
     ['{ kind: openai, credentials: [{ name: a, value: k, base_url: "https://h/v1?key=x" }] }', 'providers.p.credentials[0].base_url', 'must end before any ? or #: write secrets under credentials'],
-    ['{ kind: openai, credentials: [{ name: a, value: k, base_url: "https://u:p@h" }] }', 'providers.p.credentials[0].base_url', 'must not hold a user or a password: write secrets under credentials'],
+    ['{ kind: openai, credentials: [{ name: a, value: k, base_url: "https://u:p@h" }] }', 'providers.p.credentials[0].base_url', 'must hold neither user nor password: write secrets under credentials'],
     ['{ kind: openai, credentials: [{ name: a, value: k, base_url: 8 }] }', 'providers.p.credentials[0].base_url', 'must be text, but it is a number: write it in quotes'],
     ['{ kind: openai, credentials: [{ name: a, value: k, limits: { concurrency: 0 } }] }', 'providers.p.credentials[0].limits.concurrency', 'must be at least 1'],
     ['{ kind: openai, base_url: "http://169.254.169.254/v1" }', 'providers.p.base_url', 'must not name 169.254.169.254: link-local and metadata addresses are never called'],

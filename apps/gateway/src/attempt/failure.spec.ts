@@ -25,6 +25,14 @@ describe('failures of a provider', () => {
     expect(failureOfStatus(status, {}, text).kind).toBe(kind);
   });
 
+  test('a 429 that only says when its limits are there again is as honest as one that says when to come back', () => {
+    const used = { 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '4s', 'x-ratelimit-remaining-tokens': '10', 'x-ratelimit-reset-tokens': '9s' };
+    expect(failureOfStatus(429, used, '').retryAfterMs).toBe(4000);
+    expect(failureOfStatus(429, { ...used, 'retry-after': '2' }, '').retryAfterMs).toBe(2000);
+    expect(failureOfStatus(429, { ...used, 'x-ratelimit-reset-requests': '9999h' }, '').retryAfterMs).toBe(3_600_000);
+    expect(failureOfStatus(500, used, '').retryAfterMs).toBeNull();
+  });
+
   test('a mistake of the caller is told in the provider’s words; a rejected credential never is', () => {
     expect(finalError([failureOfStatus(400, {}, body('context_length_exceeded'))])).toMatchObject({ code: 'context_length_exceeded', message: 'says the provider' });
     const auth = finalError([failureOfStatus(401, {}, JSON.stringify({ error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } }))]);

@@ -1,4 +1,5 @@
 import { DejaError, type ErrorBody, type ErrorCode, type FailureKind } from '@deja/contracts';
+import { readRateLimits } from '../quotas/rate-limit-headers.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 import { FAILURES, refusalKind } from './failure-table.ts';
 
@@ -71,7 +72,7 @@ export const keepingHeaders = (read: ReadFailure): ReadFailure => (status, heade
 /** Classifies a provider's answer that is not a success. */
 export function failureOfStatus(status: number, headers: ReplyHeaders, body: string): AttemptFailure {
   const providerError = openAiError(body);
-  const detail = { status, retryAfterMs: retryAfterMs(headers), providerError };
+  const detail = { status, retryAfterMs: retryAfterMs(headers) ?? (status === 429 ? resetMs(headers) : null), providerError };
   if (status === 401 || status === 403) return new AttemptFailure('auth', detail);
   if (status === 402 || (status === 429 && providerError?.code === 'insufficient_quota')) return new AttemptFailure('quota', detail);
   if (status === 429) return new AttemptFailure('rate', detail);
@@ -144,6 +145,13 @@ function openAiError(body: string): ErrorBody['error'] | null {
 }
 
 const MAX_WAIT_MS = 3_600_000;
+
+/** When the limits that are used up are there again, as rate-limit headers say; null where they say nothing. */
+function resetMs(headers: ReplyHeaders, nowMs = Date.now()): number | null {
+  const { requests, tokens } = readRateLimits(headers, nowMs);
+  const waits = [requests, tokens].flatMap((said) => (said !== null && said.remaining <= 0 && said.resetMs !== null ? [said.resetMs] : []));
+  return waits.length === 0 ? null : Math.min(Math.max(...waits), MAX_WAIT_MS);
+}
 
 /** `retry-after-ms` (OpenAI, Azure) or `retry-after` in seconds or as an HTTP date (RFC 9110, section 10.2.3). */
 export function retryAfterMs(headers: ReplyHeaders, nowMs = Date.now()): number | null {

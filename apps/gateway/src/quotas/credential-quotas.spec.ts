@@ -75,6 +75,51 @@ describe('quotas that providers tell', () => {
     expect((await quotas.take(limited, 1)).kind).toBe('refused');
   });
 
+  test('calls that overtake each other on their way take nothing from a window', async () => {
+    const clock = new Clock();
+    const quotas = gateway(clock);
+    const limited = candidate();
+    const id = limited.credential!.id;
+    const provider = new FakeQuota({ [id]: { requests: 100, windowMs: 60_000, style: 'window', headers: true } }, clock.now);
+    const call = async (): Promise<QuotaCharge> => chargeOf(await quotas.take(limited, 1));
+    const reply = (charge: QuotaCharge): Promise<void> => quotas.end(charge, end({ headers: provider.admit(id)!.headers }));
+    for (let i = 0; i < 10; i += 1, clock.ms += 500) await reply(await call()); // by now it is known that it is a window
+    for (let i = 0; i < 20; i += 1) {
+      const charges = [await call(), await call(), await call()];
+      for (const charge of i % 2 === 0 ? charges.toReversed() : charges) await reply(charge);
+    }
+    for (let i = 0; i < 30; i += 1) await reply(admitted(await quotas.take(limited, 1)));
+    expect((await quotas.take(limited, 1)).kind).toBe('refused');
+    expect(provider.counts(id)).toEqual({ admitted: 100, refused: 0 });
+  });
+
+  test('a reply from a window that is over takes nothing from the next one', async () => {
+    const clock = new Clock();
+    const quotas = gateway(clock);
+    const limited = candidate();
+    const id = limited.credential!.id;
+    const provider = new FakeQuota({ [id]: { requests: 10, windowMs: 60_000, style: 'window', headers: true } }, clock.now);
+    const call = async (): Promise<QuotaEnd> => end({ headers: provider.admit(id)!.headers, headersAtMs: clock.ms });
+    for (let i = 0; i < 9; i += 1, clock.ms += 1000) await quotas.end(chargeOf(await quotas.take(limited, 1)), await call());
+    const slow = admitted(await quotas.take(limited, 1));
+    const last = await call(); // of a stream that goes on into the next window
+    clock.ms += 60_000;
+    await quotas.end(admitted(await quotas.take(limited, 1)), await call());
+    await quotas.end(slow, last);
+    for (let i = 0; i < 9; i += 1) admitted(await quotas.take(limited, 1));
+    expect((await quotas.take(limited, 1)).kind).toBe('refused');
+  });
+
+  test('however far away a reset is said to be, somebody asks again after an hour', async () => {
+    const clock = new Clock();
+    const quotas = gateway(clock);
+    const limited = candidate();
+    await quotas.end(chargeOf(await quotas.take(limited, 1)), end({ headers: told(10, 0, '99999999h') }));
+    expect(await quotas.take(limited, 1)).toEqual({ kind: 'refused', waitMs: 3_600_000 });
+    clock.ms += 3_600_000;
+    admitted(await quotas.take(limited, 1));
+  });
+
   test('tokens are a quota of their own, and one that is whole lets any call through', async () => {
     const clock = new Clock();
     const quotas = gateway(clock);

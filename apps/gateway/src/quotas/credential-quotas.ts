@@ -51,6 +51,8 @@ export interface QuotaEnd {
 const MOST_CANDIDATES = 16;
 const LEASE_MS = GATEWAY_LEASE_S * 1000;
 const RENEWED_AT_ONCE = 500;
+/** A provider that speaks of a later reset is asked again after this: nobody is out for days because of one header. */
+const LONGEST_WAIT_MS = 60 * 60_000;
 const ANNOUNCED_MS = 2000;
 const KEY_PREFIX = 'deja:pool:{credentials}';
 const ANNOUNCEMENTS = `${KEY_PREFIX}:known`;
@@ -262,4 +264,4 @@ const limitArgs = (limits: Limits): number[] => [
   limits.requests_per_minute ?? -1, limits.tokens_per_minute ?? -1, limits.requests_per_day ?? -1, limits.tokens_per_day ?? -1, limits.concurrency ?? -1,
 ];
 
-const saidArgs = (said: QuotaSaid | null): number[] => [said?.limit ?? -1, said?.remaining ?? -1, said?.resetMs ?? -1];
+const saidArgs = (said: QuotaSaid | null): number[] => [said?.limit ?? -1, said?.remaining ?? -1, said?.resetMs == null ? -1 : Math.min(said.resetMs, LONGEST_WAIT_MS)];

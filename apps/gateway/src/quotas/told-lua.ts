@@ -3,15 +3,20 @@
  * { l limit, f what is left (may be below 0), s when it is whole again, guess: s was not said,
  *   y from -3 (whole at once: a fixed window) to 3 (little by little: a token bucket), w milliseconds from empty to whole, u when f was true,
  *   v until when one is kept in reserve, because somebody else takes from it too,
+ *   d, dn how much less than f the last replies said at least, and how many did,
  *   c the counter of the call whose reply was last believed, o the reply that the next one is compared with { at, missing, reset } }
  *
  * A reply knows of the calls before it, not of those after: what is left is what it says less what was charged since its call was.
+ * But calls overtake each other, and one that was overtaken knows of some that were charged after it. Within a window, where nothing comes
+ * back that was taken off wrongly, less than was known is therefore believed only when several replies in a row say so, each of a later
+ * call, as when somebody else takes from the quota too.
  * Which of the two styles it is shows in two replies: either the time of the reset stands still while the quota shrinks, or what
  * remains of the wait is in proportion to what is missing. Until that is known nothing is believed to come back before the reset.
  */
 export const TOLD = `
 local UNTOLD_WINDOW = 60000
 local BUCKET, WINDOW = 2, -2
+local IN_A_ROW = 3
 
 local function toldRefill(q)
   if q.y >= BUCKET and q.w and q.l then
@@ -20,7 +25,7 @@ local function toldRefill(q)
       q.u = now
     end
   elseif now >= q.s then
-    q.f, q.u, q.guess = q.l, now, 1
+    q.f, q.u, q.guess, q.d, q.dn = q.l, now, 1, nil, nil
     q.s = now + (q.w or UNTOLD_WINDOW)
   end
 end
@@ -55,6 +60,14 @@ local function toldStyle(q, at, missing, reset)
   elseif asWindow <= grain(reset) then q.y = math.max(-3, q.y - 1) end
 end
 
+-- The reply of a later call than before, within the window that f is about. More than f only means that it overtook others.
+local function toldWithinWindow(q, remaining, left)
+  q.f = math.min(q.f, remaining) -- this is certain
+  if left >= q.f then q.d, q.dn = nil, nil return end
+  q.d, q.dn = math.min(q.d or q.f - left, q.f - left), (q.dn or 0) + 1
+  if q.dn >= IN_A_ROW then q.f, q.d, q.dn = q.f - q.d, nil, nil end
+end
+
 -- said: { limit, remaining, reset }, -1 where it was not said. seq: the counter when its call was charged, nil for one that was not.
 -- charged: the counter now. at: when the reply came.
 local function toldObserve(q, said, seq, charged, at, once)
@@ -63,8 +76,11 @@ local function toldObserve(q, said, seq, charged, at, once)
   if limit < 0 then limit = nil end
   if not q or (q.l ~= limit and limit) then q = { l = limit, y = 0, s = 0, u = at, c = -1, guess = 1 } end
   local left = remaining - (seq and math.max(0, charged - seq) or 0)
-  if seq and seq <= q.c or not seq and q.f then
-    if q.f then q.f = math.min(q.f, left) end -- older than what is believed, or of a call that was not counted: good for bad news only
+  local s = at + reset
+  if seq and seq <= q.c or not seq and q.f then -- older than what is believed, or of a call that was not counted: good for bad news only
+    local isWindow = q.y <= WINDOW and reset >= 0
+    if not q.f or isWindow and s < q.s - (q.guess and (q.w or 0) / 2 or grain(reset)) then return q end -- of a window that is over
+    q.f = math.min(q.f, isWindow and once and remaining or left)
     return q
   end
   if seq then q.c = seq end
@@ -80,15 +96,14 @@ local function toldObserve(q, said, seq, charged, at, once)
     if q.s <= now then q.s, q.guess = now + (q.w or UNTOLD_WINDOW), 1 end
     return q
   end
-  local s = at + reset
   q.w = math.max(q.w or 0, reset)
   local before = not q.guess and q.y <= WINDOW and s < q.s - grain(reset)
   if s <= now or before then return q end -- of a window that is over
   local same = not q.guess and math.abs(s - q.s) <= grain(reset)
   if same then s = math.min(s, q.s) end
-  -- Within one window nothing comes back. More than was known only means that calls overtook each other.
-  if same and once and q.y <= WINDOW and q.f then left = math.min(left, q.f) end
-  q.f, q.s, q.u, q.guess = left, s, at, nil
+  if same and once and q.y <= WINDOW and q.f then toldWithinWindow(q, remaining, left)
+  else q.f, q.d, q.dn = left, nil, nil end
+  q.s, q.u, q.guess = s, at, nil
   return q
 end
 `;

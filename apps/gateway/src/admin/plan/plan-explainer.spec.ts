@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { DejaError } from '@deja/contracts';
-import type { Explanation } from '@deja/routing';
 import { scriptedAdmin } from '../testing/scripted-admin.ts';
-import type { Explain, Explained, PlanQuestion } from './plan-explainer.ts';
+import type { Explain, Explained, ExplainedCandidate, PlanQuestion } from './plan-explainer.ts';
 
-const known: Explanation = {
+const known: ExplainedCandidate = {
+  quotaWaitMs: 250,
   model: 'gpt-4o', deployment: 'openai/gpt-4o', credential: 'openai/a', version: 'v1', role: 'candidate', order: 1, reason: null, behind: null, trouble: null,
   detail: { weight: 2, priority: 1, credentialWeight: 1, waitMs: 0, firstByteMs: 300, inFlight: 1, costNanoUsd: 1_500_000.4, capability: 70 },
 };
@@ -23,8 +23,8 @@ async function asked(body: object, answer: Explained | Explain = { snapshotVersi
 }
 
 test('every candidate is shown with its place or the reason it was left out, and what else is known of it', async () => {
-  const left: Explanation = {
-    ...known, deployment: 'azure/gpt-4o', credential: null, version: null, role: null, order: null, reason: 'deployment_unavailable', trouble: 'failing',
+  const left: ExplainedCandidate = {
+    ...known, quotaWaitMs: 0, deployment: 'azure/gpt-4o', credential: null, version: null, role: null, order: null, reason: 'deployment_unavailable', trouble: 'failing',
     detail: { ...known.detail, credentialWeight: null, waitMs: 4000, firstByteMs: null, inFlight: 0, costNanoUsd: null, capability: null },
   };
   const { reply } = await asked({ model: 'gpt-4o' }, { snapshotVersion: 7, candidates: [known, left] });
@@ -34,11 +34,11 @@ test('every candidate is shown with its place or the reason it was left out, and
     candidates: [
       {
         order: 1, model: 'gpt-4o', deployment: 'openai/gpt-4o', credential: 'openai/a', version: 'v1', role: 'candidate', reason: null, behind: null, trouble: null,
-        weight: 2, priority: 1, credential_weight: 1, wait_ms: 0, first_byte_ms: 300, in_flight: 1, cost_usd: '0.0015', capability: 70,
+        weight: 2, priority: 1, credential_weight: 1, wait_ms: 0, quota_wait_ms: 250, first_byte_ms: 300, in_flight: 1, cost_usd: '0.0015', capability: 70,
       },
       {
         order: null, model: 'gpt-4o', deployment: 'azure/gpt-4o', credential: null, version: null, role: null, reason: 'deployment_unavailable', behind: null, trouble: 'failing',
-        weight: 2, priority: 1, credential_weight: null, wait_ms: 4000, first_byte_ms: null, in_flight: 0, cost_usd: null, capability: null,
+        weight: 2, priority: 1, credential_weight: null, wait_ms: 4000, quota_wait_ms: 0, first_byte_ms: null, in_flight: 0, cost_usd: null, capability: null,
       },
     ],
   }]);

@@ -24,8 +24,11 @@ export interface PlanQuestion {
 export interface Explained {
   snapshotVersion: number;
   /** Empty where there is no such model. */
-  candidates: readonly Explanation[];
+  candidates: readonly ExplainedCandidate[];
 }
+
+/** `quotaWaitMs`: when its credential's quota has room again; 0: now, -1: never for this request. */
+export type ExplainedCandidate = Explanation & { quotaWaitMs: number };
 
 /** Explains a plan over the current snapshot, as `explainRequest` does. Throws `overloaded` where there is no snapshot. */
 export type Explain = (question: PlanQuestion) => Explained | Promise<Explained>;
@@ -42,6 +45,8 @@ interface CandidateObject extends Pick<Explanation, 'order' | 'model' | 'deploym
   priority: number;
   credential_weight: number | null;
   wait_ms: number;
+  /** Until its quota has room; 0: it has, -1: never for this request. */
+  quota_wait_ms: number;
   first_byte_ms: number | null;
   in_flight: number;
   /** Expected, as decimal text. */
@@ -85,11 +90,11 @@ function requestOf(endpoint: Endpoint, body: Record<string, unknown>): ApiReques
   }
 }
 
-function candidateObject({ order, model, deployment, credential, version, role, reason, behind, trouble, detail }: Explanation): CandidateObject {
+function candidateObject({ quotaWaitMs, order, model, deployment, credential, version, role, reason, behind, trouble, detail }: ExplainedCandidate): CandidateObject {
   const { weight, priority, credentialWeight, waitMs, firstByteMs, inFlight, costNanoUsd, capability } = detail;
   const cost = costNanoUsd === null ? null : usdText(BigInt(Math.round(costNanoUsd)));
   return {
     order, model, deployment, credential, version, role, reason, behind, trouble, weight, priority,
-    credential_weight: credentialWeight, wait_ms: waitMs, first_byte_ms: firstByteMs, in_flight: inFlight, cost_usd: cost, capability,
+    credential_weight: credentialWeight, wait_ms: waitMs, quota_wait_ms: quotaWaitMs, first_byte_ms: firstByteMs, in_flight: inFlight, cost_usd: cost, capability,
   };
 }
