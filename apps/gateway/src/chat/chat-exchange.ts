@@ -16,6 +16,7 @@ import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';
 import { GuardedChunks } from './guarded-chunks.ts';
 import { guardedCompletion } from './guarded-completion.ts';
+import { streamError } from './stream-error.ts';
 
 /** How one candidate is asked for a chat completion, and how its answer is read as one. */
 export interface ChatCall extends Pick<Exchange, 'url' | 'headers' | 'body' | 'dropped' | 'failure' | 'simulated'> {
@@ -121,6 +122,7 @@ export const spokenText = (completion: ChatCompletion): string =>
 
 function completionIn(value: unknown): ChatCompletion {
   const completion = asCompletion(value);
-  if (completion === null) throw new AttemptFailure('malformed');
+  // Some servers put their complaint into a 200, as they would into a stream.
+  if (completion === null) throw typeof value === 'object' && value !== null && 'error' in value ? streamError(value) : new AttemptFailure('malformed');
   return completion;
 }

