@@ -160,6 +160,40 @@ describe('master keys in a file', () => {
   }, 30_000);
 });
 
+describe('a master key without a name', () => {
+  test('makes way for a new one in the documented steps, being given a name on the way', async () => {
+    const unnamed = masterKey('unnamed');
+    const latest = masterKey('latest');
+    const secret = value('of-the-unnamed');
+    const file = join(directory, 'unnamed');
+    await writeFile(file, unnamed);
+    const cluster = await testCluster({ config: configuration(), apps: APPS, scale: { router: 2 }, env: { DEJA_MASTER_KEY_FILE: file, LOG_LEVEL: 'trace' } });
+    try {
+      const admin = new AdminClient(cluster, answers);
+      const { id } = await admin.create({ provider: MARKER, name: 'main', value: value('first-of-the-unnamed') });
+      expect(await keysInUse(cluster)).toEqual([expect.stringMatching(/^mk-[0-9a-f]{8}$/)]);
+      for (const keys of [`old:${unnamed},latest:${latest}`, `latest:${latest},old:${unnamed}`]) {
+        await writeFile(file, keys);
+        await cluster.restart('router', 1);
+        // By way of either router, of which one still knows the key without a name, or as the current one.
+        for (let i = 0; i < 4; i++) await admin.done('POST', `credentials/${id}/rotate`, { value: i === 3 ? secret : value(`between-the-unnamed-${i}`), grace_s: 0 });
+        await cluster.restart('router', 2);
+        await eventually('the credential in use', async () => (await asked(cluster)).join() === `200,${secret}`);
+      }
+      expect(await admin.done('POST', 'vault/rewrap')).toEqual({ current_key: 'latest', rewrapped: expect.any(Number), remaining: 0, failed: [] });
+      expect(await keysInUse(cluster)).toEqual(['latest']);
+      expect((await cluster.whenLogged('the vault was rewrapped')).text).toContain('"master_key_id":"latest"');
+      await writeFile(file, `latest:${latest}`);
+      for (const n of [1, 2]) await cluster.restart('router', n);
+      await cluster.restart('gateway');
+      await eventually('the credential in use', async () => (await asked(cluster)).join() === `200,${secret}`);
+      await expectNoSecrets(cluster);
+    } finally {
+      await cluster.stop();
+    }
+  }, 90_000);
+});
+
 /** A router of its own beside those of the cluster, until it ends. */
 function startRouter(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [ROUTER], { env: { PATH: process.env['PATH'] ?? '', OPS_PORT: '0', LOG_LEVEL: 'trace', ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 });

@@ -80,6 +80,19 @@ describe('a start', () => {
     expect(await refusal(local(`b:${newMasterKey()}`, A))).toContain('the vault knows another master key by the name "b"');
   });
 
+  test('finds a key under whatever name it is given, and says which one is missing where none opens', async () => {
+    await filled(local(A), 2);
+    const bytes = A.slice('a:'.length);
+    const other = newMasterKey();
+    for (const keys of [[bytes], [`renamed:${bytes}`], [B, bytes], [B, `a:${other}`, `renamed:${bytes}`]]) {
+      expect(await leased(await bench.started(local(...keys)))).toEqual(allOf(2));
+      expect(await keyIds()).toEqual(['a']);
+    }
+    expect(await refusal(local(B, `c:${other}`))).toContain('holds values under the master key "a", which is missing');
+    // The current key's name would stand for two keys.
+    expect(await refusal(local(`a:${other}`, `renamed:${bytes}`))).toBe('the vault knows another master key by the name "a": give it the key of that name that was used before, or give a new key a new id. Nothing was changed.');
+  });
+
   test('of two replicas with different keys of one name is for one of them only', async () => {
     const starts = await Promise.allSettled([A, `a:${newMasterKey()}`].map((key) => bench.started(local(key))));
     expect(starts.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
@@ -118,6 +131,34 @@ describe('a rewrap', () => {
     // A replica that has read nothing anew, and one that was never given the old key.
     for (const replica of [before, vault, await bench.started(local(B))]) expect(await leased(replica)).toEqual(values);
     expect(vault.intakePublicKey).toEqual(before.intakePublicKey);
+  });
+
+  test.each([
+    ['an unnamed key was given a name', '', 'old:'],
+    ['a named key lost its name', 'old:', ''],
+    ['a key was renamed', 'old:', 'older:'],
+  ])('moves everything to the name that the key has now, where %s; the former name is not asked for any more', async (_, former, name) => {
+    const bytes = newMasterKey();
+    const { vault: before, ids } = await filled(local(former + bytes), 2);
+    const [formerId] = await keyIds();
+    const renamed = await bench.started(local(name + bytes, B));
+    await renamed.rotate(ids[0]!, await sealed(renamed, 'next'), 0);
+    const values = { ...allOf(2), 'p/c0': 'next' };
+    // A replica that runs on with the former name reads what is wrapped under the new one.
+    await before.load();
+    expect(await leased(before)).toEqual(values);
+    const { currentKey, rewrapped: moved, remaining, failed } = await rewrapped(renamed);
+    expect([moved, remaining, failed, await keyIds()]).toEqual([2, 0, [], [currentKey]]);
+    expect(currentKey).not.toBe(formerId);
+    for (const replica of [before, renamed, await bench.started(local(name + bytes))]) {
+      await replica.load();
+      expect(await leased(replica)).toEqual(values);
+      await replica.create(await newCredential(replica, 'again', 'p/again')).then(({ id }) => replica.delete(id));
+    }
+    // On to another key, as for one that was never renamed.
+    await rewrapped(await bench.started(local(B, name + bytes)));
+    expect(await keyIds()).toEqual(['b']);
+    expect(await leased(await bench.started(local(B)))).toEqual(values);
   });
 
   test('goes with rotations, new credentials and deletions at the same moment', async () => {

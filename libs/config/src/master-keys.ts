@@ -3,7 +3,7 @@ import { Secret } from './secret.ts';
 
 /** A key that wraps the data keys of the router's vault. */
 export interface MasterKey {
-  /** What a wrapped data key says it is wrapped by. */
+  /** What a wrapped data key says it is wrapped by. A name for people: one that is not given any more does not keep its key from unwrapping. */
   id: string;
   /** 32 bytes in base64. */
   key: Secret;

@@ -30,8 +30,24 @@ describe('local master keys', () => {
     expect((await both.wrap(dataKey)).keyId).toBe('b');
     expect(await both.unwrap(wrapped)).toEqual(dataKey);
     await expect(old.unwrap(await both.wrap(dataKey))).rejects.toMatchObject({ problem: 'missing', keyId: 'b' });
-    // The same bytes under another id: what names one key does not open by another's name.
+    // The id belongs to what is wrapped: it does not open as if it had been wrapped under another.
     await expect(renamed.unwrap({ ...wrapped, keyId: 'b' })).rejects.toMatchObject({ problem: 'refused' });
+  });
+
+  test('are recognised by their bytes: what was wrapped under a name that is not given any more, or to another key, opens', async () => {
+    const dataKey = randomBytes(32);
+    const wrapped = await local(`a:${keyText(1)}`).wrap(dataKey);
+    for (const text of [keyText(1), `b:${keyText(1)}`, `b:${keyText(2)},c:${keyText(1)}`, `b:${keyText(2)},a:${keyText(3)},c:${keyText(1)}`]) {
+      const keys = local(text);
+      for (let time = 0; time < 2; time++) expect(await keys.unwrap(wrapped)).toEqual(dataKey);
+      await expect(keys.unwrap({ keyId: 'a', wrapped: flipped(wrapped.wrapped, 200) })).rejects.toMatchObject({ problem: 'refused', keyId: 'a' });
+    }
+    for (const [text, problem] of [[`b:${keyText(2)},c:${keyText(3)}`, 'missing'], [`b:${keyText(2)},a:${keyText(3)}`, 'refused']] as const) await expect(local(text).unwrap(wrapped)).rejects.toMatchObject({ problem });
+  });
+
+  test('wrap under no name that another of them has wrapped under', async () => {
+    const wrapped = await local(`a:${keyText(1)}`).wrap(randomBytes(32));
+    await expect(local(`a:${keyText(2)},b:${keyText(1)}`).unwrap(wrapped)).rejects.toMatchObject({ problem: 'refused', keyId: 'a' });
   });
 
   test('do not unwrap what was changed, cut, or wrapped by another key of that name', async () => {

@@ -19,7 +19,7 @@ export class MasterKeys {
     this.#repository = repository;
   }
 
-  /** Every key that something is wrapped by is at hand and is the right one, and so is the current one. Throws a ConfigError that says what to change, and has written nothing then. */
+  /** Every key that something is wrapped by is at hand, be it under another name, and the current one's name stands for no other key. Throws a ConfigError that says what to change, and has written nothing then. */
   async verify(): Promise<void> {
     try {
       for (const keyId of await this.#repository.inUse()) await this.#check(keyId);
