@@ -131,6 +131,40 @@ describe('a deployment whose calls fail', () => {
   });
 });
 
+describe('a credential whose calls fail', () => {
+  const credentialsOf = async (): Promise<RoutingSnapshot['deployments'][number]['credentials']> => (await stage.published())!.deployments[0]!.credentials;
+
+  test('at an address of its own is set aside by what three replicas saw together, counted with its deployment, and back after one success', async () => {
+    let nowMs = Date.now();
+    const replicas = await Promise.all([1, 2, 3].map(() => stage.replica(() => nowMs)));
+    const elsewhere = { revision: 1, credentials: [stored({ baseUrl: 'http://127.0.0.1:9/v1' })] };
+    for (const { publisher } of replicas) await publisher.adopt(content(['m'], 'v1', elsewhere));
+    const own = { credential: 'p/s', version: 's1' };
+    for (let i = 0; i < 5; i++) await replicas[i % 3]!.record([{ ...broken, ...own, atMs: nowMs }, { atMs: nowMs }]);
+    const marked = await eventually('the mark', async () => (await credentialsOf()).find(({ trouble }) => trouble === 'failing'));
+    expect(marked).toMatchObject({ id: 'p/s', unavailableUntilMs: nowMs + 5000 });
+    const [view] = await replicas[0]!.pool.deployments(replicas[0]!.publisher.content!, nowMs);
+    expect(view).toMatchObject({ calls: 10, failures: 5, trouble: null, credentials: [{ trouble: null }, { trouble: null }, { id: 'p/s', trouble: 'failing' }] });
+    expect(replicas.flatMap(({ lines }) => lines.filter((line) => line['level'] === 'warn'))).toMatchObject([{ credential: 'p/s@s1', trouble: 'failing' }]);
+    nowMs += 6000;
+    await replicas[2]!.record([{ ...own, atMs: nowMs, durationMs: 10 }]);
+    await eventually('the mark to go', async () => (await credentialsOf()).every(({ trouble }) => trouble === undefined));
+  });
+
+  test('while another one’s go well at the same address is set aside, and the deployment is not, whichever replica heard of which', async () => {
+    const replicas = await Promise.all([stage.replica(), stage.replica()]);
+    for (const { publisher } of replicas) await publisher.adopt(content(['m']));
+    await replicas[0]!.record([{ credential: 'p/b' }]);
+    for (let i = 0; i < 10; i++) await Promise.all([replicas[i % 2]!.record([broken]), replicas[(i + 1) % 2]!.record([{ credential: 'p/b' }])]);
+    const [bad, good] = await eventually('the mark', async () => {
+      const credentials = await credentialsOf();
+      return credentials[0]!.trouble === 'failing' && credentials;
+    }) as [object, object];
+    expect([bad, good]).toMatchObject([{ id: 'p/a' }, { id: 'p/b', unavailableUntilMs: 0 }]);
+    expect((await new HealthStore(stage.redis).read()).of.get('d:p/m')).toMatchObject({ health: null });
+  });
+});
+
 describe('calls that go well', () => {
   test('are counted without a new snapshot, and without a new revision of health', async () => {
     const { publisher, record, pool } = await stage.replica();

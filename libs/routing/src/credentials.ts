@@ -2,7 +2,7 @@ import { relieve, samplingKey } from './affinity.ts';
 import { LAST, LazyOrder, ORDINARY, RETIRING, type Ranked } from './lazy-order.ts';
 import { credentialViewOf, drawFor, type Search } from './search.ts';
 import type { Pool, PoolCredential } from './snapshot-index.ts';
-import { credentialDemotion, credentialUntilMs } from './standing.ts';
+import { credentialDemotion, isCredentialOut, isLastResortCredential } from './standing.ts';
 
 /**
  * The usable credentials of one deployment, drawn by weight; weight 0 after the others, retiring values last. They are looked at only
@@ -13,6 +13,7 @@ export class Purse {
   private readonly order: LazyOrder<PoolCredential>;
   private readonly found: (PoolCredential | null)[] = [];
   private readonly inDoubt: PoolCredential[] = [];
+  private readonly lastResorts: PoolCredential[] = [];
   private taken = 0;
 
   constructor(search: Search, pool: Pool, isSticky: boolean) {
@@ -29,8 +30,8 @@ export class Purse {
       const next = this.order.take();
       if (next === undefined) break;
       const view = credentialViewOf(this.search, next);
-      if (credentialUntilMs(next, view) > this.search.at.nowMs) continue;
-      (credentialDemotion(next, view) === null ? this.found : this.inDoubt).push(next);
+      if (!isCredentialOut(this.search, next, view)) (credentialDemotion(this.search, next, view) === null ? this.found : this.inDoubt).push(next);
+      else if (isLastResortCredential(this.search, next, view)) this.lastResorts.push(next);
     }
     return Math.min(this.found.length, most);
   }
@@ -41,11 +42,28 @@ export class Purse {
     return this.found[this.taken++] ?? null;
   }
 
-  /** Those on probation that a call is trying at the moment: not among the others. */
+  /** Those that failed here, and those on probation that a call is trying at the moment: not among the others. */
   doubtful(): readonly PoolCredential[] {
     this.count(Number.POSITIVE_INFINITY);
     return this.inDoubt;
   }
+
+  /** Those that failures alone keep out: not among the others either. */
+  failing(): readonly PoolCredential[] {
+    this.count(Number.POSITIVE_INFINITY);
+    return this.lastResorts;
+  }
+
+  /** Every one that might serve, for a deployment that is itself a last resort. To be asked for in place of all else. */
+  all(): readonly (PoolCredential | null)[] {
+    this.count(Number.POSITIVE_INFINITY);
+    return [...this.found, ...this.inDoubt, ...this.lastResorts];
+  }
+}
+
+/** Whether a deployment has a credential that is in, or needs none. */
+export function hasCredentialIn(search: Search, pool: Pool): boolean {
+  return pool.isKeyless || permitted(search, pool).some((credential) => !isCredentialOut(search, credential, credentialViewOf(search, credential)));
 }
 
 /** The credentials of a pool that this request may use, whatever their state. */

@@ -33,18 +33,21 @@ test('whatever the table, the view and the request: an explanation shows the pla
 
 describe('an explanation', () => {
   test('gives each its reason', () => {
-    const table = snapshot([model('m', ['a/m', 'b/m', 'c/m', { id: 'd/m', region: 'us' }, { id: 's/m', shadow: 0 }, { id: 't/m', shadow: 0.1 }], { fallbacks: ['f'] }), model('f', ['a/m'])], [
+    const table = snapshot([model('m', ['a/m', 'b/m', 'c/m', { id: 'd/m', region: 'us' }, { id: 's/m', shadow: 0 }, { id: 't/m', shadow: 0.1 }, { id: 'u/m', shadow: 0.1 }, 'w/m'], { fallbacks: ['f'] }), model('f', ['a/m'])], [
       deployment('a/m', ['x', credential('y', { unavailableUntilMs: NOW + 5, trouble: 'rate_limited' }), credential('own', { tenant: 'u' })]),
       deployment('b/m', ['b1'], { drained: true }),
       deployment('c/m', ['c1'], { unavailableUntilMs: NOW + 9, trouble: 'failing' }),
+      deployment('u/m', [], { unavailableUntilMs: NOW + 9, trouble: 'failing' }),
+      deployment('w/m', [], { unavailableUntilMs: NOW + 9, trouble: 'rate_limited' }),
     ]);
     const rows = explain(table, 'm', { random: () => 0.5, suits: ({ id }) => id !== 's/m' });
     expect(reasons(rows.filter((row) => row.model === 'm'))).toEqual({
-      'a/m#x': expect.any(Number), 'a/m#y': 'credential_unavailable', 'a/m#own': 'credential_of_another_tenant', 'b/m#b1': 'drained', 'c/m#c1': 'deployment_unavailable', 'd/m#null': expect.any(Number), 's/m#null': 'suits', 't/m#null': 'shadow_not_drawn',
+      'a/m#x': expect.any(Number), 'a/m#y': 'credential_unavailable', 'a/m#own': 'credential_of_another_tenant', 'b/m#b1': 'drained', 'c/m#c1': 3, 'u/m#null': 'deployment_unavailable', 'd/m#null': expect.any(Number), 's/m#null': 'suits', 't/m#null': 'shadow_not_drawn', 'w/m#null': 'deployment_unavailable',
     });
     expect(reasons(rows.filter((row) => row.model === 'f'))).toMatchObject({ 'a/m#x': 'has_a_place_already' });
     expect(rows.find((row) => row.credential === 'y')).toMatchObject({ trouble: 'rate_limited', detail: { waitMs: 5 } });
-    expect(rows.find((row) => row.credential === 'c1')).toMatchObject({ trouble: 'failing', detail: { waitMs: 9 } });
+    expect(rows.find((row) => row.credential === 'c1')).toMatchObject({ behind: 'out', trouble: 'failing', detail: { waitMs: 9 } });
+    expect(rows.filter((row) => row.behind === 'out')).toHaveLength(1);
     expect(reasons(explain(table, 'm', { tenant: 'u', requires: { region: 'us' } }))).toMatchObject({ 'a/m#x': 'requires', 'd/m#null': 1 });
     expect(reasons(explain(table, 'm', { tenant: 'u' }))).toMatchObject({ 'a/m#x': 'tenant_has_own_credentials' });
     expect(reasons(explain(table, 'm', { pin: { provider: 'a', credential: 'x' } }))).toMatchObject({ 'a/m#y': 'another_credential_is_pinned', 'd/m#null': 'pin' });

@@ -5,7 +5,7 @@ import { unmetNeed, type PlanMoment, type PlanNeed, type UnmetNeed } from './nee
 import { courseOf, type Course } from './plan.ts';
 import { credentialViewOf, upstreamOf, viewOf, type Search, type Target } from './search.ts';
 import { chooses, type Part, type PoolCredential } from './snapshot-index.ts';
-import { credentialDemotion, credentialUntilMs, demotionOf, isOut, latencyMs, type Demotion } from './standing.ts';
+import { credentialDemotion, credentialUntilMs, demotionOf, isCredentialOut, isLastResort, isLastResortCredential, isOut, latencyMs, type Demotion } from './standing.ts';
 import { credentialKey } from './view.ts';
 
 export type ExplainedRole = 'candidate' | 'shadow' | 'instead_context_window' | 'instead_content_policy';
@@ -39,7 +39,7 @@ export interface Explanation {
   order: number | null;
   /** Null exactly when it has a role. */
   reason: ExplainedReason | null;
-  /** Why it comes after all others of its model, though nothing keeps it out. */
+  /** Why it comes after all others of its model, or of all, though nothing keeps it out. */
   behind: Demotion | null;
   /** What is known against the credential, by the pool or by this gateway; else against the deployment. */
   trouble: Trouble | null;
@@ -69,7 +69,10 @@ export function explainRequest(snapshot: RoutingSnapshot, need: PlanNeed, at: Pl
       const facts = factsOf(course.search, target, part, credential);
       const call = callName(part.deployment.id, upstreamOf(part, target), credential?.key ?? null);
       const { own = [], others = [] } = Object.groupBy(ofModel.get(call) ?? [], ({ role }) => ((role === 'shadow') === (part.shadow !== null) ? 'own' : 'others'));
-      if (own.length === 0) return [{ ...facts, role: null, order: null, reason: reasonOf(course.search, target, part, credential) ?? (placed.has(call) ? 'has_a_place_already' : well) }];
+      if (own.length === 0) {
+        const reason = reasonOf(course.search, target, part, credential);
+        return [{ ...facts, role: null, order: null, reason: reason ?? (placed.has(call) ? 'has_a_place_already' : well), behind: reason !== null && facts.behind === 'out' ? null : facts.behind }];
+      }
       ofModel.set(call, others); // a place is shown once, also where a model lists a deployment twice
       return own.map((place) => ({ ...facts, ...place, reason: null }));
     }));
@@ -111,11 +114,19 @@ function reasonOf(search: Search, target: Target, part: Part, credential: PoolCr
   const unmet = unmetNeed(search.need, part, upstreamOf(part, target), target.choosing);
   if (unmet !== null) return unmet;
   if (part.deployment.drained === true) return 'drained';
-  if (isOut(search, part)) return 'deployment_unavailable';
+  const serves = part.shadow === null; // a shadow is nobody's last resort
+  if (isOut(search, part) && !(serves && isLastResort(part))) return 'deployment_unavailable';
   if (credential === null && !part.pool.isKeyless) return 'no_credential';
   if (credential !== null && !permitted(search, part.pool).includes(credential)) return notPermitted(search, credential);
-  if (credential !== null && credentialUntilMs(credential, credentialViewOf(search, credential)) > search.at.nowMs) return 'credential_unavailable';
-  return part.shadow !== null ? 'shadow_not_drawn' : null;
+  const view = credential === null ? undefined : credentialViewOf(search, credential);
+  if (credential !== null && isCredentialOut(search, credential, view) && !(serves && isLastResortCredential(search, credential, view))) return 'credential_unavailable';
+  return serves ? null : 'shadow_not_drawn';
+}
+
+function behindOf(search: Search, part: Part, credential: PoolCredential | null): Demotion | null {
+  const view = credential === null ? undefined : credentialViewOf(search, credential);
+  const isOutItself = isOut(search, part) || (credential !== null && isCredentialOut(search, credential, view));
+  return isOutItself ? 'out' : (demotionOf(search, part, viewOf(search, part)) ?? (credential === null ? null : credentialDemotion(search, credential, view)));
 }
 
 function notPermitted({ need }: Search, { ref }: PoolCredential): ExplainedReason {
@@ -136,7 +147,7 @@ function factsOf(search: Search, target: Target, part: Part, credential: PoolCre
     deployment: deployment.id,
     credential: credential?.ref.id ?? null,
     version: credential?.ref.version ?? null,
-    behind: demotionOf(search, part, view) ?? (credential === null ? null : credentialDemotion(credential, own)),
+    behind: behindOf(search, part, credential),
     trouble: credential?.ref.trouble ?? own?.trouble ?? deployment.trouble ?? null,
     detail: {
       weight,

@@ -14,7 +14,7 @@ function gathered(sizes: number[], limit: number, attempts: number): string[] {
     if (gathering.isFull) return;
     let taken = 0;
     const part = indexed.segments[0]![n]!;
-    const take = () => ({ ref: credential(String(taken++)), key: '', hash: 0, weight: 1, unavailableUntilMs: 0, isRetiring: false, isTroubled: false, deployment: part.deployment });
+    const take = () => ({ ref: credential(String(taken++)), key: '', hash: 0, weight: 1, unavailableUntilMs: 0, isRetiring: false, isTroubled: false, isFailing: false, deployment: part.deployment });
     gathering.add({ lane: { indexed, name: 'm', choosing: false, segments: [], canary: null, isChecked: false, isSticky: false }, part, purse: { count: (most) => Math.min(size, most), take } });
   });
   return gathering.candidates(attempts).map((c: Candidate) => `${c.deployment.id}#${c.credential!.id}`);

@@ -10,9 +10,17 @@ export interface Group {
   purse: Pick<Purse, 'count' | 'take'>;
 }
 
+/** Those of a deployment that are tried when nothing else is left. */
+interface LastResort {
+  lane: Lane;
+  part: Part;
+  credentials: readonly (PoolCredential | null)[];
+}
+
 /** The deployments found so far, in the order in which they are to be tried. */
 export class Gathering {
   readonly groups: Group[] = [];
+  private readonly lastResorts: LastResort[] = [];
   private readonly opened: { part: Part; upstreamModel: string }[] = [];
   private readonly limit: number;
   private sure = 0;
@@ -40,10 +48,22 @@ export class Gathering {
     this.groups.push(group);
   }
 
+  /** Behind every group. */
+  addLast(lastResort: LastResort): void {
+    this.sure += 1;
+    this.lastResorts.push(lastResort);
+  }
+
+  /** Of the first candidate. */
+  get firstLane(): Lane | undefined {
+    return (this.groups[0] ?? this.lastResorts[0])?.lane;
+  }
+
   /**
    * To be asked for once. At most `limit` candidates, of which the first `attempts` are likely to be all that is tried: the first deployment has two of
    * them and each further one is sure of one before any gets more, so that many credentials of one deployment do not use up every
    * attempt. What follows is spread in the same way over the whole.
+   * Last resorts only get what room is left, one of each deployment before any gives more.
    */
   candidates(attempts: number): Candidate[] {
     const first = this.shares(Math.min(attempts, this.limit));
@@ -51,7 +71,13 @@ export class Gathering {
     const chosen: Candidate[] = [];
     this.groups.forEach((group, n) => push(chosen, group, first[n] ?? 0));
     this.groups.forEach((group, n) => push(chosen, group, (all[n] ?? 0) - (first[n] ?? 0)));
-    return chosen;
+    return chosen.length < this.limit && this.lastResorts.length > 0 ? [...chosen, ...this.last()].slice(0, this.limit) : chosen;
+  }
+
+  private last(): Candidate[] {
+    const of = ({ lane, part, credentials }: LastResort): Candidate[] => credentials.map((credential) => candidateOf(lane, part, credential));
+    const candidates = this.lastResorts.map(of);
+    return [...candidates.flatMap((ofOne) => ofOne.slice(0, 1)), ...candidates.flatMap((ofOne) => ofOne.slice(1))];
   }
 
   /** How many candidates each group gives when there is room for so many. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { arbitraryAsked, arbitraryTable, ask, credential, deployment, firstChoices, model, named, names, NOW, planOf, snapshot } from '../test/tables.ts';
+import type { Candidate, CredentialRef, Deployment } from '@deja/contracts';
+import { arbitraryAsked, arbitraryTable, ask, credential, deployment, firstChoices, model, named, names, NOW, planOf, snapshot, type Asked } from '../test/tables.ts';
 import { resolveModelName } from './snapshot-index.ts';
 
 describe('a plan', () => {
@@ -101,6 +102,23 @@ describe('who is tried instead', () => {
   });
 });
 
+/** Whether something may serve as a matter of course, as a last resort, or not at all. */
+type State = 'in' | 'last' | 'out';
+const stateBy = (untilMs: number, trouble: string | undefined): State => (untilMs <= NOW ? 'in' : trouble === 'failing' ? 'last' : 'out');
+const worse = (...states: State[]): State => (['out', 'last', 'in'] as const).find((state) => states.includes(state))!;
+const stateOfDeployment = (of: Pick<Deployment, 'drained' | 'unavailableUntilMs' | 'trouble'>): State => (of.drained === true ? 'out' : stateBy(of.unavailableUntilMs, of.trouble));
+function stateOfCredential(ref: CredentialRef | null, { view }: Asked): State {
+  const here = view?.credentials.get(`${ref?.id}@v`);
+  return ref === null ? 'in' : worse(stateBy(ref.unavailableUntilMs, ref.trouble), stateBy(here?.unavailableUntilMs ?? 0, here?.trouble));
+}
+const stateOf = (c: Candidate, of: Asked): State => worse(stateOfDeployment(c.deployment), stateOfCredential(c.credential, of));
+const permittedOf = ({ credentials }: Deployment, { tenant, pin }: Asked): (CredentialRef | null)[] => {
+  const own = credentials.filter((ref) => ref.tenant !== undefined && ref.tenant === tenant);
+  const everyones = credentials.filter((ref) => ref.tenant === undefined);
+  const holders = [...own, ...everyones].filter(({ id }) => id === pin?.credential);
+  return credentials.length === 0 ? [null] : holders.length > 0 ? holders : own.length > 0 ? own : everyones;
+};
+
 test('whatever the table, the view and the request: a plan is usable, suitable, distinct, bounded, in the order of the models, and the same for the same random numbers', () => {
   fc.assert(fc.property(arbitraryTable, arbitraryAsked, (table, [wanted, of]) => {
     const result = ask(table, wanted, of);
@@ -111,10 +129,7 @@ test('whatever the table, the view and the request: a plan is usable, suitable, 
     expect(candidates.length).toBeLessThanOrEqual(Math.max(16, of.maxAttempts!));
     for (const list of [candidates, instead.contextWindow, instead.contentPolicy]) expect(new Set(list.map((c) => JSON.stringify([named(c), c.upstreamModel]))).size).toBe(list.length);
     for (const c of [...candidates, ...instead.contextWindow, ...instead.contentPolicy, ...(shadow ? [shadow] : [])]) {
-      expect(c.deployment.unavailableUntilMs).toBeLessThanOrEqual(NOW);
-      expect(c.deployment.drained).not.toBe(true);
-      expect(c.credential?.unavailableUntilMs ?? 0).toBeLessThanOrEqual(NOW);
-      expect(of.view?.credentials.get(`${c.credential?.id}@v`)?.unavailableUntilMs ?? 0).toBeLessThanOrEqual(NOW);
+      expect(c === shadow ? ['in'] : ['in', 'last']).toContain(stateOf(c, of));
       expect(c.credential === null).toBe(c.deployment.credentials.length === 0);
       expect([undefined, of.tenant]).toContain(c.credential?.tenant);
       expect(c.deployment.baseUrl).toBe(c.credential?.baseUrl ?? 'https://x/v1');
@@ -126,8 +141,34 @@ test('whatever the table, the view and the request: a plan is usable, suitable, 
       expect(part.shadow !== undefined).toBe(c === shadow);
     }
     if (wanted !== 'm0') return;
-    const first = candidates.slice(0, Math.min(of.maxAttempts!, candidates.length)).map((c) => c.model);
+    const first = candidates.slice(0, Math.min(of.maxAttempts!, candidates.length)).filter((c) => stateOf(c, of) === 'in').map((c) => c.model);
     const own = first.filter((name) => name === 'm0').length;
     expect(first.slice(0, own).every((name) => name === 'm0')).toBe(true);
   }), { numRuns: 500 });
+});
+
+test('whatever the table, the view and the request: what is out for failures alone comes after everything else, also of the fallback models', () => {
+  fc.assert(fc.property(arbitraryTable, arbitraryAsked, (table, [wanted, of]) => {
+    const result = ask(table, wanted, of);
+    if ('refused' in result) return;
+    const { candidates, instead } = result.plan;
+    for (const list of [candidates, instead.contextWindow, instead.contentPolicy]) {
+      const states = list.map((c) => stateOf(c, of));
+      expect(states).toEqual(states.toSorted()); // 'in' before 'last'
+    }
+  }), { numRuns: 500 });
+});
+
+test('whatever the table, the view and the request: there is a plan whenever a deployment that suits is in, or out for failures alone, and all of these have a place where there is room', () => {
+  fc.assert(fc.property(arbitraryTable, arbitraryAsked, (table, [, of]) => {
+    const able = table.models[0]!.deployments.flatMap(({ id, region, shadow }) => {
+      const d = table.deployments.find((one) => one.id === id)!;
+      const suits = shadow === undefined && region === (of.requires?.region ?? region) && d.provider === (of.pin?.provider ?? d.provider) && of.suits!(d, d.upstreamModel) && of.fits!(d, d.upstreamModel) !== 'window';
+      return suits && stateOfDeployment(d) !== 'out' ? permittedOf(d, of).filter((ref) => stateOfCredential(ref, of) !== 'out').map((ref) => (ref === null ? id : `${id}#${ref.id}`)) : [];
+    });
+    const result = ask(table, 'm0', of);
+    expect('plan' in result || able.length === 0).toBe(true);
+    const planned = 'plan' in result ? result.plan.candidates.map(named) : [];
+    expect(planned.length < 16 ? able.filter((name) => !planned.includes(name)) : []).toEqual([]);
+  }), { numRuns: 1000 });
 });

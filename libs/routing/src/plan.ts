@@ -7,7 +7,7 @@ import { failsBy, refusalOf } from './refusal.ts';
 import { searchOf, upstreamOf, viewOf, type Search, type Target } from './search.ts';
 import { chooses, type ResolvedModel } from './snapshot-index.ts';
 import { demotionOf, isOut } from './standing.ts';
-import { walk } from './walk.ts';
+import { LastResorts, walk, walkLast } from './walk.ts';
 
 /** So many candidates at most, for those whose quota turns out to be used up; more where more may be attempted. */
 const MOST_CANDIDATES = 16;
@@ -29,7 +29,8 @@ export interface Course {
 /**
  * Ordered, distinct candidates for one request; never empty when there is a plan.
  *
- * Order: the deployments of the model by priority, then by its strategy; those in doubt after all others; then the fallback models.
+ * Order: the deployments of the model by priority, then by its strategy; those in doubt after all others; then the fallback models;
+ * then, of all of these, what is out for failures alone, so that nobody is refused whom a deployment could have answered.
  * The first `maxAttempts` are spread over credentials, deployments and fallbacks so that each further attempt learns something new
  * (see Gathering). The same snapshot, need, moment and random numbers give the same plan.
  */
@@ -51,14 +52,16 @@ export function courseOf(snapshot: RoutingSnapshot, need: PlanNeed, at: PlanMome
   const own = targetsOf(search, resolved, need.model, choosing);
   const tried = [...own];
   const gathering = new Gathering(Math.max(MOST_CANDIDATES, at.maxAttempts));
-  walk(search, lanesOf(search, resolved, own), gathering);
+  const lastResorts = new LastResorts();
+  walk(search, lanesOf(search, resolved, own), gathering, lastResorts);
 
   const isTooLong = gathering.groups.length === 0 && isGiven(model.fallbacksOn?.contextWindow) && failsBy(search, own, 'window');
   const names = [...(isTooLong ? (model.fallbacksOn?.contextWindow ?? []) : []), ...model.fallbacks];
   for (const { resolved: fallback, targets } of gathering.isFull ? [] : targetsNamed(search, names, choosing, need.model)) {
     tried.push(...targets);
-    walk(search, lanesOf(search, fallback, targets), gathering);
+    walk(search, lanesOf(search, fallback, targets), gathering, lastResorts);
   }
+  walkLast(search, lastResorts, gathering);
 
   const candidates = gathering.candidates(Math.max(1, at.maxAttempts));
   const isRefused = candidates.length === 0;
@@ -68,7 +71,7 @@ export function courseOf(snapshot: RoutingSnapshot, need: PlanNeed, at: PlanMome
     candidates,
     contextWindow: isTooLong || isRefused ? [] : instead(search, model.fallbacksOn?.contextWindow, choosing),
     contentPolicy: isRefused ? [] : instead(search, model.fallbacksOn?.contentPolicy, choosing),
-    shadow: isRefused ? null : shadowOf(search, gathering.groups[0]?.lane),
+    shadow: isRefused ? null : shadowOf(search, gathering.firstLane),
     refusal: isRefused ? refusalOf(search, tried) : null,
   };
 }
@@ -76,7 +79,9 @@ export function courseOf(snapshot: RoutingSnapshot, need: PlanNeed, at: PlanMome
 function instead(search: Search, names: readonly string[] | undefined, choosing: boolean): Candidate[] {
   if (!isGiven(names)) return [];
   const gathering = new Gathering(MOST_INSTEAD);
-  for (const { resolved, targets } of targetsNamed(search, names, choosing, search.need.model)) walk(search, lanesOf(search, resolved, targets), gathering);
+  const lastResorts = new LastResorts();
+  for (const { resolved, targets } of targetsNamed(search, names, choosing, search.need.model)) walk(search, lanesOf(search, resolved, targets), gathering, lastResorts);
+  walkLast(search, lastResorts, gathering);
   return gathering.candidates(MOST_INSTEAD);
 }
 

@@ -36,11 +36,17 @@ describe('no deployment available', () => {
     expect(ask(one(credential('x')), 'm', { view: view({}, { 'x@v': { unavailableUntilMs: NOW + 40, trouble: 'rejected' } }) })).toMatchObject({ reason: 'unavailable', retryAfterMs: 40 });
   });
 
-  test('is none when something fails, or no credential works', () => {
+  test('is none when no credential works', () => {
     expect(ask(one(out('x', 'rejected', 50), out('y', 'forbidden', 30)), 'm')).toEqual({ refused: 'no_deployment_available', reason: 'unavailable', retryAfterMs: 30 });
-    expect(ask(one(out('x', 'rate_limited', 50), out('y', 'failing', 60)), 'm')).toMatchObject({ reason: 'unavailable' });
-    const failing = snapshot([model('m', ['a/m', 'b/m'])], [deployment('a/m', [out('x', 'rate_limited', 50)]), deployment('b/m', [], { trouble: 'failing', unavailableUntilMs: NOW + 60 })]);
-    expect(ask(failing, 'm')).toMatchObject({ reason: 'unavailable', retryAfterMs: 50 });
+    const forbidden = snapshot([model('m', ['a/m', 'b/m'])], [deployment('a/m', [out('x', 'rate_limited', 50)]), deployment('b/m', [], { trouble: 'forbidden', unavailableUntilMs: NOW + 60 })]);
+    expect(ask(forbidden, 'm')).toMatchObject({ reason: 'unavailable', retryAfterMs: 50 });
+  });
+
+  test('is never for failures alone: those are tried, and a credential’s limit is waited for though its deployment fails longer', () => {
+    expect(ask(one(out('x', 'rate_limited', 50), out('y', 'failing', 60)), 'm')).toMatchObject({ plan: { candidates: [{ credential: { id: 'y' } }] } });
+    const failing = { trouble: 'failing', unavailableUntilMs: NOW + 60 } as const;
+    expect(ask(snapshot([model('m', ['a/m', 'b/m'])], [deployment('a/m', [out('x', 'rate_limited', 50)]), deployment('b/m', [], failing)]), 'm')).toMatchObject({ plan: { candidates: [{ deployment: { id: 'b/m' } }] } });
+    expect(ask(snapshot([model('m', ['a/m'])], [deployment('a/m', [out('x', 'rate_limited', 50)], failing)]), 'm')).toEqual({ refused: 'no_deployment_available', reason: 'rate_limited', retryAfterMs: 50 });
   });
 
   test('has no time when an operator took everything out', () => {

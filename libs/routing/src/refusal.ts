@@ -4,7 +4,7 @@ import { partsOf } from './lanes.ts';
 import { UNMET_NEEDS, unmetNeed, type PlanRefusal, type UnmetNeed } from './need.ts';
 import { credentialViewOf, upstreamOf, type Search, type Target } from './search.ts';
 import type { Part } from './snapshot-index.ts';
-import { credentialUntilMs } from './standing.ts';
+import { credentialUntilMs, isLastResort } from './standing.ts';
 
 /** What one deployment with one credential waits for. */
 interface Wait {
@@ -52,8 +52,10 @@ function unavailable(all: readonly Wait[], nowMs: number): PlanRefusal {
   return { refused: 'no_deployment_available', reason, retryAfterMs: waits.length === 0 ? null : Math.max(1, Math.min(...waits.map((wait) => wait.untilMs)) - nowMs) };
 }
 
-function waitsOf(search: Search, { deployment, pool }: Part): Wait[] {
-  const { unavailableUntilMs, trouble } = deployment;
+function waitsOf(search: Search, part: Part): Wait[] {
+  const { deployment: { trouble }, pool } = part;
+  // One that failures keep out is asked as soon as it has a credential.
+  const unavailableUntilMs = isLastResort(part) ? 0 : part.unavailableUntilMs;
   const isWaiting = unavailableUntilMs > search.at.nowMs;
   const isLimit = !isWaiting || LIMITS.includes(trouble);
   if (pool.isKeyless) return [{ untilMs: unavailableUntilMs, isBroken: false, isLimit }];

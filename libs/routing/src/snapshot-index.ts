@@ -17,6 +17,8 @@ export interface PoolCredential {
   isRetiring: boolean;
   /** There is, or was, something against it. */
   isTroubled: boolean;
+  /** That is failures, which end whenever they end, and not a refusal. */
+  isFailing: boolean;
   /** The deployment at the address that goes with this credential. */
   deployment: Deployment;
 }
@@ -35,6 +37,8 @@ export interface Part {
   id: string;
   isDrained: boolean;
   isTroubled: boolean;
+  /** What is against it are failures. */
+  isFailing: boolean;
   unavailableUntilMs: number;
   firstByteMs: number | null;
   pool: Pool;
@@ -117,7 +121,7 @@ export class SnapshotIndex {
     const upstreamModel = deployment.upstreamModel === ANY ? null : deployment.upstreamModel;
     const { id, unavailableUntilMs, firstByteMs = null } = deployment;
     return {
-      deployment, id, unavailableUntilMs, firstByteMs, isDrained: deployment.drained === true, isTroubled: deployment.trouble !== undefined,
+      deployment, id, unavailableUntilMs, firstByteMs, isDrained: deployment.drained === true, isTroubled: deployment.trouble !== undefined, isFailing: deployment.trouble === 'failing',
       pool: this.pool(deployment), upstreamModel, weight, priority, position, canary, shadow, region, tags, hash: hashOf(id),
     };
   }
@@ -129,8 +133,9 @@ export class SnapshotIndex {
     const ofTenant = new Map<string, PoolCredential[]>();
     for (const ref of deployment.credentials) {
       const at = ref.baseUrl === undefined ? deployment : { ...deployment, baseUrl: ref.baseUrl };
-      const { weight, unavailableUntilMs } = ref;
-      const credential = { ref, key: credentialKey(ref), hash: hashOf(ref.id), weight, unavailableUntilMs, isRetiring: ref.retiring === true, isTroubled: ref.trouble !== undefined, deployment: at };
+      const { weight, unavailableUntilMs, trouble } = ref;
+      const health = { unavailableUntilMs, isTroubled: trouble !== undefined, isFailing: trouble === 'failing' };
+      const credential = { ref, key: credentialKey(ref), hash: hashOf(ref.id), weight, ...health, isRetiring: ref.retiring === true, deployment: at };
       if (ref.tenant === undefined) everyones.push(credential);
       else ofTenant.set(ref.tenant, [...(ofTenant.get(ref.tenant) ?? []), credential]);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { credential, deployment, model, named, names, NOW, planOf, snapshot, view } from '../test/tables.ts';
+import { ask, credential, deployment, model, named, names, NOW, planOf, snapshot, view } from '../test/tables.ts';
 
 const tiers = model('m', ['a/m', { id: 'b/m', priority: 2 }, { id: 'c/m', priority: 3 }], { fallbacks: ['f'] });
 const table = snapshot([tiers, model('f', ['f/1'])]);
@@ -45,6 +45,73 @@ describe('on probation', () => {
     const pool = snapshot([model('m', ['a/m', { id: 'b/m', priority: 2 }])], [deployment('a/m', [credential('y', { trouble: 'rejected' })])]);
     expect(names(pool, 'm', { view: view({}, { 'y@v': { probing: true } }) })).toEqual(['b/m', 'a/m#y']);
   });
+});
+
+const failing = { trouble: 'failing', unavailableUntilMs: NOW + 5 } as const;
+
+describe('a deployment that only failures keep out', () => {
+  const two = [deployment('a/m', ['a1', 'a2'], failing), deployment('b/m', ['b1'], failing)];
+
+  test('is the last resort: after everything else, the fallback models included', () => {
+    expect(names(snapshot([tiers, model('f', ['f/1'])], two), 'm')).toEqual(['c/m', 'f/1', expect.stringContaining('a/m#'), 'b/m#b1', expect.stringContaining('a/m#')]);
+  });
+
+  test('is tried by what attempts are left, and takes none from those that are in', () => {
+    const many = snapshot([model('m', ['a/m', 'b/m'])], [two[0]!, deployment('b/m', ['1', '2', '3'])]);
+    const planned = names(many, 'm', { maxAttempts: 4 }).map((name) => name.slice(0, 3));
+    expect(planned).toEqual(['b/m', 'b/m', 'b/m', 'a/m', 'a/m']);
+    const full = snapshot([model('m', ['a/m', 'b/m'])], [two[0]!, deployment('b/m', Array.from({ length: 16 }, (_, n) => String(n)))]);
+    expect(names(full, 'm', { maxAttempts: 4 }).every((name) => name.startsWith('b/m'))).toBe(true);
+  });
+
+  test('makes a plan with others of its kind, in the order of the model, those in doubt here last', () => {
+    const all = snapshot([model('m', ['a/m', { id: 'b/m', priority: 2 }], { fallbacks: ['f'] }), model('f', ['f/1'])], [...two, deployment('f/1', [], failing)]);
+    expect(names(all, 'm').map((name) => name.slice(0, 3))).toEqual(['a/m', 'b/m', 'f/1', 'a/m']);
+    expect(names(all, 'm', { view: view({ 'a/m': { suspectUntilMs: NOW + 1 } }) }).map((name) => name.slice(0, 3))).toEqual(['b/m', 'f/1', 'a/m', 'a/m']);
+  });
+
+  test('is none where it is drained, or has no credential that is not refused', () => {
+    expect(ask(snapshot([model('m', ['a/m'])], [deployment('a/m', [], { ...failing, drained: true })]), 'm')).toMatchObject({ refused: 'no_deployment_available' });
+    expect(ask(snapshot([model('m', ['a/m'])], [deployment('a/m', [credential('x', { trouble: 'rejected', unavailableUntilMs: NOW + 9 })], failing)]), 'm')).toEqual({ refused: 'no_deployment_available', reason: 'unavailable', retryAfterMs: 9 });
+  });
+
+  test('is tried after all others also among those that are asked instead', () => {
+    const table = snapshot([model('m', ['a/m'], { fallbacksOn: { contextWindow: ['l', 'f'], contentPolicy: [] } }), model('l', ['b/m']), model('f', ['f/1'])], [two[1]!]);
+    expect(planOf(table, 'm').instead.contextWindow.map(named)).toEqual(['f/1', 'b/m#b1']);
+  });
+
+  test('is no canary and no shadow meanwhile', () => {
+    const canary = snapshot([model('m', [{ id: 'a/m', canary: 1 }, 'b/m', 'c/m'], { strategy: 'priority' })], two);
+    expect(names(canary, 'm')).toEqual(['c/m', 'b/m#b1', expect.stringContaining('a/m#'), expect.stringContaining('a/m#')]);
+    const shadow = snapshot([model('m', [{ id: 'a/m', shadow: 1 }, 'b/m'])], two);
+    expect(planOf(shadow, 'm')).toMatchObject({ shadow: null, candidates: [{ deployment: { id: 'b/m' } }] });
+  });
+});
+
+describe('a credential that only failures at its own address keep out', () => {
+  const own = (id: string) => credential(id, { weight: 1000, baseUrl: 'https://own/v1', ...failing });
+  const pool = [deployment('a/m', [own('x'), 'y']), deployment('b/m', [own('z')])];
+
+  test('is the last resort: after the credentials of everything else', () => {
+    expect(names(snapshot([model('m', ['a/m', 'b/m'], { strategy: 'priority', fallbacks: ['f'] }), model('f', ['f/1'])], pool), 'm')).toEqual(['a/m#y', 'f/1', 'a/m#x', 'b/m#z']);
+  });
+
+  test('is none when this gateway was told that it is refused', () => {
+    const table = snapshot([model('m', ['b/m'])], pool);
+    expect(names(table, 'm')).toEqual(['b/m#z']);
+    expect(ask(table, 'm', { view: view({}, { 'z@v': { unavailableUntilMs: NOW + 1, trouble: 'rejected' } }) })).toMatchObject({ refused: 'no_deployment_available' });
+  });
+
+  test('makes nobody a canary or a shadow', () => {
+    expect(names(snapshot([model('m', [{ id: 'b/m', canary: 1 }, 'c/m'])], pool), 'm')).toEqual(['c/m', 'b/m#z']);
+    expect(planOf(snapshot([model('m', [{ id: 'b/m', shadow: 1 }, 'c/m'])], pool), 'm').shadow).toBeNull();
+  });
+});
+
+test('a credential that failed for this gateway at its own address comes after the others of its deployment and model, until its time is over', () => {
+  const pool = snapshot([model('m', ['a/m', { id: 'b/m', priority: 2 }], { fallbacks: ['f'] }), model('f', ['f/1'])], [deployment('a/m', [credential('x', { weight: 1000 }), 'y'])]);
+  expect(names(pool, 'm', { view: view({}, { 'x@v': { suspectUntilMs: NOW + 1 } }) })).toEqual(['a/m#y', 'b/m', 'a/m#x', 'f/1']);
+  expect(names(pool, 'm', { view: view({}, { 'x@v': { suspectUntilMs: NOW } }) })[0]).toBe('a/m#x');
 });
 
 test('a credential that this gateway was told not to use yet is left out', () => {

@@ -8,10 +8,14 @@ const STALLING_CALLS = 5;
 const STALLING_FACTOR = 4;
 const STALLING_MS = 2000;
 
-/** Why a deployment or credential comes after all others of its model, though it is not left out. */
-export type Demotion = 'suspect' | 'stalling' | 'probing';
+/** Why a deployment or credential comes after all others of its model, though it is not left out; `out`: after everything, of all models. */
+export type Demotion = 'suspect' | 'stalling' | 'probing' | 'out';
 
+/** Not among those that are tried as a matter of course: it is left out, or a last resort. */
 export const isOut = ({ at }: Search, { isDrained, unavailableUntilMs }: Part): boolean => isDrained || unavailableUntilMs > at.nowMs;
+
+/** Of those that are out: whether failures alone keep it out. It may be well again by now; what was refused, or drained, is known not to serve. */
+export const isLastResort = ({ isDrained, isFailing }: Part): boolean => isFailing && !isDrained;
 
 export function demotionOf({ at }: Search, part: Part, view: DeploymentView | undefined): Demotion | null {
   if (view === undefined) return null;
@@ -24,7 +28,19 @@ export function demotionOf({ at }: Search, part: Part, view: DeploymentView | un
 /** When the credential may be used again as far as anyone knows, Unix ms. */
 export const credentialUntilMs = ({ unavailableUntilMs }: PoolCredential, view: CredentialView | undefined): number => Math.max(unavailableUntilMs, view?.unavailableUntilMs ?? 0);
 
-export const credentialDemotion = ({ isTroubled }: PoolCredential, view: CredentialView | undefined): Demotion | null => (isTroubled && view?.probing === true ? 'probing' : null);
+export const isCredentialOut = (search: Search, credential: PoolCredential, view: CredentialView | undefined): boolean => credentialUntilMs(credential, view) > search.at.nowMs;
+
+/** As of a deployment. */
+export function isLastResortCredential({ at }: Search, { isFailing, unavailableUntilMs }: PoolCredential, view: CredentialView | undefined): boolean {
+  const isKeptOutHere = view !== undefined && view.unavailableUntilMs > at.nowMs && view.trouble !== 'failing';
+  return !isKeptOutHere && (isFailing || unavailableUntilMs <= at.nowMs);
+}
+
+export function credentialDemotion({ at }: Search, { isTroubled }: PoolCredential, view: CredentialView | undefined): Demotion | null {
+  if (view === undefined) return null;
+  if (view.suspectUntilMs !== undefined && view.suspectUntilMs > at.nowMs) return 'suspect';
+  return isTroubled && view.probing ? 'probing' : null;
+}
 
 /** Milliseconds to the first byte as seen here, else by all gateways; null when nobody knows. */
 export const latencyMs = ({ firstByteMs }: Part, view: DeploymentView | undefined): number | null => view?.firstByteMs ?? firstByteMs;

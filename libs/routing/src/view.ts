@@ -27,6 +27,8 @@ export interface CredentialView {
   unavailableUntilMs: number;
   /** Why; absent: for a rate limit. */
   trouble?: Trouble | undefined;
+  /** At its own address it failed for this gateway: not before others until then (Unix ms). */
+  suspectUntilMs?: number | undefined;
   probing: boolean;
 }
 

@@ -97,7 +97,9 @@ export const arbitraryTable: fc.Arbitrary<RoutingSnapshot> = fc.record({ models:
 ));
 
 const someView = fc.record({ inFlight: fc.nat(30), firstByteMs: fc.constantFrom(null, 50, 500), oldestWaitMs: fc.constantFrom(0, 10, 5000), suspectUntilMs: fc.constantFrom(0, 0, NOW + 10), probing: fc.boolean() });
-const someCredentialView = fc.record({ inFlight: fc.nat(20), unavailableUntilMs: fc.constantFrom(0, 0, 0, NOW + 30), probing: fc.boolean() });
+const someCredentialView = fc.record({
+  inFlight: fc.nat(20), unavailableUntilMs: fc.constantFrom(0, 0, 0, NOW + 30), trouble: fc.constantFrom(undefined, 'rejected' as const, 'failing' as const), suspectUntilMs: fc.constantFrom(undefined, 0, NOW + 10), probing: fc.boolean(),
+});
 export const arbitraryView: fc.Arbitrary<RoutingView> = fc.record({ deployments: fc.array(fc.option(someView), { minLength: 8, maxLength: 8 }), credentials: fc.array(fc.option(someCredentialView), { minLength: 32, maxLength: 32 }) }).map(({ deployments, credentials }) => ({
   deployments: new Map(deployments.flatMap((of, n) => (of === null ? [] : [[`p${n % 4}/u${n}`, of] as const]))),
   credentials: new Map(credentials.flatMap((of, n) => (of === null ? [] : [[`p${(n >> 2) % 4}/${n >> 2}.${n % 4}@v`, of] as const]))),

@@ -1,16 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
 import { FAILURE_KINDS, type Candidate, type FailureKind, type Plan } from '@deja/contracts';
 import fc from 'fast-check';
-import { CandidateWalk } from './candidate-walk.ts';
+import { CandidateWalk, placeOf } from './candidate-walk.ts';
 import { FAILURES, type Hopeless } from './failure-table.ts';
 import { AttemptFailure } from './failure.ts';
 import { RetryBudget } from './retry-budget.ts';
 
-/** `d#c` is credential c at deployment d; `d` needs none. */
+/** `d#c` is credential c at deployment d; `d` needs none; `d#c!` has an address of its own. */
 function one(name: string): Candidate {
   const [id = '', key] = name.split('#');
-  const credential = key === undefined ? null : { id: `p/${key}`, version: '1', weight: 1, limits: {}, unavailableUntilMs: 0 };
-  return { model: 'm', deployment: { id } as Candidate['deployment'], credential, upstreamModel: name };
+  const own = name.endsWith('!') && { baseUrl: `http://${key}` };
+  const credential = key === undefined ? null : { id: `p/${key}`, version: '1', weight: 1, limits: {}, unavailableUntilMs: 0, ...own };
+  return { model: 'm', deployment: { id, baseUrl: `http://${id}` } as Candidate['deployment'], credential, upstreamModel: name };
+}
+
+/** A budget with nothing left for this candidate's place. */
+function spentAt(name: string): RetryBudget {
+  const budget = new RetryBudget();
+  while (budget.withdraw(placeOf(one(name)), 0));
+  return budget;
 }
 
 const planOf = (names: string[], instead: Partial<Record<keyof Plan['instead'], string[]>> = {}): Pick<Plan, 'candidates' | 'instead'> =>
@@ -71,16 +79,37 @@ describe('candidates', () => {
     expect(walked(planOf(['a#1', 'b#1']), ['overloaded'], { budget: null }).asked).toEqual(['a#1', 'b#1']);
   });
 
-  test('at a deployment without budget are not repeated; one that was not asked yet always is', () => {
+  test('at a deployment without budget are not repeated; one that was not asked yet still is', () => {
+    expect(walked(planOf(['a#1', 'a#2', 'b#1', 'c#1']), ['overloaded', 'network', 'overloaded', 'rate'], { budget: spentAt('a'), maxAttempts: 5 }).asked).toEqual(['a#1', 'a#2', 'b#1', 'c#1', 'b#1']);
+  });
+
+  test('that were not asked yet need no budget after one that fails; a third one at a deployment that failed with two does', () => {
+    const plan = planOf(['a#1', 'a#2', 'a#3', 'a#4', 'b#1']);
+    expect(walked(plan, ['overloaded'], { budget: spentAt('a'), maxAttempts: 5 }).asked).toEqual(['a#1', 'a#2', 'b#1', 'b#1', 'b#1']);
+    expect(walked(plan, ['rate', 'overloaded', 'network', 'rate'], { budget: spentAt('a'), maxAttempts: 4 }).asked).toEqual(['a#1', 'a#2', 'a#3', 'b#1']);
+  });
+
+  test('with addresses of their own fail by themselves: no number of them keeps another from being asked, nor does their silence', () => {
+    const budget = spentAt('a');
+    for (const kind of ['network', 'timeout'] as const) expect(walked(planOf(['a#1!', 'a#2!', 'a#3', 'a#4!', 'a#5']), [kind], { budget, maxAttempts: 5 }).asked).toEqual(['a#1!', 'a#2!', 'a#3', 'a#4!', 'a#5']);
+  });
+
+  test('one that fails and one that is well: however many requests find the budget spent, each gets its answer', () => {
     const budget = new RetryBudget();
-    while (budget.withdraw('a', 0));
-    expect(walked(planOf(['a#1', 'a#2', 'b#1', 'c#1']), ['overloaded', 'network', 'rate'], { budget }).asked).toEqual(['a#1', 'b#1', 'c#1', 'b#1']);
+    for (let request = 0; request < 200; request++) {
+      const walk = new CandidateWalk(planOf(request % 2 === 0 ? ['a#bad', 'a#good'] : ['a#good', 'a#bad']), { max_attempts: 3, backoff_ms: [1, 2], budget: 0 }, budget);
+      let next = walk.next({ nowMs: 0, random: 0 });
+      while (next !== null && next.candidate.credential!.id === 'p/bad') {
+        walk.begins(next.candidate, 0);
+        walk.failed(next.candidate, failing('overloaded', { status: 500 }));
+        next = walk.next({ nowMs: 0, random: 0 });
+      }
+      expect(next?.candidate.upstreamModel).toBe('a#good');
+    }
   });
 
   test('another credential after a rate limit is no repeat: it costs no budget', () => {
-    const budget = new RetryBudget();
-    while (budget.withdraw('a', 0));
-    expect(walked(planOf(['a#1', 'a#2', 'a#3']), ['rate'], { budget }).asked).toEqual(['a#1', 'a#2', 'a#3']);
+    expect(walked(planOf(['a#1', 'a#2', 'a#3']), ['rate'], { budget: spentAt('a') }).asked).toEqual(['a#1', 'a#2', 'a#3']);
   });
 });
 

@@ -13,6 +13,9 @@ export interface NextTry {
   waitMs: number;
 }
 
+/** So many different candidates at one deployment and address may fail for one request before the next one needs budget. */
+const FREE_FAILURES = 2;
+
 /** Now, and a number in [0, 1). */
 export interface WalkMoment {
   nowMs: number;
@@ -23,7 +26,8 @@ export interface WalkMoment {
  * In which order the candidates of one operation are tried, and when it is over: each in the order of the plan, but for those
  * that have become hopeless, and those of a deployment that let a deadline pass, which come last; then, where repeats are allowed,
  * those whose failure may pass, after a while, in the same order.
- * A deployment that failed is asked again only within its retry budget; one that was not asked yet always may be.
+ * Whoever was not asked yet always may be, but that a deployment which fails with two credentials at one address is most likely down:
+ * there a third one comes, as every repeat, out of its retry budget. Another address of it has failed by itself or not at all.
  */
 export class CandidateWalk {
   private readonly failures: AttemptFailure[] = [];
@@ -31,7 +35,8 @@ export class CandidateWalk {
   private sinceInstead: AttemptFailure[] = [];
   private readonly hopeless = new Set<string>();
   private readonly begunAt = new Set<string>();
-  private readonly failedAt = new Set<string>();
+  /** Of each place that fails, the candidates that it failed with. */
+  private readonly failedAt = new Map<string, Set<string>>();
   private readonly silentAt = new Set<string>();
   private readonly usedInstead = new Set<keyof Plan['instead']>();
   private readonly skippedFor = new Set<Skipped>();
@@ -61,7 +66,7 @@ export class CandidateWalk {
 
   /** The next candidate at another deployment that has not failed, for a second call beside the one under way. It stays ahead unless it is begun or skipped. */
   elsewhere(than: Candidate): Candidate | null {
-    const fits = (candidate: Candidate): boolean => candidate.deployment.id !== than.deployment.id && !this.failedAt.has(candidate.deployment.id) && !this.isHopeless(candidate);
+    const fits = (candidate: Candidate): boolean => candidate.deployment.id !== than.deployment.id && !this.failedAt.has(placeOf(candidate)) && !this.isHopeless(candidate);
     return this.mayBegin ? (this.ahead.find(fits) ?? null) : null;
   }
 
@@ -72,20 +77,21 @@ export class CandidateWalk {
   }
 
   begins(candidate: Candidate, nowMs: number): void {
-    const { deployment } = candidate;
+    const place = placeOf(candidate);
     this.ahead = this.ahead.filter((other) => other !== candidate);
     this.begun += 1;
-    if (this.begunAt.has(deployment.id)) return;
-    this.begunAt.add(deployment.id);
-    this.budget?.deposit(deployment.id, this.retries.budget, nowMs);
+    if (this.begunAt.has(place)) return;
+    this.begunAt.add(place);
+    this.budget?.deposit(place, this.retries.budget, nowMs);
   }
 
   failed(candidate: Candidate, failure: AttemptFailure): void {
     const { instead, repeat, deployment } = FAILURES[failure.kind];
     this.failures.push(failure);
     this.sinceInstead.push(failure);
-    if (deployment === 'failing') this.failedAt.add(candidate.deployment.id);
-    if (failure.kind === 'timeout') this.silentAt.add(candidate.deployment.id);
+    const place = placeOf(candidate);
+    if (deployment === 'failing') this.failedAt.set(place, (this.failedAt.get(place) ?? new Set()).add(nameFor(candidate, 'credential_here')));
+    if (failure.kind === 'timeout') this.silentAt.add(place);
     const hopeless = hopelessAfter(failure);
     if (hopeless === 'request') this.turnTo(instead);
     else if (hopeless !== 'nothing') this.hopeless.add(nameFor(candidate, hopeless));
@@ -107,7 +113,7 @@ export class CandidateWalk {
 
   /** In the order of the plan, but for deployments that kept the client waiting for a whole deadline: nobody waits there again before all others had their turn. */
   private takeAhead(): Candidate | undefined {
-    const at = this.ahead.findIndex(({ deployment }) => !this.silentAt.has(deployment.id));
+    const at = this.ahead.findIndex((candidate) => !this.silentAt.has(placeOf(candidate)));
     return this.ahead.splice(Math.max(0, at), 1)[0];
   }
 
@@ -137,7 +143,11 @@ export class CandidateWalk {
 
   private mayBeAsked(candidate: Candidate, nowMs: number): boolean {
     if (this.isHopeless(candidate)) return false;
-    return this.budget === null || !this.failedAt.has(candidate.deployment.id) || this.budget.withdraw(candidate.deployment.id, nowMs);
+    const place = placeOf(candidate);
+    const failed = this.failedAt.get(place);
+    if (this.budget === null || failed === undefined) return true;
+    const isFree = failed.size < FREE_FAILURES && !failed.has(nameFor(candidate, 'credential_here'));
+    return isFree || this.budget.withdraw(place, nowMs);
   }
 
   private isHopeless(candidate: Candidate): boolean {
@@ -153,6 +163,9 @@ export class CandidateWalk {
 
 /** Each once, with the address at which it is called. */
 const distinct = (candidates: Candidate[]): Candidate[] => [...new Set(candidates)].map(addressed);
+
+/** Where it is called. A credential may have an address of its own, which says nothing of the others. */
+export const placeOf = ({ deployment: { id, baseUrl } }: Candidate): string => `${id} ${baseUrl}`;
 
 /** What is hopeless, by name. A credential's former value is another one than its new one. Where there is none, it is the deployment that refused. */
 function nameFor({ deployment, credential }: Candidate, what: 'credential_here' | 'credential' | 'deployment'): string {

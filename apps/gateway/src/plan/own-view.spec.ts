@@ -150,6 +150,52 @@ describe('a deployment', () => {
   });
 });
 
+describe('of two credentials of a deployment', () => {
+  const using = (id: string, more: object = {}): Candidate => ({ ...candidate(), credential: { ...candidate().credential!, id, ...more } });
+  const BAD = using('p/bad');
+  const OWN = using('p/bad', { baseUrl: 'http://elsewhere/v1' });
+  const GOOD = using('p/good');
+
+  /** The calls one after another. */
+  function seen(calls: [of: Candidate, failure: FailureKind | null][]): { world: World; suspects: () => string[] } {
+    const world = new World();
+    for (const [of, failure] of calls) world.view.started(of, 'stream').ended(failure === null ? null : new AttemptFailure(failure));
+    const suspects = (): string[] => {
+      const { deployments, credentials } = world.view.forPlan(world.nowMs);
+      return [...deployments, ...credentials].filter(([, { suspectUntilMs = 0 }]) => suspectUntilMs > world.nowMs).map(([id]) => id);
+    };
+    return { world, suspects };
+  }
+
+  test.each(['overloaded', 'timeout', 'network', 'malformed'] as const)('one that has an address of its own is suspect after three %s in a row there, and the deployment is not', (kind) => {
+    expect(seen([[OWN, kind], [OWN, kind]]).suspects()).toEqual([]);
+    expect(seen([[OWN, kind], [OWN, kind], [OWN, kind]]).suspects()).toEqual(['p/bad@1']);
+    expect(seen([[OWN, kind], [OWN, kind], [OWN, null], [OWN, kind]]).suspects()).toEqual([]);
+    expect(seen([[OWN, kind], [OWN, kind], [OWN, kind], [OWN, null]]).suspects()).toEqual([]);
+  });
+
+  test('one that alone fails at the address of both is suspect, and the deployment is not', () => {
+    expect(seen([[BAD, 'overloaded'], [GOOD, null], [BAD, 'overloaded'], [BAD, 'overloaded'], [BAD, 'overloaded']]).suspects()).toEqual(['p/bad@1']);
+    expect(seen([[BAD, 'overloaded'], [BAD, 'overloaded'], [BAD, 'overloaded'], [GOOD, null], [BAD, 'overloaded']]).suspects()).toEqual(['p/bad@1']);
+  });
+
+  test('when both fail, or the other one was well only before, it is the deployment', () => {
+    expect(seen([[BAD, 'overloaded'], [GOOD, 'overloaded'], [BAD, 'overloaded']]).suspects()).toEqual(['p/d']);
+    expect(seen([[GOOD, null], [BAD, 'overloaded'], [BAD, 'overloaded'], [BAD, 'overloaded']]).suspects()).toEqual(['p/d']);
+    expect(seen([[BAD, 'overloaded'], [GOOD, null], [GOOD, 'overloaded'], [GOOD, 'overloaded'], [GOOD, 'overloaded']]).suspects()).toEqual(['p/d']);
+  });
+
+  test('an answer that was under way before the failures began does not tell that one of them alone fails', () => {
+    const { world, suspects } = seen([]);
+    const long = world.view.started(GOOD, 'stream');
+    const fail = (): void => world.view.started(BAD, 'stream').ended(new AttemptFailure('overloaded'));
+    fail();
+    long.ended(null);
+    [1, 2, 3].forEach(fail);
+    expect(suspects()).toEqual(['p/d']);
+  });
+});
+
 describe('a credential', () => {
   test.each<[string, FailureKind, ConstructorParameters<typeof AttemptFailure>[1], number]>([
     ['429 that says nothing', 'rate', { status: 429 }, 1000],

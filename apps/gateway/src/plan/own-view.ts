@@ -12,6 +12,17 @@ export interface SeenCall {
   ended(failure: AttemptFailure | null, blameless?: boolean): void;
 }
 
+/** Whom a call was made with. */
+interface SeenParts {
+  deployment: SeenDeployment;
+  /** null where the provider needs none. */
+  credential: SeenCredential | null;
+  /** The credential has an address of its own: whether that works says nothing of the deployment's. */
+  isElsewhere: boolean;
+  /** In which the call began. */
+  turn: number;
+}
+
 /** A credential that is rejected, and one that has run out, are not chosen by this gateway for so long: by then the snapshot says more. */
 const REJECTED_MS = 10_000;
 const EXHAUSTED_MS = 30_000;
@@ -26,6 +37,7 @@ export class OwnView {
   private readonly deployments = new Map<string, SeenDeployment>();
   private readonly credentials = new Map<string, SeenCredential>();
   private readonly clock: { nowMs: number };
+  private turn = 0;
   private readonly view: RoutingView = { deployments: this.deployments, credentials: this.credentials };
 
   /** `now`: Unix ms. */
@@ -57,6 +69,7 @@ export class OwnView {
     const deployment = this.deploymentOf(candidate);
     const credential = this.credentialOf(candidate);
     const startedMs = this.now();
+    const turn = ++this.turn;
     const waiting = { sinceMs: startedMs };
     const probes = { deployment: candidate.deployment.trouble !== undefined, credential: candidate.credential?.trouble !== undefined };
     deployment.begins(form === null ? null : waiting, probes.deployment);
@@ -74,15 +87,21 @@ export class OwnView {
         if (form !== null && !hasBegun && (failure?.kind === 'timeout' || failure?.kind === 'cancelled')) deployment.tookAtLeast(nowMs - startedMs, nowMs);
         deployment.ends(waiting, probes.deployment);
         credential?.ends(probes.credential);
-        if (!blameless) this.learn(failure, deployment, credential, nowMs);
+        if (!blameless) this.learn(failure, { deployment, credential, isElsewhere: candidate.credential?.baseUrl !== undefined, turn }, nowMs);
       },
     };
   }
 
-  private learn(failure: AttemptFailure | null, deployment: SeenDeployment, credential: SeenCredential | null, nowMs: number): void {
+  private learn(failure: AttemptFailure | null, { deployment, credential, isElsewhere, turn }: SeenParts, nowMs: number): void {
     const verdict = failure === null ? 'alive' : FAILURES[failure.kind].deployment;
-    if (verdict === 'failing') deployment.failed(nowMs);
-    else if (verdict === 'alive') deployment.answered();
+    if (verdict === 'alive') {
+      deployment.answered(turn, credential);
+      credential?.answered();
+    } else if (verdict === 'failing') {
+      const alone = credential !== null && (isElsewhere || deployment.failsOnlyWith(credential, ++this.turn));
+      credential?.failed(nowMs, alone);
+      if (!alone) deployment.failed(nowMs);
+    }
     const pause = failure === null ? null : credentialPause(failure);
     if (pause !== null) (credential ?? deployment).avoidUntil(nowMs + pause.ms, pause.trouble);
   }

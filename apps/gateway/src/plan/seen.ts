@@ -21,22 +21,51 @@ const AVERAGE_WEIGHT = 0.1;
 const FAILURES_TO_SUSPECT = 3;
 const SUSPECT_MS = [1000, 5000] as const;
 
+/** How long something that fails again and again is not to come before others. */
+class Suspicion {
+  /** Unix ms. */
+  untilMs = 0;
+  private failuresInRow = 0;
+  private ms = 0;
+
+  /** `counts`: whether these failures are its own doing; a row of them goes on in any case. */
+  failed(nowMs: number, counts = true): void {
+    this.failuresInRow += 1;
+    // Calls that were under way together fail together: that makes nothing worse.
+    if (!counts || this.failuresInRow < FAILURES_TO_SUSPECT || nowMs < this.untilMs) return;
+    this.ms = Math.min(SUSPECT_MS[1], this.ms === 0 ? SUSPECT_MS[0] : this.ms * 2);
+    this.untilMs = nowMs + this.ms;
+  }
+
+  answered(): void {
+    this.failuresInRow = 0;
+    this.ms = 0;
+    this.untilMs = 0;
+  }
+}
+
 /** What is seen of one deployment. Times that pass are counted up to the clock's moment, which is set for each plan. */
 export class SeenDeployment implements ViewOf<'deployments'> {
   inFlight = 0;
-  suspectUntilMs = 0;
+  private readonly suspicion = new Suspicion();
+  /** The turn in which the latest call began that has gone well. */
+  private answeredFrom = 0;
+  /** The turn since which each credential that fails here has had no answer. */
+  private readonly failingFrom = new WeakMap<SeenCredential, number>();
   private readonly waiting = new Set<Waiting>();
   private readonly times: Record<CallForm, number[]> = { stream: [], whole: [] };
   private readonly counts: Record<CallForm, number> = { stream: 0, whole: 0 };
   private latency: { peakMs: number; averageMs: number; atMs: number } | null = null;
-  private failuresInRow = 0;
-  private suspectMs = 0;
   private probes = 0;
 
   constructor(private readonly clock: { readonly nowMs: number }) {}
 
   get probing(): boolean {
     return this.probes > 0;
+  }
+
+  get suspectUntilMs(): number {
+    return this.suspicion.untilMs;
   }
 
   get oldestWaitMs(): number {
@@ -73,22 +102,26 @@ export class SeenDeployment implements ViewOf<'deployments'> {
     if (this.latency !== null && ms > this.expectedMs(nowMs)) this.latency = { peakMs: ms, averageMs: this.averageMs(nowMs), atMs: nowMs };
   }
 
-  answered(): void {
-    this.failuresInRow = 0;
-    this.suspectMs = 0;
-    this.suspectUntilMs = 0;
+  /** `from`: the turn in which the call began. Turns count what begins and fails in one view, so that no two happen together. */
+  answered(from: number, credential: SeenCredential | null): void {
+    this.suspicion.answered();
+    this.answeredFrom = Math.max(this.answeredFrom, from);
+    if (credential !== null) this.failingFrom.delete(credential);
   }
 
   failed(nowMs: number): void {
-    this.failuresInRow += 1;
-    // Calls that were under way together fail together: that makes nothing worse.
-    if (this.failuresInRow < FAILURES_TO_SUSPECT || nowMs < this.suspectUntilMs) return;
-    this.suspectMs = Math.min(SUSPECT_MS[1], this.suspectMs === 0 ? SUSPECT_MS[0] : this.suspectMs * 2);
-    this.suspectUntilMs = nowMs + this.suspectMs;
+    this.suspicion.failed(nowMs);
+  }
+
+  /** A call failed: whether this credential alone does, because a call that began after it had begun to fail went well with another one. */
+  failsOnlyWith(credential: SeenCredential, turn: number): boolean {
+    const from = this.failingFrom.get(credential);
+    if (from === undefined) this.failingFrom.set(credential, turn);
+    return from !== undefined && this.answeredFrom > from;
   }
 
   avoidUntil(untilMs: number): void {
-    this.suspectUntilMs = Math.max(this.suspectUntilMs, untilMs);
+    this.suspicion.untilMs = Math.max(this.suspicion.untilMs, untilMs);
   }
 
   /** By nearest rank. */
@@ -114,7 +147,12 @@ export class SeenCredential implements ViewOf<'credentials'> {
   inFlight = 0;
   unavailableUntilMs = 0;
   trouble: Trouble | undefined;
+  private readonly suspicion = new Suspicion();
   private probes = 0;
+
+  get suspectUntilMs(): number {
+    return this.suspicion.untilMs;
+  }
 
   get probing(): boolean {
     return this.probes > 0;
@@ -128,6 +166,15 @@ export class SeenCredential implements ViewOf<'credentials'> {
   ends(probes: boolean): void {
     this.inFlight -= 1;
     if (probes) this.probes -= 1;
+  }
+
+  answered(): void {
+    this.suspicion.answered();
+  }
+
+  /** `alone`: whether it is to blame, and not the deployment that it was used at. */
+  failed(nowMs: number, alone: boolean): void {
+    this.suspicion.failed(nowMs, alone);
   }
 
   avoidUntil(untilMs: number, trouble: Trouble): void {

@@ -3,17 +3,17 @@ import { pauseMs, ROUNDING_MS, type Health } from './health.ts';
 
 export type BreakerRules = Settings['breaker'];
 
-/** How the latest calls of one deployment went. Calls and failures add up to the same whichever replica counts them. */
+/** How the latest calls of one deployment or credential went. Calls and failures add up to the same whichever replica counts them. */
 export interface CallWindow {
   /** Of each Unix second, oldest first: calls that ended in it, and how many of them failed. */
   seconds: [second: number, calls: number, failures: number][];
   /** Failures since the last call that went well. */
   failuresInARow: number;
-  /** Calls that began before are not counted, Unix ms: they were under way when the deployment was not healthy yet. */
+  /** Calls that began before are not counted, Unix ms: they were under way when it was not healthy yet. */
   sinceMs: number;
 }
 
-/** One call that says whether the deployment works. */
+/** One call that says whether what was called works. */
 export interface JudgedCall {
   beganMs: number;
   endedMs: number;
@@ -58,7 +58,7 @@ function isTripped(window: CallWindow, { min_failures: minFailures, error_rate: 
 }
 
 /** The window with one more call, and without the seconds that are too old by then. */
-function windowAfter(window: CallWindow, { beganMs, endedMs, failed }: JudgedCall, windowS: number): CallWindow {
+export function windowAfter(window: CallWindow, { beganMs, endedMs, failed }: JudgedCall, windowS: number): CallWindow {
   if (beganMs < window.sinceMs) return window;
   const second = Math.floor(endedMs / 1000);
   const oldest = Math.max(second, window.seconds.at(-1)?.[0] ?? 0) - windowS + 1;

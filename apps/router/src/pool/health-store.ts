@@ -39,7 +39,14 @@ const LATENCY = z.object({
   atMs: z.number(),
   shownMs: z.number().nullable(),
 });
-const STANDING = z.object({ health: HEALTH.nullable(), window: WINDOW.nullable(), latency: LATENCY.nullable() });
+const USE = z.object({ answeredAtMs: z.number(), failedAtMs: z.number() });
+const STANDING = z.object({
+  health: HEALTH.nullable(),
+  window: WINDOW.nullable(),
+  latency: LATENCY.nullable(),
+  elsewhere: WINDOW.nullable().default(null),
+  uses: z.record(z.string(), USE).nullable().default(null),
+});
 
 /**
  * Sets fields if they still are what they were read as, and gives the record a new revision if gateways are to hear of it. The revision
@@ -60,10 +67,13 @@ redis.call('HSET', KEYS[1], '${REVISION}', string.format('%.0f', math.max(now, b
 return 1
 `);
 
-/** One change: a field, and what becomes of it. It may run several times, when replicas write at the same moment. */
+/**
+ * One change: a field, and what becomes of it. It may run several times, when replicas write at the same moment. `of` is any other field
+ * that is changed together with it, as the changes before have left it.
+ */
 export interface StandingChange {
   field: string;
-  after: (standing: Standing | null) => Standing | null;
+  after: (standing: Standing | null, of: (field: string) => Standing | null) => Standing | null;
 }
 
 export interface ChangedStanding {
@@ -101,7 +111,8 @@ export class HealthStore {
       const texts = await this.redis.hmget(HEALTH_KEY, ...fields);
       const before = new Map(fields.map((field, index) => [field, parsed(texts[index] ?? '')]));
       const after = new Map(before);
-      for (const { field, after: next } of changes) after.set(field, next(after.get(field) ?? null));
+      const of = (field: string): Standing | null => after.get(field) ?? null;
+      for (const { field, after: next } of changes) after.set(field, next(of(field), of));
 
       const changed = fields.flatMap((field, index) => {
         const [was, is] = [before.get(field) ?? null, after.get(field) ?? null];

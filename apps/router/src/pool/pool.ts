@@ -1,10 +1,11 @@
 import type { AttemptOutcome, Deployment, DeploymentView, RoutingSnapshot, Trouble } from '@deja/contracts';
+import { credentialKey } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
-import { countsOf } from './breaker.ts';
+import { countsOf, EMPTY_WINDOW, type CallWindow } from './breaker.ts';
 import type { Health, Moment } from './health.ts';
 import { concernsGateways, credentialField, deploymentField, type ChangedStanding, type HealthStore, type StandingChange } from './health-store.ts';
 import { averageMs, shownAgain } from './latency.ts';
-import { credentialAfter, deploymentAfter, isEmpty, type Standing } from './standing.ts';
+import { credentialAfter, deploymentAfter, unlessEmpty, type Called, type Standing } from './standing.ts';
 
 /** A record this old says nothing any more. */
 const FORGET_AFTER_MS = 10 * 60_000;
@@ -43,10 +44,17 @@ export class Pool {
     const changes = outcomes.flatMap((outcome): StandingChange[] => {
       const deployment = known.get(outcome.deployment);
       if (deployment === undefined) return [];
-      const ofDeployment = { field: deploymentField(deployment.id), after: (standing: Standing | null) => deploymentAfter(standing, outcome, settings.breaker, at) };
       const credential = deployment.credentials.find(({ id, version }) => id === outcome.credential && version === outcome.version);
+      const key = credential === undefined || deployment.credentials.length === 1 ? null : credentialKey(credential);
+      const called: Called = { key, isElsewhere: credential?.baseUrl !== undefined };
+      const field = deploymentField(deployment.id);
+      const ofDeployment = { field, after: (standing: Standing | null) => deploymentAfter(standing, outcome, called, settings.breaker, at) };
       if (credential === undefined) return [ofDeployment];
-      return [ofDeployment, { field: credentialField(credential.id, credential.version), after: (standing) => credentialAfter(standing, outcome, at) }];
+      const ofCredential: StandingChange = {
+        field: credentialField(credential.id, credential.version),
+        after: (standing, of) => credentialAfter(standing, outcome, called, of(field), settings.breaker, at),
+      };
+      return [ofDeployment, ofCredential];
     });
     return this.#write(changes);
   }
@@ -83,7 +91,7 @@ export class Pool {
         drained: deployment.drained ?? false,
         ...troubleOf(standing?.health),
         firstByteMs: standing?.latency ? Math.round(averageMs(standing.latency)) : null,
-        ...(standing?.window ? countsOf(standing.window, fromSecond) : { calls: 0, failures: 0 }),
+        ...countsSince(standing, fromSecond),
         credentials: viewed(deployment.credentials, of),
       };
     });
@@ -175,16 +183,28 @@ function viewed(credentials: Deployment['credentials'], of: ReadonlyMap<string, 
   return credentials.filter(({ retiring }) => retiring !== true).map(({ id, version }) => ({ id, ...troubleOf(of.get(credentialField(id, version))?.health) }));
 }
 
+/** Calls to any of its addresses. */
+function countsSince(standing: Standing | undefined, fromSecond: number): { calls: number; failures: number } {
+  const here = countsOf(standing?.window ?? EMPTY_WINDOW, fromSecond);
+  const elsewhere = countsOf(standing?.elsewhere ?? EMPTY_WINDOW, fromSecond);
+  return { calls: here.calls + elsewhere.calls, failures: here.failures + elsewhere.failures };
+}
+
 /** What is not older than that; the same object when all is not. */
 function withoutOld(standing: Standing, oldestMs: number): Standing | null {
-  const { health, window, latency } = standing;
-  const isHealthOld = health !== null && Math.max(health.untilMs, health.failedAtMs) < oldestMs;
-  const isWindowOld = window !== null && Math.max((window.seconds.at(-1)?.[0] ?? 0) * 1000, window.sinceMs) < oldestMs;
-  const isLatencyOld = latency !== null && latency.atMs < oldestMs;
-  if (!isHealthOld && !isWindowOld && !isLatencyOld) return standing;
-  const kept = { health: isHealthOld ? null : health, window: isWindowOld ? null : window, latency: isLatencyOld ? null : latency };
-  return isEmpty(kept) ? null : kept;
+  const { health, window, latency, elsewhere, uses } = standing;
+  const kept = {
+    health: health !== null && Math.max(health.untilMs, health.failedAtMs) < oldestMs ? null : health,
+    window: isOld(window, oldestMs) ? null : window,
+    latency: latency !== null && latency.atMs < oldestMs ? null : latency,
+    elsewhere: isOld(elsewhere, oldestMs) ? null : elsewhere,
+    uses: uses !== null && Object.values(uses).every(({ answeredAtMs, failedAtMs }) => Math.max(answeredAtMs, failedAtMs) < oldestMs) ? null : uses,
+  };
+  const isSame = kept.health === health && kept.window === window && kept.latency === latency && kept.elsewhere === elsewhere && kept.uses === uses;
+  return isSame ? standing : unlessEmpty(kept);
 }
+
+const isOld = (window: CallWindow | null, oldestMs: number): boolean => window !== null && Math.max((window.seconds.at(-1)?.[0] ?? 0) * 1000, window.sinceMs) < oldestMs;
 
 const SENTENCES = {
   exhausted: 'set aside: the account behind this credential has run out of money',

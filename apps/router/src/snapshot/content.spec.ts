@@ -34,7 +34,7 @@ const content = (yaml: string = YAML, version = 'v1', over: Partial<ContentSourc
 const stored = (over: Partial<CredentialRef> = {}): CredentialRef => ({ id: 'a/s', version: 's1', weight: 1, limits: {}, unavailableUntilMs: 0, ...over });
 const storedForA = (...credentials: CredentialRef[]): Partial<ContentSources> => ({ storedFor: (provider) => (provider === 'a' ? credentials : []) });
 
-const standing = (over: Partial<Standing>): Standing => ({ health: null, window: null, latency: null, ...over });
+const standing = (over: Partial<Standing>): Standing => ({ health: null, window: null, latency: null, elsewhere: null, uses: null, ...over });
 const trouble = (of: Health['trouble'], untilMs: number): Standing => standing({ health: { trouble: of, failures: 5, failedAtMs: 1, untilMs } });
 const health = (entries: Record<string, Standing>): PoolHealth => ({ revision: 1, of: new Map(Object.entries(entries)) });
 const until = (of: SnapshotContent): Record<string, number> => Object.fromEntries(of.deployments.flatMap((d) => [[d.id, d.unavailableUntilMs], ...d.credentials.map((c): [string, number] => [c.id, c.unavailableUntilMs])]));
@@ -143,6 +143,14 @@ describe('failures alone', () => {
     const two = content(YAML.replace('  - { name: n, deployments: [{ provider: a, model: m, weight: 5 }] }\n', ''));
     const shown = withHealth(two, health({ [deploymentField('a/m')]: trouble('failing', 70), [credentialField('b/z', 'v1')]: trouble('rejected', 60) }));
     expect(until(shown)).toMatchObject({ 'a/m': 0, 'b/z': 60 });
+  });
+
+  test('of credentials are shown as they are, for plans turn to these last; beside a deployment that has no others left, another one stays', () => {
+    const two = content(YAML.replace('  - { name: n, deployments: [{ provider: a, model: m, weight: 5 }] }\n', ''));
+    const shown = withHealth(two, health({ [deploymentField('a/m')]: trouble('failing', 70), [credentialField('b/z', 'v1')]: trouble('failing', 60), [credentialField('a/x', 'v1')]: trouble('failing', 80) }));
+    expect(until(shown)).toEqual({ 'a/m': 0, 'a/x': 80, 'a/y': 0, 'b/m': 0, 'b/z': 60, 'c/s': 0 });
+    expect(shown.deployments[1]!.credentials[0]!.trouble).toBe('failing');
+    expect(setAside(shown, 50).failing).toEqual({ credentials: 2, deployments: 0 });
   });
 
   test('at any moment and in any state leave a model a deployment, if one has a usable credential', () => {
