@@ -89,6 +89,10 @@ describe('candidates', () => {
     expect(walked(plan, ['rate', 'overloaded', 'network', 'rate'], { budget: spentAt('a'), maxAttempts: 4 }).asked).toEqual(['a#1', 'a#2', 'a#3', 'b#1']);
   });
 
+  test('of a deployment that failed with two of them come after all others, whatever its budget', () => {
+    expect(walked(planOf(['a#1', 'a#2', 'a#3', 'a#4', 'b#1', 'c#1']), ['overloaded', 'network'], { maxAttempts: 4 }).asked).toEqual(['a#1', 'a#2', 'b#1', 'c#1']);
+  });
+
   test('with addresses of their own fail by themselves: no number of them keeps another from being asked, nor does their silence', () => {
     const budget = spentAt('a');
     for (const kind of ['network', 'timeout'] as const) expect(walked(planOf(['a#1!', 'a#2!', 'a#3', 'a#4!', 'a#5']), [kind], { budget, maxAttempts: 5 }).asked).toEqual(['a#1!', 'a#2!', 'a#3', 'a#4!', 'a#5']);

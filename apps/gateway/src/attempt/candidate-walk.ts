@@ -66,7 +66,8 @@ export class CandidateWalk {
 
   /** The next candidate at another deployment that has not failed, for a second call beside the one under way. It stays ahead unless it is begun or skipped. */
   elsewhere(than: Candidate): Candidate | null {
-    const fits = (candidate: Candidate): boolean => candidate.deployment.id !== than.deployment.id && !this.failedAt.has(placeOf(candidate)) && !this.isHopeless(candidate);
+    const fits = (candidate: Candidate): boolean =>
+      candidate.deployment.id !== than.deployment.id && !this.failedAt.has(placeOf(candidate)) && !this.isHopeless(candidate) && !isLastResort(candidate);
     return this.mayBegin ? (this.ahead.find(fits) ?? null) : null;
   }
 
@@ -111,9 +112,12 @@ export class CandidateWalk {
     return !this.over && this.begun < this.retries.max_attempts;
   }
 
-  /** In the order of the plan, but for deployments that kept the client waiting for a whole deadline: nobody waits there again before all others had their turn. */
+  /**
+   * In the order of the plan, but for deployments that kept the client waiting for a whole deadline, or failed with two credentials:
+   * they come after all others, so that a large pool behind what is down does not use up every attempt.
+   */
   private takeAhead(): Candidate | undefined {
-    const at = this.ahead.findIndex((candidate) => !this.silentAt.has(placeOf(candidate)));
+    const at = this.ahead.findIndex((candidate) => !this.silentAt.has(placeOf(candidate)) && (this.failedAt.get(placeOf(candidate))?.size ?? 0) < FREE_FAILURES);
     return this.ahead.splice(Math.max(0, at), 1)[0];
   }
 
@@ -160,6 +164,10 @@ export class CandidateWalk {
     return Math.min(mostMs, firstMs * 2 ** Math.max(0, this.failures.length - 1)) * (0.5 + random / 2);
   }
 }
+
+/** What has just been failing is no help beside a call that is only slow. */
+const isLastResort = ({ deployment, credential }: Candidate): boolean =>
+  (deployment.trouble === 'failing' && deployment.unavailableUntilMs > 0) || (credential?.trouble === 'failing' && credential.unavailableUntilMs > 0);
 
 /** Each once, with the address at which it is called. */
 const distinct = (candidates: Candidate[]): Candidate[] => [...new Set(candidates)].map(addressed);
