@@ -22,7 +22,7 @@ const FAULTS: [name: string, like: Model, reply: Step, told: Told][] = [
   ['Anthropic’s 401', 'claude', anthropicError(401, 'authentication_error', 'invalid x-api-key'), { status: 502, code: 'upstream_error' }],
   ['Gemini’s recorded 429', 'gemini', json(429, recordedText('google/google-429-retry-info.json')), { status: 429, code: 'provider_rate_limited', retryAfter: '35' }],
   ['Gemini’s 400 about the key', 'gemini', json(400, JSON.stringify({ error: { code: 400, message: 'API key not valid. Please pass a valid API key.', status: 'INVALID_ARGUMENT' } })), { status: 502, code: 'upstream_error' }],
-  ['OpenAI’s recorded 429', 'gpt', json(429, recordedText('openai/openai-error.1.json')), { status: 429, code: 'provider_rate_limited', retryAfter: '1' }],
+  ['OpenAI’s recorded 429', 'gpt', json(429, recordedText('openai/openai-error.1.json')), { status: 429, code: 'provider_rate_limited', retryAfter: '300' }],
 ];
 
 /** Mistakes of the caller: nobody else would take the request either. */

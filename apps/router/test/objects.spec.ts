@@ -212,7 +212,7 @@ describe('the sweep', () => {
 test('a router takes and answers all of it over the bus', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'deja-router-'));
   await writeFile(join(dir, 'deja.yaml'), 'providers: { p: { kind: openai, credentials: [{ name: a, value: v }] } }\nmodels: [{ name: m, deployments: [{ provider: p, model: m }] }]\n');
-  const variables = { REDIS_URL: redisServer.url, DATABASE_URL: database.url, OPS_PORT: '0', DEJA_CONFIG: join(dir, 'deja.yaml') };
+  const variables = { REDIS_URL: redisServer.url, DATABASE_URL: database.url, OPS_PORT: '0', DEJA_CONFIG: join(dir, 'deja.yaml'), DEJA_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') };
   const telemetry = startTelemetry({ service: 'router', instance: 'test', variables: {} });
   const router = await startRouter({ environment: { ...readEnvironment(variables), variables }, logger, telemetry });
   const client = new StreamsClient({ service: 'router', redisUrl: redisServer.url, logger });

@@ -104,8 +104,8 @@ describe('an address from the admin API', () => {
     ['https://', 'must be a URL'],
     ['https://256.1.1.1', 'must be a URL'],
     ['file:///etc/passwd', 'must start with https:// or http://'],
-    ['https://user@api.example.com', 'must not hold a user'],
-    ['https://api.example.com@10.0.0.1', 'must not hold a user'],
+    ['https://user@api.example.com', 'must hold neither user'],
+    ['https://api.example.com@10.0.0.1', 'must hold neither user'],
     ['https://api.example.com/?a=b', 'must end before any ?'],
     ['https://api.example.com/#a', 'must end before any ?'],
   ])('%s is refused: %s', (address, message) => {
