@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { FAILURE_KINDS, type Candidate, type FailureKind, type Plan } from '@deja/contracts';
+import { planRequest } from '@deja/routing';
 import { answer, fakeProvider, raw, status, type FakeProvider, type ScriptStep, type Step } from '@deja/testing';
 import type { Answer } from '../src/attempt/answer.ts';
 import type { Question } from '../src/attempt/attempts.ts';
@@ -241,8 +242,12 @@ describe('credentials', () => {
 
   test('one with an address of its own is used there', async () => {
     script('a', answer('Here.'));
-    const elsewhere = candidate(provider, 'one', credential('p/a', { baseUrl: provider.url }), { baseUrl: 'http://127.0.0.1:1/v1' });
-    expect(await run(planOf([elsewhere]))).toMatchObject({ kind: 'whole' });
+    const own = credential('p/a', { baseUrl: provider.url });
+    const { deployment } = candidate(provider, 'one', own, { baseUrl: 'http://127.0.0.1:1/v1', credentials: [own] });
+    const models = [{ name: 'm', strategy: 'weighted' as const, deployments: [{ id: deployment.id, weight: 1, priority: 1 }], fallbacks: [] }];
+    const planned = planRequest({ version: 1, issuedAtMs: 0, models, deployments: [deployment], settings: settingsWith({}) }, { model: 'm' }, { nowMs: 0, random: () => 0, maxAttempts: 1 });
+    if ('refused' in planned) throw new Error(planned.refused);
+    expect(await run(planned.plan)).toMatchObject({ kind: 'whole' });
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CredentialRef, RoutingSnapshot } from '@deja/contracts';
+import { MOST_LEASES, type CredentialRef, type RoutingSnapshot } from '@deja/contracts';
 import { eventually } from '@deja/testing';
 import { CredentialLeases, type FetchLeases } from '../src/attempt/credential-leases.ts';
 import { sealing } from './sealed-leases.ts';
@@ -29,6 +29,13 @@ describe('leases of credentials', () => {
     leases.prefetch(snapshot('p/a@1', 'p/b@1'));
     expect(await Promise.all([leases.value(ref('p/a@1')), leases.value(ref('p/b@1')), leases.value(ref('p/a@1'))])).toEqual(['sk-a1', 'sk-b', 'sk-a1']);
     expect(asked).toEqual(['p/a@1 p/b@1']);
+  });
+
+  test('are asked for in portions that the router takes, however many there are', async () => {
+    const { leases, asked } = world();
+    leases.prefetch(snapshot(...Array.from({ length: MOST_LEASES + 1 }, (_, i) => `p/${i}@1`), 'p/a@1'));
+    expect(await leases.value(ref('p/a@1'))).toBe('sk-a1');
+    expect(asked.map((names) => names.split(' ').length)).toEqual([MOST_LEASES, 2]);
   });
 
   test('that are held are used when no router can be reached; others cannot be had, and are not asked for again at once', async () => {

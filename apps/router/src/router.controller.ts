@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { FAILURE_KINDS, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
+import { FAILURE_KINDS, MOST_LEASES, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
@@ -12,12 +12,10 @@ import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
 
-const MOST_CREDENTIALS = 256;
-
 const RESOLVE_KEY = z.object({ keySha256: z.string().regex(/^[0-9a-f]{64}$/) });
 
 const CREDENTIAL = z.object({
-  credentials: z.array(z.object({ id: z.string(), version: z.string() })).max(MOST_CREDENTIALS),
+  credentials: z.array(z.object({ id: z.string(), version: z.string() })).max(MOST_LEASES),
   publicKey: z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional() }),
 });
 

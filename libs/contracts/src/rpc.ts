@@ -11,7 +11,7 @@ export interface RouterRpc {
     request: { keySha256: string };
     reply: { status: 'active' | 'unknown' | 'disabled' | 'expired'; principal: Principal | null };
   };
-  /** Values of credentials, each sealed (compact JWE, ECDH-ES + A256GCM) to the asking gateway's ephemeral public key. */
+  /** Values of credentials, each sealed (compact JWE, ECDH-ES + A256GCM) to the asking gateway's ephemeral public key. At most MOST_LEASES at once. */
   credential: {
     request: { credentials: { id: string; version: string }[]; publicKey: JsonWebKeyPublic };
     reply: { leases: { id: string; version: string; jwe: string }[] };
@@ -71,6 +71,7 @@ export interface StoredObject extends ObjectAccount {
 /** What an id of a stored object looks like. Anything else names nothing. */
 export const OBJECT_ID = /^[\x21-\x7e]{1,256}$/;
 export const MOST_OBJECT_IDS = 256;
+export const MOST_LEASES = 256;
 
 /** What a gateway learned from one attempt. */
 export interface AttemptOutcome {

@@ -183,6 +183,7 @@ export interface RoutingSnapshot {
 export interface Candidate {
   /** The public model this candidate serves: the requested one or a fallback. */
   model: string;
+  /** At the address that goes with the credential. */
   deployment: Deployment;
   credential: CredentialRef | null;
   upstreamModel: string;

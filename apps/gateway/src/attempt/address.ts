@@ -1,12 +1,6 @@
 import { outboundRule, type OutboundRule } from '@deja/config';
 import type { Candidate, Settings } from '@deja/contracts';
 
-/** The candidate where it is really called: a credential may have an address of its own. The same object where it has none. */
-export function addressed(candidate: Candidate): Candidate {
-  const { baseUrl } = candidate.credential ?? {};
-  return baseUrl === undefined || baseUrl === candidate.deployment.baseUrl ? candidate : { ...candidate, deployment: { ...candidate.deployment, baseUrl } };
-}
-
 /** Settings stay the same objects as long as a snapshot is in force. */
 const rules = new WeakMap<Settings['outbound'], OutboundRule>();
 

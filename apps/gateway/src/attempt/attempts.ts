@@ -1,7 +1,7 @@
 import type { Candidate, Plan, Settings } from '@deja/contracts';
 import { priceOf } from '@deja/pricing';
 import type { Operation } from '../operation/operation.ts';
-import { addressed, checkedBy } from './address.ts';
+import { checkedBy } from './address.ts';
 import type { Answer } from './answer.ts';
 import { Call, type CallPurpose, type CallWatchers } from './call.ts';
 import { CandidateWalk } from './candidate-walk.ts';
@@ -75,7 +75,7 @@ export class Attempts {
   /** One call beside the answer, such as a moderation: recorded as a shadow, tried once. Throws an AttemptFailure. */
   async beside(operation: Operation, question: Question, candidate: Candidate, settings: Settings): Promise<WholeReply> {
     const whole = { ...question, stream: false };
-    const ready = await this.calls.ready(operation, addressed(candidate), (chosen) => question.exchange(chosen));
+    const ready = await this.calls.ready(operation, candidate, (chosen) => question.exchange(chosen));
     if (typeof ready === 'string') throw new AttemptFailure(ready === 'quota' ? 'rate' : 'auth');
     const answer = await this.begin(operation, whole, ready, settings, { shadow: true }).answer;
     if (answer.kind !== 'whole') throw new AttemptFailure('malformed');

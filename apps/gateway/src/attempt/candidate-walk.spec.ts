@@ -11,7 +11,7 @@ function one(name: string): Candidate {
   const [id = '', key] = name.split('#');
   const own = name.endsWith('!') && { baseUrl: `http://${key}` };
   const credential = key === undefined ? null : { id: `p/${key}`, version: '1', weight: 1, limits: {}, unavailableUntilMs: 0, ...own };
-  return { model: 'm', deployment: { id, baseUrl: `http://${id}` } as Candidate['deployment'], credential, upstreamModel: name };
+  return { model: 'm', deployment: { id, baseUrl: `http://${id}`, ...own } as Candidate['deployment'], credential, upstreamModel: name };
 }
 
 /** A budget with nothing left for this candidate's place. */

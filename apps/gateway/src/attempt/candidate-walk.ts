@@ -1,5 +1,4 @@
 import type { Candidate, DejaError, Plan, Settings } from '@deja/contracts';
-import { addressed } from './address.ts';
 import { FAILURES, hopelessAfter } from './failure-table.ts';
 import { finalError, type AttemptFailure } from './failure.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -169,8 +168,7 @@ export class CandidateWalk {
 const isLastResort = ({ deployment, credential }: Candidate): boolean =>
   (deployment.trouble === 'failing' && deployment.unavailableUntilMs > 0) || (credential?.trouble === 'failing' && credential.unavailableUntilMs > 0);
 
-/** Each once, with the address at which it is called. */
-const distinct = (candidates: Candidate[]): Candidate[] => [...new Set(candidates)].map(addressed);
+const distinct = (candidates: Candidate[]): Candidate[] => [...new Set(candidates)];
 
 /** Where it is called. A credential may have an address of its own, which says nothing of the others. */
 export const placeOf = ({ deployment: { id, baseUrl } }: Candidate): string => `${id} ${baseUrl}`;

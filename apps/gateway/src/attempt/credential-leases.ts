@@ -1,5 +1,5 @@
 import { compactDecrypt, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
-import type { CredentialRef, JsonWebKeyPublic, RouterRpc, RoutingSnapshot } from '@deja/contracts';
+import { MOST_LEASES, type CredentialRef, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
 import { credentialKey } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
 
@@ -36,8 +36,8 @@ export class CredentialLeases {
     for (const key of [...this.values.keys(), ...this.fetching.keys()]) if (!refs.has(key)) this.forget(key);
     this.missing.clear();
     const absent = [...refs].filter(([key]) => !this.values.has(key) && !this.fetching.has(key)).map(([, ref]) => ref);
-    if (absent.length > 0) {
-      this.fetch(absent).catch((error: unknown) => this.logger.warn({ err: error }, 'credentials could not be fetched ahead; the first request will ask again'));
+    for (let i = 0; i < absent.length; i += MOST_LEASES) {
+      this.fetch(absent.slice(i, i + MOST_LEASES)).catch((error: unknown) => this.logger.warn({ err: error }, 'credentials could not be fetched ahead; the first request will ask again'));
     }
   }
 

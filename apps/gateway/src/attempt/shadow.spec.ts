@@ -73,7 +73,7 @@ describe('a shadow', () => {
   test('is recorded by itself, as an attempt of its operation that stands in no list of it', async () => {
     const { shadows: cast, events, counted } = shadows();
     const operation = operationOf();
-    cast.cast(operation, question(), candidate, settings);
+    cast.cast(operation, () => question(), candidate, settings);
     await cast.close();
     expect(events).toMatchObject([{ kind: 'late_attempt', operation: operation.id, tenant: 't', attempt: { n: 0, shadow: true, deployment: 'p/new', outcome: 'ok', status: 200, usage, usageSource: 'upstream' } }]);
     expect(counted).toEqual(['ok']);
@@ -84,7 +84,7 @@ describe('a shadow', () => {
     const { shadows: cast, events } = shadows();
     let asked = false;
     const later: Question = { ...question(), exchange: (chosen) => ((asked = true), question().exchange(chosen)) };
-    cast.cast(operationOf(), later, candidate, settings);
+    cast.cast(operationOf(), () => later, candidate, settings);
     expect(asked).toBe(false);
     await cast.close();
     expect(events).toHaveLength(1);
@@ -95,7 +95,7 @@ describe('a shadow', () => {
     const operation = operationOf();
     const answer = Promise.withResolvers<string>();
     let asked = false;
-    cast.cast(operation, { ...question(), exchange: (chosen) => ((asked = true), question(answer.promise).exchange(chosen)) }, candidate, settings);
+    cast.cast(operation, () => ({ ...question(), exchange: (chosen) => ((asked = true), question(answer.promise).exchange(chosen)) }), candidate, settings);
     await eventually('the call', () => asked);
     if (what === 'the client’s leave') operation.abandon();
     else operation.end();
@@ -107,7 +107,7 @@ describe('a shadow', () => {
 
   test('ends at its own deadline, and what it had the provider do is in its record', async () => {
     const { shadows: cast, events, counted } = shadows();
-    cast.cast(operationOf(), question(new Promise(() => undefined)), candidate, settingsWith(5));
+    cast.cast(operationOf(), () => question(new Promise(() => undefined)), candidate, settingsWith(5));
     await eventually('the record', () => events.length === 1);
     expect(events[0]?.attempt).toMatchObject({ outcome: 'error', errorCode: 'upstream_timeout', usage: { promptTokens: 7, completionTokens: 0 }, usageSource: 'estimated' });
     expect(counted).toEqual(['error']);
@@ -117,7 +117,7 @@ describe('a shadow', () => {
   test('that fails is a row like any other, and nobody’s failure', async () => {
     const { shadows: cast, events, counted } = shadows();
     const failing: Question = { ...question(), exchange: (chosen) => ({ ...question().exchange(chosen), simulated: () => { throw new AttemptFailure('overloaded', { status: 503 }); } }) };
-    cast.cast(operationOf(), failing, candidate, settings);
+    cast.cast(operationOf(), () => failing, candidate, settings);
     await cast.close();
     expect(events).toMatchObject([{ attempt: { outcome: 'error', status: 503, errorCode: 'upstream_error', usage: null } }]);
     expect(counted).toEqual(['error']);
@@ -126,7 +126,7 @@ describe('a shadow', () => {
   test('that cannot be put in the deployment’s words is no call, and is counted as dropped', async () => {
     const { shadows: cast, events, counted } = shadows();
     const unsayable: Question = { ...question(), exchange: () => { throw new AttemptFailure('caller'); } };
-    cast.cast(operationOf(), unsayable, candidate, settings);
+    cast.cast(operationOf(), () => unsayable, candidate, settings);
     await cast.close();
     expect({ events, counted }).toEqual({ events: [], counted: ['dropped'] });
   });
@@ -136,7 +136,7 @@ describe('shadows', () => {
   test('are so many at once and no more; the rest is counted, and a place that is free again is used', async () => {
     const { shadows: cast, events, counted } = shadows({ atOnce: 2, graceMs: 30_000 });
     const answer = Promise.withResolvers<string>();
-    for (let i = 0; i < 5; i++) cast.cast(operationOf(), question(answer.promise), candidate, settings);
+    for (let i = 0; i < 5; i++) cast.cast(operationOf(), () => question(answer.promise), candidate, settings);
     expect(counted).toEqual(['dropped', 'dropped', 'dropped']);
     answer.resolve('{}');
     await eventually('both records', () => events.length === 2);
@@ -147,7 +147,7 @@ describe('shadows', () => {
   test('are waited for by a gateway that stops', async () => {
     const { shadows: cast, events } = shadows();
     const answer = Promise.withResolvers<string>();
-    cast.cast(operationOf(), question(answer.promise), candidate, settings);
+    cast.cast(operationOf(), () => question(answer.promise), candidate, settings);
     const closed = cast.close();
     answer.resolve('{}');
     await closed;
@@ -158,11 +158,11 @@ describe('shadows', () => {
     const { shadows: cast, events, counted } = shadows({ atOnce: 64, graceMs: 0 });
     let asked = false;
     const endless: Question = { ...question(), exchange: (chosen) => ((asked = true), question(new Promise(() => undefined)).exchange(chosen)) };
-    cast.cast(operationOf(), endless, candidate, settings);
+    cast.cast(operationOf(), () => endless, candidate, settings);
     await eventually('the call', () => asked);
     await cast.close();
     expect(events).toMatchObject([{ attempt: { outcome: 'cancelled', errorCode: null, usage: { promptTokens: 7 }, usageSource: 'estimated' } }]);
-    cast.cast(operationOf(), question(), candidate, settings);
+    cast.cast(operationOf(), () => question(), candidate, settings);
     expect(counted).toEqual(['cancelled', 'dropped']);
   });
 });

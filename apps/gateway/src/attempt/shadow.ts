@@ -36,11 +36,11 @@ export class Shadows {
     private readonly bounds: ShadowBounds = BOUNDS,
   ) {}
 
-  /** Begins a copy and returns at once; never throws. `question` asks for a whole answer that is kept nowhere (see `copiedBody`). */
-  cast(operation: Operation, question: Question, candidate: Candidate, settings: Settings): void {
+  /** Begins a copy and returns at once; never throws. `prepare`, called when the client's own call is on its way, asks for a whole answer that is kept nowhere (see `copiedBody`). */
+  cast(operation: Operation, prepare: () => Question, candidate: Candidate, settings: Settings): void {
     if (this.closed || this.running.size >= this.bounds.atOnce) return this.metrics.shadow('dropped');
     const copy = standIn(operation);
-    const done = this.run(operation, copy, question, candidate, settings)
+    const done = this.run(operation, copy, prepare, candidate, settings)
       .catch((error: unknown) => this.logger.error({ err: error, request_id: operation.id }, 'a shadow could not be recorded'))
       .finally(() => this.running.delete(copy));
     this.running.set(copy, done);
@@ -56,9 +56,9 @@ export class Shadows {
     clearTimeout(patience);
   }
 
-  private async run(operation: Operation, copy: Operation, question: Question, candidate: Candidate, settings: Settings): Promise<void> {
+  private async run(operation: Operation, copy: Operation, prepare: () => Question, candidate: Candidate, settings: Settings): Promise<void> {
     await nextTurn(); // the call that the client waits for goes first
-    if (!copy.signal.aborted) await this.ask(copy, question, candidate, settings, operation.id);
+    if (!copy.signal.aborted) await this.ask(copy, prepare, candidate, settings, operation.id);
     if (copy.attempts.length === 0) return this.metrics.shadow('dropped'); // nobody was asked: there is no call to record
     const tenant = operation.principal?.tenant ?? '';
     for (const attempt of copy.attempts) {
@@ -68,9 +68,9 @@ export class Shadows {
   }
 
   /** What came of it is in the record of the attempt. */
-  private async ask(copy: Operation, question: Question, candidate: Candidate, settings: Settings, requestId: string): Promise<void> {
+  private async ask(copy: Operation, prepare: () => Question, candidate: Candidate, settings: Settings, requestId: string): Promise<void> {
     try {
-      await this.attempts.beside(copy, question, candidate, settings);
+      await this.attempts.beside(copy, prepare(), candidate, settings);
     } catch (error) {
       const about = { err: error, request_id: requestId, deployment: candidate.deployment.id };
       if (error instanceof AttemptFailure || error instanceof DejaError) this.logger.debug(about, 'a shadow got no answer');

@@ -216,8 +216,8 @@ export class Pipeline {
   private castShadow(journey: Journey, shadow: Candidate | null): void {
     if (shadow === null) return;
     const { endpoint, operation, request, snapshot } = journey;
-    const copy = endpoint.parse(copiedBody(request.body, endpoint.path));
-    this.shadows.cast(operation, this.question(journey, copy, { rules: null, watched: false }), shadow, snapshot.settings);
+    const copied = (): Question => this.question(journey, endpoint.parse(copiedBody(request.body, endpoint.path)), { rules: null, watched: false });
+    this.shadows.cast(operation, copied, shadow, snapshot.settings);
   }
 
   /** An answer that the provider keeps belongs to this tenant before the client learns its id; of a stream, what has been told of it so far. */

@@ -33,9 +33,17 @@ test('the turns of one conversation share their key; another beginning has anoth
   expect(affinityKeyOf(chat({ messages: [system, { role: 'user', content: 'other' }] }), LONG)).not.toBe(first);
 });
 
+test('a key is short and says nothing of the prompt', () => {
+  const content = 'secret '.repeat(5000);
+  const key = affinityKeyOf(chat({ messages: [{ role: 'user', content }] }), LONG);
+  expect(key).toMatch(/^[\w-]{43}$/);
+});
+
 test('a prompt that no provider would cache goes anywhere; the client’s own cache key goes before all', () => {
   expect(affinityKeyOf(chat({ prompt_cache_key: 'k' }), 1023)).toBeNull();
-  expect(affinityKeyOf(chat({ prompt_cache_key: 'k' }), 1024)).toBe('k');
+  const keyed = (content: string): string | null => affinityKeyOf(chat({ prompt_cache_key: 'k', messages: [{ role: 'user', content }] }), 1024);
+  expect(keyed('one')).toBe(keyed('other'));
+  expect(keyed('one')).not.toBe(affinityKeyOf(chat({ prompt_cache_key: 'other', messages: [{ role: 'user', content: 'one' }] }), 1024));
 });
 
 test('requirements name one region and tags', () => {

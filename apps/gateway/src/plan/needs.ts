@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DejaError } from '@deja/contracts';
 import type { ApiRequest } from '../pipeline/endpoint.ts';
 
@@ -26,18 +27,20 @@ export function abilitiesOf({ body: { value }, parts }: Pick<ApiRequest, 'body' 
 }
 
 /**
- * What the turns of one conversation have in common, as text; null where the prompt is too short for a provider to cache it. The client's own
- * `prompt_cache_key` if there is one, else the instructions and the first thing a user said.
+ * Names what the turns of one conversation have in common; null where the prompt is too short for a provider to cache it. Made of the client's own
+ * `prompt_cache_key` if there is one, else of the instructions and the first thing a user said: a digest, because it is remembered for minutes.
  */
 export function affinityKeyOf({ body: { value } }: Pick<ApiRequest, 'body'>, promptTokens: number): string | null {
   if (promptTokens < CACHEABLE_TOKENS) return null;
   const named = value['prompt_cache_key'];
-  if (typeof named === 'string' && named !== '') return named.slice(0, AFFINITY_CHARS);
+  if (typeof named === 'string' && named !== '') return digestOf(named);
   const turns = value['messages'] ?? value['input'] ?? value['prompt'];
   const first = Array.isArray(turns) ? firstTurns(turns) : [turns];
   const texts = [value['instructions'], ...first].filter((part) => part !== undefined && part !== null);
-  return texts.length === 0 ? null : texts.map(shortText).join('\0');
+  return texts.length === 0 ? null : digestOf(texts.map(shortText).join('\0'));
 }
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 /** Up to the first turn of a user; all where there is none among the first. */
 function firstTurns(turns: unknown[]): unknown[] {

@@ -37,7 +37,7 @@ const candidate = (name: string, concurrency?: number): Candidate =>
   }) as unknown as Candidate;
 
 async function reserved(candidates: Candidate[]): Promise<OperationQuotas> {
-  const operation = new OperationQuotas(quotas, candidates, 10);
+  const operation = new OperationQuotas(quotas, 10).prepare(candidates, 10);
   await decide(operation);
   return operation;
 }
@@ -90,7 +90,7 @@ test('when all are used up, it is known when the first has room again', async ()
 
 test('without Redis nobody is kept waiting', async () => {
   const gone = openRedis('redis://127.0.0.1:1', { role: 'commands', name: 'gone', logger: SILENT as never });
-  const operation = new OperationQuotas(new CredentialQuotas(gone, 'gw', SILENT), [candidate('a', 1)], 10);
+  const operation = new OperationQuotas(new CredentialQuotas(gone, 'gw', SILENT), 10).prepare([candidate('a', 1)], 10);
   expect(await operation.admitted(candidate('a', 1))).toBe(true);
   gone.disconnect();
 });
@@ -101,4 +101,25 @@ test('an operation that reserved nothing asks for each call by itself', async ()
   const operations = [{ quotas: null, estimatedPromptTokens: 1 }, { quotas: null, estimatedPromptTokens: 1 }] as unknown as [Operation, Operation];
   expect(await admission.admitted(one, operations[0])).toBe(true);
   expect(await admission.admitted(one, operations[1])).toBe(false);
+});
+
+test('a call of an operation that nobody settles, as a shadow’s, is given back when it ends', async () => {
+  const admission = new QuotaAdmission(quotas);
+  const one = candidate('a', 1);
+  const copy = { quotas: null, estimatedPromptTokens: 1 } as unknown as Operation;
+  expect(await admission.admitted(one, copy)).toBe(true);
+  admission.ended(one, copy, RESULT);
+  await redis.ping(); // what was written before is there
+  expect(await admission.admitted(one, { quotas: null, estimatedPromptTokens: 1 } as unknown as Operation)).toBe(true);
+});
+
+test('a call that began beside the answer, before anything was reserved, is given back like any other', async () => {
+  const admission = new QuotaAdmission(quotas);
+  const [judge, one] = [candidate('judge', 1), candidate('a', 1)];
+  const operation = { quotas: null, estimatedPromptTokens: 1 } as unknown as Operation;
+  expect(await admission.admitted(judge, operation)).toBe(true);
+  await decide(admission.prepare(operation, [one], 10));
+  admission.ended(judge, operation, RESULT);
+  await settle(operation.quotas!);
+  expect(await (await reserved([judge])).admitted(judge)).toBe(true);
 });

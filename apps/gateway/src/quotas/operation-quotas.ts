@@ -11,7 +11,8 @@ const NEVER_SENT: QuotaEnd = { tokens: null, headers: null, failure: null, retry
  * are tried after it each by a call of its own. What was charged and never called, as where the cache had the answer, is given back.
  */
 export class OperationQuotas {
-  private readonly question: QuotaQuestion;
+  /** What the reserve round trip asks; null before it, and for an operation that reserves nothing. */
+  private question: QuotaQuestion | null = null;
   private verdict: QuotaVerdict | null = null;
   /** Charged in the reserve round trip, and not called yet. */
   private held: { name: string; charge: QuotaCharge } | null = null;
@@ -22,26 +23,32 @@ export class OperationQuotas {
 
   constructor(
     private readonly quotas: CredentialQuotas,
-    candidates: readonly Candidate[],
-    private readonly tokens: number,
-  ) {
-    this.question = quotas.ask(candidates, tokens);
+    private tokens: number,
+  ) {}
+
+  /** For the reserve round trip, before it; a settlement is to follow. Calls may run beside the answer already. */
+  prepare(candidates: readonly Candidate[], tokens: number): this {
+    this.tokens = tokens;
+    this.question = this.quotas.ask(candidates, tokens);
+    return this;
   }
 
   /** What is to be asked in the reserve round trip; null when nothing is. */
   get call(): ScriptCall | null {
-    return this.question.call;
+    return this.question?.call ?? null;
   }
 
   /** The answer to `call`; undefined where there was none. Never rejects. */
   async decided(reply: [error: Error | null, value: unknown] | undefined): Promise<void> {
-    const verdict = await this.quotas.read(this.question, reply);
+    const { question } = this;
+    if (question === null) return;
+    const verdict = await this.quotas.read(question, reply);
     this.verdict = verdict;
     if (verdict.kind === 'refused') {
       this.waitsMs.push(verdict.waitMs);
       return;
     }
-    const candidate = this.question.candidates[verdict.index];
+    const candidate = question.candidates[verdict.index];
     if (candidate !== undefined) this.held = { name: nameOf(candidate), charge: verdict.charge };
   }
 
@@ -63,12 +70,12 @@ export class OperationQuotas {
     return true;
   }
 
-  /** A failure is told at once, because others are about to run into it; a success with the operation's settlement. */
+  /** A failure is told at once, because others are about to run into it; a success with the operation's settlement, where one follows. */
   ended(candidate: Candidate, { failure, headers, headersAtMs, retryAfterMs, usedTokens }: CallResult): void {
     const charge = this.charges.get(nameOf(candidate))?.pop();
     if (charge === undefined) return;
     const end: QuotaEnd = { tokens: usedTokens, headers, failure, retryAfterMs, ...(headersAtMs !== null && { headersAtMs }) };
-    if (failure === null) this.ends.push(...this.quotas.endCalls(charge, end));
+    if (failure === null && this.question !== null) this.ends.push(...this.quotas.endCalls(charge, end));
     else void this.quotas.end(charge, end);
   }
 
@@ -93,7 +100,7 @@ export class OperationQuotas {
 
   /** Whoever stands before the one that was charged had no room a moment ago. */
   private isRefused(name: string): boolean {
-    if (this.verdict === null) return false;
+    if (this.verdict === null || this.question === null) return false;
     const { candidates } = this.question;
     const refused = this.verdict.kind === 'refused' ? candidates : candidates.slice(0, this.verdict.index);
     return refused.some((candidate) => nameOf(candidate) === name);

@@ -11,12 +11,12 @@ export class QuotaAdmission implements CallAdmission {
 
   /** What the operation's reserve round trip is to ask, and its settlement to write. */
   prepare(operation: Operation, candidates: readonly Candidate[], tokens: number): OperationQuotas {
-    return (operation.quotas = new OperationQuotas(this.quotas, candidates, tokens));
+    return (operation.quotas ??= new OperationQuotas(this.quotas, tokens)).prepare(candidates, tokens);
   }
 
   admitted(candidate: Candidate, operation: Operation): Promise<boolean> | boolean {
     if (candidate.credential === null) return true;
-    operation.quotas ??= new OperationQuotas(this.quotas, [], operation.estimatedPromptTokens);
+    operation.quotas ??= new OperationQuotas(this.quotas, operation.estimatedPromptTokens);
     return operation.quotas.admitted(candidate);
   }
 

@@ -45,11 +45,11 @@ export class Settler {
    */
   private async write(operation: Operation, record: OperationRecord): Promise<void> {
     const { kept, reservation } = operation;
+    const quotas = operation.quotas?.settlement() ?? [];
     if (!isUp(this.redis)) return this.outbox.settled(record, false);
     const pipeline = this.redis.pipeline();
     this.outbox.queue(pipeline, record);
     const corrections = reservation === null ? [] : this.reserver.corrections(reservation, { tokens: chargedTokens(record) - reservation.tokens });
-    const quotas = operation.quotas?.settlement() ?? [];
     const scripts = [...corrections, ...quotas];
     for (const script of scripts) queueScript(pipeline, script);
     const apart = kept.length === 0 || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
