@@ -1,4 +1,4 @@
-import type { Limits, Preference, ProviderKind, PublicModel, Settings, Strategy } from '@deja/contracts';
+import type { Limits, ModelDeployment, ProviderKind, PublicModel, Settings } from '@deja/contracts';
 import type { Secret } from './secret.ts';
 
 /** deja.yaml and what the environment adds to it: checked, complete, with values of credentials resolved. */
@@ -33,28 +33,8 @@ export interface CredentialConfig {
   baseUrl: string | null;
 }
 
-/** A public model, named as in the snapshot. It has deployments or candidates, never both. */
-export interface ModelConfig {
-  name: string;
-  strategy: Strategy;
-  deployments: DeploymentConfig[];
-  fallbacks: string[];
-  fallbacksOn?: NonNullable<PublicModel['fallbacksOn']>;
-  hedge?: NonNullable<PublicModel['hedge']>;
-  /** Absent: true. */
-  affinity?: boolean;
-  candidates?: string[];
-  /** There whenever `candidates` are. */
-  prefer?: Preference;
-}
+/** A public model as in the snapshot. It has deployments or candidates, never both; `prefer` is there whenever `candidates` are. */
+export type ModelConfig = Omit<PublicModel, 'deployments'> & { deployments: DeploymentConfig[] };
 
-export interface DeploymentConfig {
-  provider: string;
-  upstreamModel: string;
-  weight: number;
-  priority: number;
-  canary?: number;
-  shadow?: number;
-  region?: string;
-  tags?: string[];
-}
+/** A deployment's part in it, by the provider of the file and the provider's name of the model. */
+export type DeploymentConfig = Omit<ModelDeployment, 'id'> & { provider: string; upstreamModel: string };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ADMIN_KEY, scriptedAdmin, vaultKeyPair, credentialView, deploymentView, type ScriptedAdmin } from './testing/scripted-admin.ts';
+import { ADMIN_KEY, scriptedAdmin, vaultKeyPair, credentialView, deploymentView, type ScriptedAdmin } from '../../test/scripted-admin.ts';
 
 const EVERY_CALL: [method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT', path: string][] = [
   ['POST', 'credentials'], ['GET', 'credentials'], ['GET', 'credentials/x'], ['PATCH', 'credentials/x'], ['POST', 'credentials/x/rotate'], ['DELETE', 'credentials/x'],

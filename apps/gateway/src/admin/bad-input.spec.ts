@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { scriptedAdmin, type ScriptedAdmin } from './testing/scripted-admin.ts';
+import { scriptedAdmin, type ScriptedAdmin } from '../../test/scripted-admin.ts';
 
 const PLANTED = 'planted-9f3c1e7a5b2d4860';
 const good = { provider: 'openai', name: 'main', value: PLANTED };

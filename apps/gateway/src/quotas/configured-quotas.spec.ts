@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RedisProcess } from '@deja/testing';
 import fc from 'fast-check';
 import { CredentialQuotas, type QuotaCharge, type QuotaVerdict } from './credential-quotas.ts';
-import { candidate, chargeOf, Clock, end, strictLogger, uniqueName } from './stage.ts';
+import { candidate, chargeOf, Clock, end, strictLogger, uniqueName } from '../../test/quota-stage.ts';
 
 let server: RedisProcess;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { FakeQuota, RedisProcess } from '@deja/testing';
 import { CredentialQuotas, type QuotaCharge, type QuotaEnd, type QuotaVerdict } from './credential-quotas.ts';
-import { candidate, chargeOf, Clock, end, strictLogger, uniqueName } from './stage.ts';
+import { candidate, chargeOf, Clock, end, strictLogger, uniqueName } from '../../test/quota-stage.ts';
 
 let server: RedisProcess;
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Candidate } from '@deja/contracts';
 import { FakeQuota, RedisProcess, type FakeQuotaRule } from '@deja/testing';
 import { CredentialQuotas } from './credential-quotas.ts';
-import { candidate, chargeOf, Clock, end, strictLogger, uniqueName, waitSaidMs } from './stage.ts';
+import { candidate, chargeOf, Clock, end, strictLogger, uniqueName, waitSaidMs } from '../../test/quota-stage.ts';
 
 let server: RedisProcess;
 

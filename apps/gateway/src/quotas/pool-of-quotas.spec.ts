@@ -3,7 +3,7 @@ import type { Candidate } from '@deja/contracts';
 import { runScript } from '@deja/redis';
 import { FakeQuota, RedisProcess, type FakeQuotaRule } from '@deja/testing';
 import { CredentialQuotas, type QuotaVerdict } from './credential-quotas.ts';
-import { candidate, START_MS, strictLogger, waitSaidMs } from './stage.ts';
+import { candidate, START_MS, strictLogger, waitSaidMs } from '../../test/quota-stage.ts';
 
 let server: RedisProcess;
 

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { DejaError, type RouterRpc } from '@deja/contracts';
 import { RpcFailure, RpcTimeout, RpcUnavailable } from '@deja/transport';
-import { ADMIN_KEY, credentialView, NOW_MS, scriptedAdmin, vaultKeyPair, type Script, type ScriptedAdmin } from '../testing/scripted-admin.ts';
+import { ADMIN_KEY, credentialView, NOW_MS, scriptedAdmin, vaultKeyPair, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 const PLANTED = 'planted-9f3c1e7a5b2d4860';
 const ID = credentialView().id;

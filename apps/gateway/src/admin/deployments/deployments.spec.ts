@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { DejaError } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
-import { deploymentView, NOW_MS, scriptedAdmin, type Script, type ScriptedAdmin } from '../testing/scripted-admin.ts';
+import { deploymentView, NOW_MS, scriptedAdmin, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 const open: ScriptedAdmin[] = [];
 const started = async (script: Script, seen?: RoutingView): Promise<ScriptedAdmin> => {

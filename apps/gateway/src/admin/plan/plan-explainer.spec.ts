@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { DejaError } from '@deja/contracts';
-import { scriptedAdmin } from '../testing/scripted-admin.ts';
+import { scriptedAdmin } from '../../../test/scripted-admin.ts';
 import type { Explain, Explained, ExplainedCandidate, PlanQuestion } from './plan-explainer.ts';
 
 const known: ExplainedCandidate = {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { RpcTimeout } from '@deja/transport';
 import type { RewrapReport } from '@deja/contracts';
-import { scriptedAdmin, type ScriptedAdmin } from '../testing/scripted-admin.ts';
+import { scriptedAdmin, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 async function rewrapped(reports: Partial<RewrapReport>[], now?: () => number): Promise<{ reply: Awaited<ReturnType<ScriptedAdmin['send']>>; calls: number }> {
   let asked = 0;

@@ -1,5 +1,5 @@
 import type { Candidate, Limits } from '@deja/contracts';
-import type { QuotaCharge, QuotaEnd, QuotaVerdict } from './credential-quotas.ts';
+import type { QuotaCharge, QuotaEnd, QuotaVerdict } from '../src/quotas/credential-quotas.ts';
 
 /** What the specs of quotas stand on. */
 export const START_MS = Date.parse('2026-03-01T12:00:00Z');
