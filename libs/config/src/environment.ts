@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { networkOf } from './ip-address.ts';
 import { parseMasterKeys, type MasterKey } from './master-keys.ts';
 import { MASK, Secret } from './secret.ts';
 
@@ -37,6 +38,12 @@ export interface Environment {
   configPath: string;
   dataDir: string;
   adminKey: string | null;
+  /** Whether this gateway serves the admin API at all. */
+  admin: boolean;
+  /** Where it serves it; null: beside the client's API. */
+  adminPort: number | null;
+  /** Networks and addresses of proxies whose `x-forwarded-for` says where a request comes from. */
+  trustedProxies: string[];
   bootstrapKey: string | null;
   redisUrl: string;
   cacheRedisUrl: string;
@@ -69,6 +76,9 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, readFile: ReadFile
     configPath: text(variables, 'DEJA_CONFIG') ?? './deja.yaml',
     dataDir: text(variables, 'DEJA_DATA_DIR') ?? './.deja',
     adminKey: key(variables, 'DEJA_ADMIN_KEY'),
+    admin: onOff(variables, 'DEJA_ADMIN') ?? true,
+    adminPort: port(variables, 'DEJA_ADMIN_PORT'),
+    trustedProxies: networks(variables, 'DEJA_TRUSTED_PROXIES'),
     bootstrapKey: key(variables, 'DEJA_BOOTSTRAP_KEY'),
     redisUrl,
     cacheRedisUrl: url(variables, 'CACHE_REDIS_URL', ['redis:', 'rediss:']) ?? redisUrl,
@@ -101,6 +111,19 @@ function port(variables: NodeJS.ProcessEnv, name: string): number | null {
     throw new ConfigError(`${name} must be a port between 0 and 65535, but it is ${JSON.stringify(value)}.`);
   }
   return number;
+}
+
+function onOff(variables: NodeJS.ProcessEnv, name: string): boolean | null {
+  const value = text(variables, name);
+  if (value !== null && value !== 'on' && value !== 'off') throw new ConfigError(`${name} must be on or off, but it is ${JSON.stringify(value)}.`);
+  return value === null ? null : value === 'on';
+}
+
+function networks(variables: NodeJS.ProcessEnv, name: string): string[] {
+  const given = listOf(text(variables, name) ?? '');
+  const bad = given.find((network) => networkOf(network) === null);
+  if (bad !== undefined) throw new ConfigError(`${name} must be a list of networks and addresses, as 10.0.0.0/8,192.0.2.1, but it has ${JSON.stringify(bad)}.`);
+  return given;
 }
 
 /** A bearer token: what fits in an HTTP header, so that it can be sent at all. */

@@ -16,6 +16,15 @@ export const ERRORS = {
   model_not_allowed: { status: 403, type: 'invalid_request_error', retry: false },
   key_disabled: { status: 403, type: 'invalid_request_error', retry: false },
   key_expired: { status: 403, type: 'invalid_request_error', retry: false },
+  endpoint_not_allowed: { status: 403, type: 'invalid_request_error', retry: false },
+  network_not_allowed: { status: 403, type: 'invalid_request_error', retry: false },
+  tenant_disabled: { status: 403, type: 'invalid_request_error', retry: false },
+  /** Admin API: the token's role, or that it is for one tenant, does not allow this. */
+  permission_denied: { status: 403, type: 'invalid_request_error', retry: false },
+  /** Admin API: an id or name that is taken, or an idempotency key that stands for another request. */
+  conflict: { status: 409, type: 'invalid_request_error', retry: false },
+  /** Admin API: it was changed since the etag in `If-Match` was read. */
+  precondition_failed: { status: 412, type: 'invalid_request_error', retry: false },
   model_not_found: { status: 404, type: 'invalid_request_error', retry: false },
   not_found: { status: 404, type: 'invalid_request_error', retry: false },
   request_too_large: { status: 413, type: 'invalid_request_error', retry: false },

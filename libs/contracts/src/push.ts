@@ -10,4 +10,8 @@ export type Push =
   /** A replica of the router lives; every second, from each. Without any, gateways know that they will hear of nothing. */
   | { kind: 'router_alive' }
   /** Credentials or deployments were changed by the admin API: the router's replicas read them again. */
-  | { kind: 'vault_changed' };
+  | { kind: 'vault_changed' }
+  /** A tenant, or something of all its keys, was changed: forget what you know of its keys. */
+  | { kind: 'tenant_changed'; tenant: string }
+  /** Cached answers were taken back: the newest invalidations are under `INVALIDATIONS_KEY`. */
+  | { kind: 'cache_invalidated' };

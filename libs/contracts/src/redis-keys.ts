@@ -30,3 +30,14 @@ export const storedObjectKey = (tenant: string, id: string): string => `deja:obj
 export const unbilledResponseKey = (tenant: string, id: string): string => `deja:unbilled:{${tenant}}:${id}`;
 /** Set of ObjectAccount (JSON): accounts that made objects of this kind lately, also such as the router has not heard of yet. */
 export const objectAccountsKey = (tenant: string, kind: string): string => `deja:object-accounts:{${tenant}}:${kind}`;
+
+/** The newest revision of a tenant's settings and keys (integer): what a gateway knows of a key is stale when it is older. */
+export const tenantRevisionKey = (tenant: string): string => `deja:tenant:{${tenant}}:revision`;
+/** Set of BudgetAccount (JSON): budgets that were used lately, for those who compare them with the ledger. One key a shard; `shard` is a tenant's id or `global`. */
+export const budgetAccountsKey = (shard: string): string => `deja:budgets:{${shard}}`;
+/** Set of the shards that have budget accounts. */
+export const BUDGET_SHARDS_KEY = 'deja:budget-shards';
+/** Hash of one budget in one period: `spent` and `held` (integer nano-USD). */
+export const budgetKey = (shard: string, name: string): string => `deja:budget:{${shard}}:${name}`;
+/** Answers that were taken back: invalidations (JSON), newest last. */
+export const INVALIDATIONS_KEY = 'deja:cache:invalidations';

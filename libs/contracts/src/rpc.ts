@@ -2,15 +2,22 @@ import type { FailureKind } from './failures.ts';
 import type { Limits, Principal, Trouble } from './snapshot.ts';
 
 /** Names of the services on the bus: one Redis stream and one consumer group each. */
-export type ServiceName = 'router' | 'semantic-cache';
+export type ServiceName = 'router' | 'semantic-cache' | 'usage-worker';
 
 /** Requests the router answers. */
 export interface RouterRpc {
-  /** Who is this key? Asked once per key and gateway, then cached and invalidated by push. */
+  /** Who is this key? Asked once per key and gateway, then cached and invalidated by push. `publicId`: the middle part of a key that was made here; null where it has none. */
   resolve_key: {
-    request: { keySha256: string };
-    reply: { status: 'active' | 'unknown' | 'disabled' | 'expired'; principal: Principal | null };
+    request: { keySha256: string; publicId: string | null };
+    reply: { status: 'active' | 'unknown' | 'disabled' | 'expired' | 'tenant_disabled'; principal: Principal | null };
   };
+  /** Who is this admin token? Asked for each request: what was revoked is so at once. */
+  resolve_admin_token: {
+    request: { tokenSha256: string; publicId: string };
+    reply: { actor: Omit<AdminActor, 'from' | 'requestId'> | null };
+  };
+  /** A call of the admin API on what the router has. Errors: those that the caller is to be told. */
+  admin: { request: AdminCall; reply: AdminAnswer };
   /** Values of credentials, each sealed (compact JWE, ECDH-ES + A256GCM) to the asking gateway's ephemeral public key. At most MOST_LEASES at once. */
   credential: {
     request: { credentials: { id: string; version: string }[]; publicKey: JsonWebKeyPublic };
@@ -19,17 +26,17 @@ export interface RouterRpc {
   /** The cluster's own key: what is to be kept is sealed to it (as leases are), so that no secret passes Redis in clear. */
   vault_key: { request: Record<string, never>; reply: { publicKey: JsonWebKeyPublic } };
   /** Errors: `invalid_value` for a value, name, provider or address that will not do, or a name that is taken. */
-  create_credential: { request: { credential: NewCredential }; reply: { credential: CredentialView } };
+  create_credential: { request: { credential: NewCredential; change: AdminChange }; reply: { credential: CredentialView } };
   list_credentials: { request: Record<string, never>; reply: { credentials: CredentialView[] } };
   /** Errors, as of the next two: `not_found`; `invalid_value` for a credential that stands in deja.yaml. */
-  update_credential: { request: { id: string; weight?: number; limits?: Limits; disabled?: boolean }; reply: { credential: CredentialView } };
-  rotate_credential: { request: { id: string; sealedValue: string; graceS: number }; reply: { credential: CredentialView } };
-  delete_credential: { request: { id: string }; reply: { deleted: true } };
+  update_credential: { request: { id: string; weight?: number; limits?: Limits; disabled?: boolean; change: AdminChange }; reply: { credential: CredentialView } };
+  rotate_credential: { request: { id: string; sealedValue: string; graceS: number; change: AdminChange }; reply: { credential: CredentialView } };
+  delete_credential: { request: { id: string; change: AdminChange }; reply: { deleted: true } };
   /** Moves some of what is not under the current master key; to be called until nothing remains. */
-  rewrap_vault: { request: Record<string, never>; reply: RewrapReport };
+  rewrap_vault: { request: { change: AdminChange }; reply: RewrapReport };
   list_deployments: { request: Record<string, never>; reply: { deployments: DeploymentView[] } };
   /** Takes a deployment out of rotation, or back in. Errors: `not_found`. */
-  drain_deployment: { request: { id: string; drained: boolean }; reply: { deployment: DeploymentView } };
+  drain_deployment: { request: { id: string; drained: boolean; change: AdminChange }; reply: { deployment: DeploymentView } };
   /** Which of these objects are this tenant's, and where they are. What is another's is left out like what nobody has. At most MOST_OBJECT_IDS ids. */
   find_objects: {
     request: { tenant: string; ids: string[] };
@@ -41,6 +48,79 @@ export interface RouterRpc {
     reply: { accounts: ObjectAccount[] };
   };
 }
+
+/** Who calls the admin API. */
+export interface AdminActor {
+  /** `root`, or the id of an admin token. */
+  id: string;
+  name: string;
+  role: 'viewer' | 'operator' | 'owner';
+  /** The one tenant it may see; null: all, and what is nobody's. */
+  tenant: string | null;
+  /** Address of the caller. */
+  from: string | null;
+  requestId: string;
+}
+
+/** What goes with every change: who makes it, on which condition, and under which name it may be repeated. */
+export interface AdminChange {
+  by: AdminActor;
+  /** Etag that the resource must still have; null: any. */
+  ifMatch: string | null;
+  /** `fingerprint`: hash of method, path and body: the same key for another request is a `conflict`. */
+  idempotency: { key: string; fingerprint: string } | null;
+}
+
+/** One call of the admin API (libs/admin-api), checked by its schemas. */
+export interface AdminCall extends AdminChange {
+  /** Id of the operation. */
+  operation: string;
+  params: Record<string, string>;
+  query: unknown;
+  body: unknown;
+  /** A secret in the answer is sealed to it (compact JWE, ECDH-ES + A256GCM); null for operations without one. */
+  sealTo: JsonWebKeyPublic | null;
+}
+
+export interface AdminAnswer {
+  body: unknown;
+  /** Of the resource in the body; null where there is none. */
+  etag: string | null;
+  /** The operation's `secret` member, to be put into the body. */
+  sealedSecret: string | null;
+  /** Next lines of a stream come with this cursor; null at the end, and for what is no stream. */
+  next: string | null;
+  /** It was done before, under the same idempotency key. */
+  replayed: boolean;
+}
+
+/** Requests the usage-worker answers. */
+export interface UsageRpc {
+  /** A call of the admin API on the ledger. A stream's `body` is an array of lines. */
+  admin: { request: AdminCall & { after: string | null }; reply: AdminAnswer };
+  /** What the ledger says was spent, integer nano-USD as text, in the order asked. At most MOST_ACCOUNTS. */
+  spent: { request: { accounts: BudgetAccount[] }; reply: { spentNanoUsd: string[] } };
+}
+
+export const MOST_ACCOUNTS = 256;
+
+/** One budget in one period: whose spending counts, and when. A member that is null counts all. */
+export interface BudgetAccount {
+  /** Redis key of its counters. */
+  key: string;
+  tenant: string | null;
+  clientKey: string | null;
+  user: string | null;
+  /** As clients ask for it, without a preference: `auto`, not `auto:speed`. */
+  model: string | null;
+  /** Unix ms; operations received from here on count. 0: from the beginning. */
+  fromMs: number;
+  /** Unix ms, exclusive; null: without end. */
+  toMs: number | null;
+}
+
+/** The public model that limits and budgets count: what was asked for, without a preference. */
+export const countedModel = (requestedModel: string): string => requestedModel.replace(/:(cost|speed|capability)$/, '');
 
 /** Events the router takes (at least once, order not promised). */
 export interface RouterEvents {
@@ -122,6 +202,8 @@ export interface CredentialView {
   unavailableUntilMs: number;
   createdAtMs: number | null;
   updatedAtMs: number | null;
+  /** Grows with every change; null for one of the file. Its etag is `"<revision>"`. */
+  revision: number | null;
 }
 
 export interface RewrapReport {

@@ -10,14 +10,66 @@ export interface Limits {
   concurrency?: number | undefined;
 }
 
+/** What becomes of a limit while Redis cannot be asked: everything is let through, nothing, or this gateway's share of it. */
+export const DEGRADED_MODES = ['open', 'closed', 'local_share'] as const;
+export type DegradedMode = (typeof DEGRADED_MODES)[number];
+
+/** Ceilings of a tenant, key or user, or of everybody together, and of single public models within it. */
+export interface ScopeLimits extends Limits {
+  models?: Record<string, Limits> | undefined;
+  /** In place of `settings.limits.degraded`. */
+  degraded?: DegradedMode | undefined;
+}
+
+export const BUDGET_PERIODS = ['day', 'week', 'month', 'total'] as const;
+export type BudgetPeriod = (typeof BUDGET_PERIODS)[number];
+
+/** What may be spent within a period; spelled as in deja.yaml and the admin API. */
+export interface Budget {
+  /** Decimal text, exact to a nano-dollar. */
+  usd: string;
+  period: BudgetPeriod;
+  /** `hard`: what may exceed it is refused. `soft`: it is only told. */
+  mode: 'hard' | 'soft';
+  /** IANA name of the time zone whose days, weeks (from Monday) and months count. */
+  time_zone: string;
+  /** Counts requests for this public model alone. */
+  model?: string | undefined;
+  /** As for limits. */
+  degraded?: DegradedMode | undefined;
+}
+
+/** What holds for each end user. */
+export interface PerUser extends ScopeLimits {
+  budgets?: Budget[] | undefined;
+}
+
+/** In place of `settings.cache`, member by member. */
+export interface CachePolicy {
+  scope?: 'key' | 'user' | 'tenant' | undefined;
+  exact?: { enabled?: boolean | undefined; ttl_s?: number | undefined } | undefined;
+  semantic?: { enabled?: boolean | undefined; ttl_s?: number | undefined } | undefined;
+}
+
 /** Who a client key stands for. Pushed changes and the gateway's cache are by `keySha256`. */
 export interface Principal {
   tenant: string;
+  /** Grows with every change of the tenant or one of its keys; `tenantRevisionKey` has the newest. */
+  revision: number;
   /** Id of the client key. */
   key: string;
-  /** Public model names this key may use; null is all. */
+  /** Public model names this key may use: what key and tenant both allow; null is all. */
   models: string[] | null;
-  limits: { tenant: Limits; key: Limits; perUser: Limits };
+  /** Endpoints it may use (KEY_ENDPOINTS of the admin API); null is all. */
+  endpoints: string[] | null;
+  /** Networks and addresses its requests may come from; null is anywhere. */
+  networks: string[] | null;
+  /** Stand in every request's tags; a request cannot change them. */
+  tags: Record<string, string>;
+  limits: { tenant: ScopeLimits; key: ScopeLimits; perUser: ScopeLimits };
+  budgets: { tenant: Budget[]; key: Budget[]; perUser: Budget[] };
+  /** The key's goes before its tenant's. */
+  cache: CachePolicy;
   /** Where the tenant or the key has ceilings of its own in place of `settings.validation`; the key's go before the tenant's. */
   validation?: Partial<Validation>;
   expiresAtMs: number | null;
@@ -154,7 +206,10 @@ export interface Settings {
   stale_ok_s: number;
   /** Hosts (`llm.internal`, `*.example.com`) and networks (`10.0.0.0/8`) that are not on the public internet and that addresses from the admin API may name all the same. */
   outbound: { allow: string[] };
-  limits: { global: Limits; per_key: Limits; per_user: Limits; degraded: 'open' | 'closed' | 'local_share' };
+  /** Of everybody together; and of each tenant, key and user (of a tenant) that has none of its own, member by member. */
+  limits: { global: ScopeLimits; per_tenant: ScopeLimits; per_key: ScopeLimits; per_user: ScopeLimits; degraded: DegradedMode };
+  /** `global` counts everybody together; the others hold for each tenant, key and user that has none of its own. */
+  budgets: { global: Budget[]; per_tenant: Budget[]; per_key: Budget[]; per_user: Budget[] };
   validation: Validation;
   streams: { /** A comment is sent when a stream has been silent for so long; 0: never. */ keep_alive_ms: number };
   content_safety: SafetyRules;

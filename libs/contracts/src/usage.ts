@@ -103,6 +103,8 @@ export interface OpenOperation {
   stream: boolean;
   receivedAtMs: number;
   estimatedPromptTokens: number;
+  /** What the prompt alone costs at the first candidate's price; null or absent: unknown. Integer nano-USD as text. */
+  estimatedCostNanoUsd?: string | null;
   traceId: string | null;
 }
 

@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import { cursor, limit, listOf, modelName, moment, page, tenantId, usdOut, wireMoment } from './fields.ts';
+import { operation } from './operation.ts';
+
+const count = z.int();
+const outcome = z.enum(['ok', 'error', 'cancelled', 'blocked', 'orphaned']);
+const cacheOutcome = z.enum(['HIT-EXACT', 'HIT-SEMANTIC', 'MISS', 'BYPASS']);
+const tokens = z.object({ prompt_tokens: count, cached_tokens: count, completion_tokens: count, reasoning_tokens: count, total_tokens: count }).nullable();
+const text = z.string().nullable();
+const ms = z.number().nullable();
+
+const attemptObject = z.object({
+  n: z.int(),
+  provider: z.string(),
+  deployment: z.string(),
+  credential: text,
+  model: z.string(),
+  status: z.int().nullable(),
+  outcome: z.enum(['ok', 'error', 'cancelled']),
+  error_code: text,
+  hedge: z.boolean(),
+  shadow: z.boolean(),
+  usage: tokens,
+  cost_usd: usdOut,
+  started_at: wireMoment,
+  first_byte_ms: ms,
+  duration_ms: z.number(),
+});
+
+/** A row of the ledger. `cost_usd` is null where it is unknown, never 0. */
+export const requestObject = z.object({
+  object: z.literal('request'),
+  id: z.uuid(),
+  tenant: z.string(),
+  key: text,
+  user: text,
+  tags: z.record(z.string(), z.string()),
+  endpoint: z.string(),
+  requested_model: z.string(),
+  model: text,
+  provider: text,
+  deployment: text,
+  credential: text,
+  status: z.int().nullable(),
+  outcome,
+  error_code: text,
+  cache: cacheOutcome.nullable(),
+  cache_reason: text,
+  cache_entry: text,
+  cache_similarity: z.number().nullable(),
+  stream: z.boolean(),
+  usage: tokens,
+  usage_source: z.enum(['upstream', 'estimated', 'cache', 'none']),
+  cost_usd: usdOut,
+  saved_usd: usdOut,
+  price_version: text,
+  safety_flags: z.array(z.string()),
+  received_at: wireMoment,
+  first_byte_ms: ms,
+  duration_ms: ms,
+  trace_id: text,
+  attempts: z.array(attemptObject),
+});
+export type RequestObject = z.output<typeof requestObject>;
+
+const filters = {
+  tenant: tenantId.optional(),
+  key: z.uuid().optional(),
+  user: z.string().min(1).max(512).optional(),
+  model: modelName.optional(),
+  /** HTTP status, or the first digit of it: `4xx`. */
+  status: z.string().regex(/^[1-5](\d\d|xx)$/, 'write an HTTP status, as 429 or 4xx').optional(),
+  cache: cacheOutcome.optional(),
+  from: moment.optional(),
+  to: moment.optional(),
+};
+
+export const GROUPS = ['minute', 'hour', 'day', 'month', 'tenant', 'key', 'user', 'model', 'requested_model', 'provider', 'endpoint', 'cache', 'tag'] as const;
+const groupBy = z.string().min(1).max(200)
+  .transform((given) => given.split(',').map((part) => part.trim()))
+  .pipe(z.array(z.enum(GROUPS)).min(1).max(6).refine((groups) => new Set(groups).size === groups.length, 'name each group once'));
+
+const group = z.string().nullable().optional();
+/** Its group columns, then figures. Times are the beginning of the bucket. */
+const usageRow = z.object({
+  ...(Object.fromEntries(GROUPS.map((name) => [name, group])) as Record<(typeof GROUPS)[number], typeof group>),
+  requests: count,
+  errors: count,
+  cache_hits_exact: count,
+  cache_hits_semantic: count,
+  prompt_tokens: count,
+  cached_tokens: count,
+  completion_tokens: count,
+  reasoning_tokens: count,
+  cost_usd: z.string(),
+  saved_usd: z.string(),
+  /** Requests whose cost is unknown, and so not in `cost_usd`. */
+  unpriced_requests: count,
+  latency_p50_ms: ms,
+  latency_p95_ms: ms,
+});
+export type UsageRow = z.output<typeof usageRow>;
+
+const budgetState = z.object({
+  object: z.literal('budget'),
+  scope: z.enum(['global', 'tenant', 'key', 'user']),
+  tenant: z.string().nullable(),
+  key: z.string().nullable(),
+  user: z.string().nullable(),
+  model: z.string().nullable(),
+  period: z.enum(['day', 'week', 'month', 'total']),
+  time_zone: z.string(),
+  mode: z.enum(['hard', 'soft']),
+  usd: z.string(),
+  /** By the ledger, with what was settled and is on its way there. */
+  spent_usd: z.string(),
+  /** Reserved by requests under way. */
+  held_usd: z.string(),
+  used_share: z.number(),
+  starts_at: wireMoment,
+  resets_at: wireMoment,
+});
+export type BudgetState = z.output<typeof budgetState>;
+
+export const USAGE = [
+  operation({ id: 'listRequests', method: 'GET', path: 'requests', summary: 'Requests, the latest first', owner: 'usage-worker', query: z.strictObject({ ...page, ...filters }), reply: listOf(requestObject), tenantScoped: true }),
+  operation({ id: 'getRequest', method: 'GET', path: 'requests/{id}', summary: 'One request with its attempts', owner: 'usage-worker', reply: requestObject, tenantScoped: true }),
+  operation({
+    id: 'exportUsage',
+    method: 'GET',
+    path: 'usage/export',
+    summary: 'Request rows, one a line',
+    owner: 'usage-worker',
+    query: z.strictObject({ ...filters, format: z.enum(['csv', 'jsonl']).default('jsonl') }),
+    reply: z.string(),
+    tenantScoped: true,
+    streams: true,
+  }),
+  operation({
+    id: 'getUsage',
+    method: 'GET',
+    path: 'usage',
+    summary: 'What was used, in groups',
+    owner: 'usage-worker',
+    query: z.strictObject({ group_by: groupBy.optional(), time_zone: z.string().max(64).default('UTC'), tenant: filters.tenant, key: filters.key, user: filters.user, model: filters.model, from: filters.from, to: filters.to, limit, cursor }),
+    reply: listOf(usageRow),
+    tenantScoped: true,
+  }),
+  operation({
+    id: 'listBudgets',
+    method: 'GET',
+    path: 'budgets',
+    summary: 'Budgets in force and what is used of them',
+    owner: 'gateway',
+    query: z.strictObject({ tenant: tenantId.optional(), key: z.uuid().optional(), user: z.string().min(1).max(512).optional() }),
+    reply: listOf(budgetState),
+    tenantScoped: true,
+  }),
+] as const;
