@@ -1,3 +1,3 @@
 import preset from '../../jest.preset.mjs';
 
-export default { ...preset, displayName: 'cache-key' };
+export default { ...preset, displayName: 'admin-api' };

@@ -1,20 +1,27 @@
-import { createHash, randomBytes } from 'node:crypto';
 import OpenAI from 'openai';
 import type { TestCluster } from '@deja/testing';
+import { AdminClient } from './admin-client.ts';
 
+/** What is said of a key when it is made, as docs/admin.md has it. */
 export interface KeyOptions {
   /** Public models; all unless given. */
   models?: string[];
   limits?: object;
+  [setting: string]: unknown;
 }
 
 /** A new client key of this tenant, which is made if it is not there. */
-export async function newKey(cluster: TestCluster, tenant: string, { models, limits = {} }: KeyOptions = {}): Promise<string> {
-  const key = `sk-deja-${tenant}-${randomBytes(16).toString('hex')}`;
-  const sha256 = createHash('sha256').update(key).digest('hex');
-  await cluster.sql('insert into router.tenants (id, name) values ($1, $1) on conflict do nothing', [tenant]);
-  await cluster.sql("insert into router.client_keys (id, tenant, key_sha256, name, models, limits) values (gen_random_uuid(), $1, $2, 'test', $3, $4)", [tenant, sha256, models === undefined ? null : JSON.stringify(models), JSON.stringify(limits)]);
-  return key;
+export async function newKey(cluster: TestCluster, tenant: string, options: KeyOptions = {}): Promise<string> {
+  return (await newKeyWithId(cluster, tenant, options)).key;
+}
+
+/** The same, with the id under which the admin API has it. */
+export async function newKeyWithId(cluster: TestCluster, tenant: string, options: KeyOptions = {}): Promise<{ id: string; key: string }> {
+  const admin = new AdminClient(cluster);
+  const made = await admin.call('POST', 'tenants', { id: tenant, name: tenant });
+  if (made.status !== 201 && made.status !== 409) throw new Error(`the tenant ${tenant} was not made: ${made.status} ${made.text}`);
+  const { id, key } = await admin.done('POST', 'keys', { tenant, name: 'test', ...options });
+  return { id: String(id), key: String(key) };
 }
 
 /** The official SDK with this key. Retries are the gateway's, not the SDK's. */

@@ -13,7 +13,7 @@ export class ErrorFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent || reply.raw.headersSent) return;
     const error = this.publicError(exception);
-    void reply.status(error.status).headers({ 'x-request-id': newId(), ...retryHeaders(error) }).send(errorBody(error));
+    void reply.status(error.status).headers({ 'x-request-id': reply.getHeader('x-request-id') ?? newId(), ...retryHeaders(error) }).send(errorBody(error));
   }
 
   private publicError(exception: unknown): DejaError {

@@ -1,11 +1,7 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AdminAccess } from './admin/admin-access.ts';
-import { ADMIN_CONTROLLERS } from './admin/admin-surface.ts';
-import { Credentials } from './admin/credentials/credentials.ts';
-import { Deployments } from './admin/deployments/deployments.ts';
-import { PlanExplainer } from './admin/plan/plan-explainer.ts';
-import { Vault } from './admin/vault/vault.ts';
+import { AdminModule, adminPlace } from './admin/admin.module.ts';
+import { AdminSurface } from './admin/admin-surface.ts';
 import { ApiController } from './api.controller.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { ErrorFilter } from './error.filter.ts';
@@ -25,15 +21,21 @@ function provided<T>(type: abstract new (...args: never[]) => T, pick: (services
 }
 
 @Module({})
+class ServicesModule {}
+
+/** Made once, for every module of the application. */
+const servicesModule = (runtime: Runtime): DynamicModule => ({ module: ServicesModule, global: true, providers: [{ provide: Runtime, useValue: runtime }, GatewayServices], exports: [Runtime, GatewayServices] });
+
+@Module({})
 export class GatewayModule {
   static forRuntime(runtime: Runtime): DynamicModule {
+    const place = adminPlace(runtime.environment);
     return {
       module: GatewayModule,
-      controllers: [ApiController, ModelsController, ...ADMIN_CONTROLLERS],
+      imports: [servicesModule(runtime), ...(place.kind === 'beside' ? [AdminModule.serving(provided(AdminSurface, ({ admin }) => admin))] : [])],
+      controllers: [ApiController, ModelsController],
       providers: [
-        { provide: Runtime, useValue: runtime },
         { provide: APP_FILTER, useClass: ErrorFilter },
-        GatewayServices,
         provided(KeyRing, (services) => services.keys),
         provided(RoutingTable, (services) => services.routing),
         provided(FrontDoor, (services) => services.door),
@@ -41,11 +43,6 @@ export class GatewayModule {
         provided(EmbeddingsPipeline, (services) => services.embeddings),
         provided(ModelCallPipeline, (services) => services.models),
         provided(ObjectsPipeline, (services) => services.objects),
-        provided(AdminAccess, ({ admin }) => admin.access),
-        provided(Credentials, ({ admin }) => admin.credentials),
-        provided(Vault, ({ admin }) => admin.vault),
-        provided(Deployments, ({ admin }) => admin.deployments),
-        provided(PlanExplainer, ({ admin }) => admin.plans),
       ],
     };
   }

@@ -1,17 +1,14 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, DEFAULT_OPS_PORT, readEnvironment } from '@deja/config';
-import { DejaError, GATEWAY_LEASE_S } from '@deja/contracts';
+import { GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startOpsServer, startTelemetry } from '@deja/telemetry';
-import type { FastifyRequest } from 'fastify';
-import { isForAdmin, readAdminBody } from './admin/admin-body.ts';
-import { fromAzurePath } from './azure-paths.ts';
+import { isForAdmin } from './admin/admin-body.ts';
+import { AdminModule, adminPlace } from './admin/admin.module.ts';
 import { GatewayModule } from './gateway.module.ts';
-import { refuseRaw, refuseUnreadable } from './unreadable.ts';
+import { httpApp } from './http-app.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
 
@@ -26,23 +23,11 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  const adapter = new FastifyAdapter({ http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true }, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.forRuntime(runtime), adapter, { bodyParser: false, logger: ['error', 'warn'] });
-  const http = adapter.getInstance();
-  const services = app.get(GatewayServices);
-  // The body stays bytes until the pipeline parses it: what is passed on untouched keeps every digit.
-  http.removeAllContentTypeParsers();
-  http.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => (isForAdmin(request) ? readAdminBody(payload) : services.bodies.read(payload)));
-  // A form may hold a file of any size: it streams by.
-  http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
   let draining = false;
-  http.addHook('onRequest', ({ raw }, reply, done) => {
-    if (draining) reply.raw.setHeader('connection', 'close');
-    done(raw.headers.host === undefined && raw.httpVersion === '1.1' ? new DejaError('invalid_value', 'The request has no host header.', { param: 'host' }) : undefined);
-  });
-
-  // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
-  http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
+  const isDraining = (): boolean => draining;
+  const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
+  const services = app.get(GatewayServices);
+  const admin = await adminApp(runtime, services, isDraining);
 
   const ops = await startOpsServer({
     host: environment.host,
@@ -53,14 +38,16 @@ async function start(): Promise<void> {
     logger,
   });
   await app.listen(environment.port, environment.host);
-  logger.info({ port: environment.port, ops_port: ops.port }, 'gateway listening');
+  logger.info({ port: environment.port, ops_port: ops.port, ...(admin && { admin_port: portOf(admin) }) }, 'gateway listening');
 
   const stop = async (): Promise<void> => {
     if (draining) return;
     draining = true; // readiness goes off first, running requests and streams finish
     logger.info('draining');
     // A connection whose last answer ends while we drain would otherwise stay open for its keep-alive time.
-    const idle = setInterval(() => http.server.closeIdleConnections(), IDLE_CHECK_MS);
+    const listening = [app, ...(admin ? [admin] : [])];
+    const idle = setInterval(() => listening.forEach((one) => one.getHttpServer().closeIdleConnections()), IDLE_CHECK_MS);
+    await admin?.close(); // the services it needs end with the other one
     await app.close();
     clearInterval(idle);
     await ops.close();
@@ -68,6 +55,20 @@ async function start(): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
+}
+
+/** The admin surface on a port of its own, listening; null where it has none. */
+async function adminApp(runtime: Runtime, services: GatewayServices, isDraining: () => boolean): Promise<NestFastifyApplication | null> {
+  const place = adminPlace(runtime.environment);
+  if (place.kind !== 'own port') return null;
+  const admin = await httpApp(AdminModule.alone(services.admin, runtime), { isDraining, read: (_request, payload) => Promise.resolve(payload) });
+  await admin.listen(place.port, runtime.environment.host);
+  return admin;
+}
+
+function portOf(app: NestFastifyApplication): number | null {
+  const address = app.getHttpServer().address();
+  return typeof address === 'object' && address !== null ? address.port : null;
 }
 
 start().catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
+import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
 import { isUp, openRedis } from '@deja/redis';
 import { StreamsClient } from '@deja/transport';
 import { Queue } from 'bullmq';
@@ -15,8 +15,10 @@ import { AnswerStore } from './cache/answer-store.ts';
 import { SemanticLookup } from './cache/semantic-lookup.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { Guard } from './guard/guard.ts';
+import { ClientAddresses } from './keys/client-address.ts';
 import { KeyRing } from './keys/key-ring.ts';
-import { Reserver } from './limits/reserve.ts';
+import { GatewayLimits } from './limits/gateway-limits.ts';
+import { Reservations } from './limits/reservations.ts';
 import { StoredObjects } from './objects/stored-objects.ts';
 import { Admission } from './passthrough/admission.ts';
 import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
@@ -42,10 +44,13 @@ const CREDENTIAL_DEADLINE_MS = 2000;
 const OBJECTS_DEADLINE_MS = 2000;
 const SEMANTIC_DEADLINE_MS = 200;
 const REDIS_DEADLINE_MS = 250;
+/** Routers say every second that they live. After so long a silence a change may have been missed. */
+const PUSH_SILENT_MS = 2500;
 
 /** The gateway's parts, put together once. Connections open in the background: readiness tells when they stand. */
 @Injectable()
 export class GatewayServices implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly addresses: ClientAddresses;
   readonly keys: KeyRing;
   readonly routing: RoutingTable;
   readonly bodies: BodyReader;
@@ -62,11 +67,13 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly queue: Queue<UsageBatch>;
   private readonly router: StreamsClient;
   private readonly semantic: StreamsClient;
+  private readonly usage: StreamsClient;
   private readonly upstream = new Upstream();
   private readonly outbox: Outbox;
   private readonly reporter: OutcomeReporter;
   private readonly shadows: Shadows;
   private readonly quotas: CredentialQuotas;
+  private readonly limits: GatewayLimits;
 
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
@@ -79,10 +86,16 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.queue.on('error', () => undefined); // the connection logs its own outages, once each
     this.router = new StreamsClient({ service: 'router', redisUrl, logger });
     this.semantic = new StreamsClient({ service: 'semantic-cache', redisUrl, logger });
+    this.usage = new StreamsClient({ service: 'usage-worker', redisUrl, logger });
+    this.addresses = new ClientAddresses(environment.trustedProxies);
 
     telemetry.meter.createObservableGauge('deja.gateway.routing.stale', { unit: 's', description: 'For how long no router has been heard; 0 while one is' })
       .addCallback((result) => result.observe((Date.now() - (this.routing.staleSinceMs ?? Date.now())) / 1000));
-    this.keys = new KeyRing((keySha256) => this.router.call<RouterRpc['resolve_key']['reply']>('resolve_key', { keySha256 }, { deadlineMs: RESOLVE_DEADLINE_MS }), Date.now, () => this.routing.staleOkMs);
+    this.keys = new KeyRing({
+      resolve: (question) => this.router.call('resolve_key', question, { deadlineMs: RESOLVE_DEADLINE_MS }),
+      staleOkMs: () => this.routing.staleOkMs,
+      pushHealthy: () => this.routing.heardWithin(PUSH_SILENT_MS),
+    });
     this.routing = new RoutingTable(this.subscriber, this.commands, logger);
     const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);
     this.quotas = new CredentialQuotas(this.commands, instance, logger);
@@ -94,10 +107,15 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.reporter = new OutcomeReporter((outcomes) => this.router.notify('attempt_outcomes', { gateway: instance, outcomes }));
     const spool = new Spool(join(environment.dataDir, 'spool'), instance);
     this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
-    const reserver = new Reserver(this.commands, this.cache, instance, () => this.outbox.replicas);
+    this.limits = new GatewayLimits({
+      redis: this.commands, cache: this.cache, instance, leaseS, telemetry, logger,
+      spent: (request, deadlineMs) => this.usage.call('spent', request, { deadlineMs }),
+      replicas: () => this.outbox.replicas,
+      settings: () => this.routing.snapshot().settings,
+    });
     const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
     const metrics = new GatewayMetrics(telemetry.meter);
-    const settler = new Settler(reserver, this.commands, this.outbox, answers, metrics, logger);
+    const settler = new Settler(this.limits.reserver, this.commands, this.outbox, answers, metrics, logger);
     const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view, admission: quotaAdmission };
     const attempts = new Attempts(this.upstream, leases, watchers);
     this.shadows = new Shadows(attempts, (event) => settler.late(event), metrics, logger);
@@ -105,17 +123,21 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const validator = new Validator();
     const objects = new StoredObjects(this.commands, (pattern, event) => this.router.notify(pattern, event), (pattern, request) => this.router.call(pattern, request, { deadlineMs: OBJECTS_DEADLINE_MS }), logger);
     const semantic = new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }));
-    const admission = new Admission(this.keys, this.routing, reserver, settler);
+    const reservations = new Reservations(this.keys, this.limits.reserver, settler, this.limits.watch);
+    const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
-    this.bodies = new BodyReader(this.keys, this.routing);
-    this.door = new FrontDoor(telemetry, settler);
-    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reserver, quotaAdmission, semantic, attempts, this.shadows, answers, settler);
-    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reserver, quotaAdmission, attempts, answers, settler);
+    this.bodies = new BodyReader(this.keys, this.routing, this.addresses);
+    this.door = new FrontDoor(telemetry, settler, this.addresses);
+    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, semantic, attempts, this.shadows, answers);
+    this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reservations, quotaAdmission, attempts, answers);
     this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner);
     this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner);
     this.admin = new AdminSurface({
       adminKey: environment.adminKey,
-      call: (pattern, request, deadlineMs) => this.router.call(pattern, request, { deadlineMs }),
+      callRouter: (pattern, request, options) => this.router.call(pattern, request, options),
+      callUsage: (pattern, request, options) => this.usage.call(pattern, request, options),
+      clientAddress: (request) => this.addresses.of(request),
+      listBudgets: (query, owners) => this.limits.list.list(query, owners),
       seen: () => view.forPlan(Date.now()),
       explain: explainedBy(planner, this.routing, this.quotas),
       logger,
@@ -125,6 +147,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
 
   async onApplicationBootstrap(): Promise<void> {
     this.routing.start();
+    this.limits.start();
     await Promise.all([this.outbox.start(), this.quotas.start()]);
   }
 
@@ -133,9 +156,10 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     await this.shadows.close();
     await this.reporter.flush();
     this.quotas.close();
+    this.limits.close();
     await this.outbox.close();
     await this.upstream.close();
-    await Promise.all([this.queue.close(), this.router.close(), this.semantic.close()]);
+    await Promise.all([this.queue.close(), this.router.close(), this.semantic.close(), this.usage.close()]);
     for (const redis of new Set([this.commands, this.cache, this.subscriber, this.queueRedis])) redis.disconnect();
   }
 
@@ -156,6 +180,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
         leases.prefetch(push.snapshot);
         view.keep(push.snapshot);
       } else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
+      else if (push.kind === 'tenant_changed') this.keys.forgetTenant(push.tenant);
       else if (push.kind === 'credential_revoked') leases.revoke(push.ids);
     });
   }

@@ -1,34 +1,32 @@
 import 'reflect-metadata';
-import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
-import { Module } from '@nestjs/common';
-import { APP_FILTER, NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { CredentialView, DeploymentView, JsonWebKeyPublic, RouterRpc } from '@deja/contracts';
+import type { AdminActor, AdminAnswer, CredentialView, DeploymentView, JsonWebKeyPublic, RouterRpc, UsageRpc } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
-import type { FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
-import { ErrorFilter } from '../src/error.filter.ts';
-import { Runtime } from '../src/runtime.ts';
-import { AdminAccess } from '../src/admin/admin-access.ts';
-import { isForAdmin, readAdminBody } from '../src/admin/admin-body.ts';
-import { ADMIN_CONTROLLERS, AdminSurface } from '../src/admin/admin-surface.ts';
-import { Credentials } from '../src/admin/credentials/credentials.ts';
-import { Deployments } from '../src/admin/deployments/deployments.ts';
-import { PlanExplainer, type Explain } from '../src/admin/plan/plan-explainer.ts';
-import { Vault } from '../src/admin/vault/vault.ts';
+import { AdminModule } from '../src/admin/admin.module.ts';
+import { AdminSurface } from '../src/admin/admin-surface.ts';
+import type { Explain } from '../src/admin/plan/plan-explainer.ts';
+import type { BudgetList } from '../src/budgets/list-budgets.ts';
+import { httpApp } from '../src/http-app.ts';
+import type { Runtime } from '../src/runtime.ts';
 
 export const ADMIN_KEY = 'deja-admin-for-tests';
 export const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+/** Who calls with the admin key, as changes say it. */
+export const ROOT: AdminActor = { id: 'root', name: 'root', role: 'owner', tenant: null, from: '203.0.113.9', requestId: '' };
 
+type Plays<Rpc extends { [P in keyof Rpc]: { request: unknown; reply: unknown } }> = { [P in keyof Rpc]?: (request: Rpc[P]['request'], signal?: AbortSignal) => Rpc[P]['reply'] | Promise<Rpc[P]['reply']> };
 /** What the router answers to each call; a call that is not scripted fails the test. */
-export type Script = { [P in keyof RouterRpc]?: (request: RouterRpc[P]['request']) => RouterRpc[P]['reply'] | Promise<RouterRpc[P]['reply']> };
+export type Script = Plays<RouterRpc>;
 
 export interface ScriptedAdmin {
   /** With the admin key, unless it brings an authorization of its own. */
   send(request: InjectOptions): Promise<LightMyRequestResponse>;
-  /** Every call to the router. */
+  /** Listens, for what needs a connection; the address with `/admin/v1`. */
+  listen(): Promise<string>;
+  /** Every call to the router and to the usage-worker, but those that ask whose a token is. */
   calls: { pattern: string; request: unknown }[];
   /** Everything that was logged, as text. */
   lines: string[];
@@ -37,65 +35,67 @@ export interface ScriptedAdmin {
 
 export interface ScriptedAdminOptions {
   script?: Script;
+  /** What the usage-worker answers. */
+  usage?: Plays<UsageRpc>;
   adminKey?: string | null;
   explain?: Explain;
+  listBudgets?: BudgetList['list'];
   seen?: RoutingView;
   now?: () => number;
 }
 
-/** The admin surface as the gateway serves it, over a router that plays a script. */
-export async function scriptedAdmin({ script = {}, adminKey = ADMIN_KEY, explain, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
+/** The admin surface as the gateway serves it on a port of its own, over apps that play a script. */
+export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_KEY, explain, listBudgets, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
   const calls: ScriptedAdmin['calls'] = [];
   const lines: string[] = [];
   const log = (...parts: unknown[]): void => void lines.push(inspect(parts, { depth: 10 }));
   const logger = { info: log, warn: log, error: log } as unknown as Logger;
+  const played = (plays: Record<string, ((request: never, signal?: AbortSignal) => unknown) | undefined>) => async (pattern: string, request: unknown, { signal }: { signal?: AbortSignal }): Promise<never> => {
+    if (pattern !== 'resolve_admin_token') calls.push({ pattern, request });
+    const play = plays[pattern];
+    if (play === undefined) throw new Error(`the script has no ${pattern}`);
+    return (await play(request as never, signal)) as never;
+  };
   const surface = new AdminSurface({
     adminKey,
-    call: async (pattern, request) => {
-      calls.push({ pattern, request });
-      const play = script[pattern];
-      if (play === undefined) throw new Error(`the script has no ${pattern}`);
-      return play(request);
-    },
+    callRouter: played(script),
+    callUsage: played(usage),
+    clientAddress: () => ROOT.from,
     seen: () => seen ?? { deployments: new Map(), credentials: new Map() },
     explain: explain ?? (() => ({ snapshotVersion: 1, candidates: [] })),
+    listBudgets: listBudgets ?? (() => Promise.reject(new Error('the script has no budgets'))),
     logger,
     now,
   });
-
-  @Module({
-    controllers: ADMIN_CONTROLLERS,
-    providers: [
-      { provide: Runtime, useValue: { logger } },
-      { provide: APP_FILTER, useClass: ErrorFilter },
-      { provide: AdminAccess, useValue: surface.access },
-      { provide: Credentials, useValue: surface.credentials },
-      { provide: Vault, useValue: surface.vault },
-      { provide: Deployments, useValue: surface.deployments },
-      { provide: PlanExplainer, useValue: surface.plans },
-    ],
-  })
-  class TestModule {}
-
-  const adapter = new FastifyAdapter({ routerOptions: { ignoreTrailingSlash: true } });
-  const app = await NestFactory.create<NestFastifyApplication>(TestModule, adapter, { bodyParser: false, logger: false });
-  const http = adapter.getInstance();
-  // As main.ts has it.
-  http.removeAllContentTypeParsers();
-  http.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => {
-    if (!isForAdmin(request)) throw new Error('a request of the admin surface was not taken for one');
-    return readAdminBody(payload);
-  });
-  http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
+  const app = await httpApp(AdminModule.alone(surface, { logger } as Runtime), { isDraining: () => false, logger: false, read: (_request, payload) => Promise.resolve(payload) });
   await app.init();
+  const http = app.getHttpAdapter().getInstance();
   await http.ready();
   return {
     send: async (request) => (await http.inject({ ...request, headers: { authorization: `Bearer ${ADMIN_KEY}`, ...request.headers } })) as LightMyRequestResponse,
+    listen: async () => {
+      await app.listen(0, '127.0.0.1');
+      return `${await app.getUrl()}/admin/v1`;
+    },
     calls,
     lines,
     close: () => app.close(),
   };
 }
+
+/** A token in the form of those that the router makes, and how it says whose it is. */
+export const TOKEN = `deja-admin-${'a'.repeat(16)}-${'b'.repeat(32)}`;
+export const tokenOf = (actor: Partial<NonNullable<RouterRpc['resolve_admin_token']['reply']['actor']>> | null): Script => ({
+  resolve_admin_token: () => ({ actor: actor === null ? null : { id: '019b7d9e-0000-7000-8000-00000000000a', name: 'ci', role: 'owner', tenant: null, ...actor } }),
+});
+export const withToken = { authorization: `Bearer ${TOKEN}` };
+
+/** What a change says of who made it. */
+export const changeBy = (by: Partial<AdminActor> = {}, conditions: { ifMatch?: string; idempotency?: { key: string; fingerprint: string } } = {}): object => ({
+  by: { ...ROOT, requestId: expect.any(String), ...by }, ifMatch: null, idempotency: null, ...conditions,
+});
+
+export const adminAnswer = (answer: Partial<AdminAnswer> = {}): AdminAnswer => ({ body: {}, etag: null, sealedSecret: null, next: null, replayed: false, ...answer });
 
 /** A key pair as the router has one. */
 export async function vaultKeyPair(): Promise<{ publicKey: JsonWebKeyPublic; open: (jwe: string) => Promise<string> }> {
@@ -122,6 +122,7 @@ export const credentialView = (changes: Partial<CredentialView> = {}): Credentia
   unavailableUntilMs: 0,
   createdAtMs: NOW_MS - 60_000,
   updatedAtMs: NOW_MS - 60_000,
+  revision: 3,
   ...changes,
 });
 

@@ -29,6 +29,8 @@ export class ConfigFile {
   #timers: { poll?: NodeJS.Timeout; settle?: NodeJS.Timeout } = {};
   #work: Promise<unknown> = Promise.resolve();
   #onChange: (config: DejaConfig) => Promise<void> = () => Promise.resolve();
+  #loadedAtMs = 0;
+  #refused: ConfigErrors = [];
 
   constructor(
     private readonly environment: Environment & { variables: NodeJS.ProcessEnv },
@@ -46,7 +48,23 @@ export class ConfigFile {
     if (!parsed.ok) throw new BadConfigFile(this.path, parsed.errors);
     if (text === null) this.logger.info({ path: this.path }, 'no configuration file: running with what the environment gives');
     for (const warning of parsed.warnings) this.logger.warn(`${basename(this.path)}: ${warning}`);
+    this.#loadedAtMs = Date.now();
     return parsed.config;
+  }
+
+  /** When the configuration in force was read, in Unix milliseconds. */
+  get loadedAtMs(): number {
+    return this.#loadedAtMs;
+  }
+
+  /** Whether it came from a file; there may be none. */
+  get isThere(): boolean {
+    return this.#hadFile;
+  }
+
+  /** What is wrong with the file that stands there; empty while it is the one in force. */
+  get refused(): ConfigErrors {
+    return this.#refused;
   }
 
   /** Calls back with each good configuration that is different from the last. A bad file is refused whole and logged; the last good one stays. */
@@ -61,10 +79,11 @@ export class ConfigFile {
     this.#timers.poll = setInterval(() => void this.check(), POLL_MS);
   }
 
-  /** Looks at once, and has called back when it resolves. */
-  check(): Promise<void> {
+  /** Looks at once, and has called back when it resolves: whether there was another good configuration. */
+  check(): Promise<boolean> {
     const done = this.#work.then(() => this.#checkNow()).catch((error: unknown) => {
       this.logger.error({ err: error }, 'the configuration file could not be looked at; the last good configuration stays');
+      return false;
     });
     this.#work = done;
     return done;
@@ -82,26 +101,30 @@ export class ConfigFile {
     this.#timers.settle = setTimeout(() => void this.check(), SETTLE_MS);
   }
 
-  async #checkNow(): Promise<void> {
+  async #checkNow(): Promise<boolean> {
     const fingerprint = await this.#look();
-    if (fingerprint === this.#fingerprint) return;
+    if (fingerprint === this.#fingerprint) return false;
     const { text, parsed, seen } = await this.#read();
     // What was there before the read: a change during it is seen next time.
     this.#fingerprint = fingerprint;
-    if (seen === this.#lastSeen) return;
+    if (seen === this.#lastSeen) return false;
     this.#lastSeen = seen;
     if (text === null && this.#hadFile) {
+      this.#refused = [];
       this.logger.warn({ path: this.path }, 'the configuration file is gone; the last good configuration stays');
-      return;
+      return false;
     }
     this.#hadFile = text !== null;
+    this.#refused = parsed.ok ? [] : parsed.errors;
     if (!parsed.ok) {
       for (const error of parsed.errors) this.logger.error(`refused: ${problemLine(this.path, error)}`);
       this.logger.error({ path: this.path }, 'the changed configuration file is refused; the last good configuration stays');
-      return;
+      return false;
     }
     for (const warning of parsed.warnings) this.logger.warn(`${basename(this.path)}: ${warning}`);
+    this.#loadedAtMs = Date.now();
     await this.#onChange(parsed.config);
+    return true;
   }
 
   /** `seen` names all that was read, the content of referenced files too. */

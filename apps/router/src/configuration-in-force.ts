@@ -43,6 +43,16 @@ export class ConfigurationInForce {
     await this.push.send({ kind: 'vault_changed' });
   }
 
+  get configuration(): DejaConfig {
+    return this.config;
+  }
+
+  /** Credentials `provider/name` went in another way than by the vault. */
+  async credentialsDeleted(ids: string[]): Promise<void> {
+    await this.reload();
+    await this.vaultChanged(ids);
+  }
+
   /** Another replica has changed the vault, or may have. Never rejects. */
   reload(): Promise<void> {
     return this.#next(() => this.#reload());

@@ -1,4 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AdminDispatcher } from './admin/dispatcher.ts';
+import { TokenDirectory } from './admin-tokens/token-directory.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
@@ -20,6 +22,8 @@ export interface RouterParts {
   publisher: SnapshotPublisher;
   metrics: RouterMetrics;
   objects: ObjectDirectory;
+  tokens: TokenDirectory;
+  dispatcher: AdminDispatcher;
 }
 
 @Module({})
@@ -37,6 +41,8 @@ export class RouterModule {
         { provide: SnapshotPublisher, useValue: parts.publisher },
         { provide: RouterMetrics, useValue: parts.metrics },
         { provide: ObjectDirectory, useValue: parts.objects },
+        { provide: TokenDirectory, useValue: parts.tokens },
+        { provide: AdminDispatcher, useValue: parts.dispatcher },
       ],
     };
   }

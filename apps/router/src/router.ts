@@ -2,17 +2,20 @@ import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { CustomStrategy } from '@nestjs/microservices';
 import { ConfigError, DEFAULT_OPS_PORT, type Environment } from '@deja/config';
+import { CLIENT_KEY_PREFIX, publicIdCheckKey } from '@deja/contracts';
 import { migrate, openPool, type Pool as DatabasePool } from '@deja/postgres';
-import { isUp, openRedis, whenReady } from '@deja/redis';
+import { isUp, openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import type { Redis } from 'ioredis';
+import { adminSurface } from './admin/admin-surface.ts';
+import { Changes } from './admin/changes.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { ClientKeysRepository } from './keys/client-keys.repository.ts';
 import { followKeyChanges } from './keys/follow-key-changes.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
+import { SecretSweep } from './keys/secret-sweep.ts';
 import { nestLogger } from './nest-logger.ts';
 import { ObjectDirectory } from './objects/object-directory.ts';
 import { ResponseSweep } from './objects/response-sweep.ts';
@@ -60,7 +63,8 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'router', logger });
   const subscriber = openRedis(environment.redisUrl, { role: 'subscriber', name: 'router-push', logger });
   const database = openPool(environment.databaseUrl, { name: 'router', logger });
-  const { push, publisher, pool, keys, objects, sweep } = partsOn(redis, database, logger);
+  const db = drizzle(database);
+  const { push, publisher, pool, objects, sweep } = partsOn(redis, database, logger);
   const state = { isMigrated: false, isListening: false };
   const ops = await startOpsServer({
     host: environment.host,
@@ -71,19 +75,25 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   });
 
   await migrate(database, { folder: MIGRATIONS, schema: 'router', logger });
-  const { salt } = await bootstrap(drizzle(database), environment.bootstrapKey);
+  const { salt, newKeySha256 } = await bootstrap(db, environment.bootstrapKey);
   state.isMigrated = true;
 
+  const clientKeys = new ClientKeysRepository(db);
+  const keys = new KeyDirectory({ keys: clientKeys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), logger });
+  const keySweep = new SecretSweep(clientKeys, logger);
+  const changes = new Changes({ db, salt, logger });
   const vault = new CredentialVault({
     salt,
     keys: wrapping,
-    repository: new StoredCredentialsRepository(drizzle(database)),
-    masterKeysRepository: new MasterKeysRepository(drizzle(database)),
+    changes,
+    repository: new StoredCredentialsRepository(db),
+    masterKeysRepository: new MasterKeysRepository(db),
     checkAddress: (baseUrl) => inForce.addressProblem(baseUrl),
     logger,
     healthOf: (credential) => publisher.healthOf(credential),
   });
   const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
+  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys });
   await vault.verifyMasterKeys();
   await vault.load();
   followKeyChanges(subscriber, keys);
@@ -91,15 +101,15 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   // Without Redis the publisher tries again each second; a Redis that is there in a moment is worth the moment.
   await whenReady(redis, REDIS_MOMENT_MS).catch(() => undefined);
   await inForce.use(config);
+  if (newKeySha256 !== null) await push.send({ kind: 'key_changed', keySha256: [newKeySha256] });
   publisher.start();
   inForce.start();
   configFile.watch((next) => inForce.use(next));
-  objects.start();
-  sweep.start();
+  for (const part of [objects, sweep, keySweep, admin]) part.start();
 
   const metrics = new RouterMetrics(telemetry.meter, publisher, pool);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects }),
+    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects, tokens: admin.tokens, dispatcher: admin.dispatcher }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new RpcErrorFilter(logger));
@@ -111,7 +121,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     await app.close();
     await Promise.all([configFile.close(), inForce.stop()]);
     await publisher.stop();
-    await Promise.all([objects.stop(), sweep.stop()]);
+    await Promise.all([objects, sweep, keySweep, admin].map((part) => part.stop()));
     redis.disconnect();
     subscriber.disconnect();
     await database.end();
@@ -124,12 +134,11 @@ interface Parts {
   push: PushChannel;
   publisher: SnapshotPublisher;
   pool: Pool;
-  keys: KeyDirectory;
   objects: ObjectDirectory;
   sweep: ResponseSweep;
 }
 
-function partsOn(redis: Redis, database: DatabasePool, logger: Logger): Parts {
+function partsOn(redis: RedisClient, database: DatabasePool, logger: Logger): Parts {
   const push = new PushChannel(redis, logger);
   const health = new HealthStore(redis);
   const pool = new Pool(health, logger);
@@ -140,6 +149,5 @@ function partsOn(redis: Redis, database: DatabasePool, logger: Logger): Parts {
     objects: new ObjectDirectory(storedObjects, redis, logger),
     sweep: new ResponseSweep(storedObjects, logger),
     publisher: new SnapshotPublisher(new SnapshotStore(redis), health, pool, push, logger),
-    keys: new KeyDirectory(new ClientKeysRepository(drizzle(database)), push, logger),
   };
 }

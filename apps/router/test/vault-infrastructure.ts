@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { addressProblem, outboundRule, parseConfig, readEnvironment, type DejaConfig } from '@deja/config';
-import type { JsonWebKeyPublic, NewCredential } from '@deja/contracts';
+import type { AdminChange, JsonWebKeyPublic, NewCredential } from '@deja/contracts';
 import { migrate, openPool, type Pool } from '@deja/postgres';
 import { TcpPath, testDatabase } from '@deja/testing';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK } from 'jose';
+import { Changes } from '../src/admin/changes.ts';
 import { bootstrap } from '../src/tenants/bootstrap.ts';
 import { CredentialVault, type VaultOptions } from '../src/vault/credential-vault.ts';
 import { keyWrappingOf } from '../src/vault/key-wrapping.ts';
@@ -25,6 +26,9 @@ const YAML = `providers:
   azure: { kind: azure-openai, credentials: [{ name: west, value: sk-planted, base_url: "https://west.openai.azure.com" }] }
 models: [{ name: m, deployments: [{ provider: p, model: m }] }]
 `;
+
+/** By the root key, on no condition. */
+export const CHANGE: AdminChange = { by: { id: 'root', name: 'root', role: 'owner', tenant: null, from: '192.0.2.1', requestId: 'req-1' }, ifMatch: null, idempotency: null };
 
 export function configOf(yaml = YAML): DejaConfig {
   const parsed = parseConfig(yaml, { openaiApiKeys: [], openaiBaseUrl: null, variables: {} });
@@ -52,6 +56,7 @@ export class VaultBench {
     this.#drop = drop;
     this.#options = {
       salt,
+      changes: new Changes({ db: this.db, salt, logger }),
       repository: new StoredCredentialsRepository(this.db),
       masterKeysRepository: new MasterKeysRepository(this.db),
       checkAddress: (baseUrl) => addressProblem(baseUrl, outboundRule([]).rule),

@@ -3,7 +3,7 @@ import { ConfigError } from '@deja/config';
 import { FakeTransit } from '@deja/testing';
 import type { RewrapReport } from '@deja/contracts';
 import type { CredentialVault } from '../src/vault/credential-vault.ts';
-import { leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
+import { CHANGE, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
 
 // A first start of Postgres takes its time.
 jest.setTimeout(60_000);
@@ -30,7 +30,7 @@ const remote = (...keys: string[]): NodeJS.ProcessEnv => ({ VAULT_ADDR: transit.
 /** A vault with so many credentials `p/c0`, `p/c1` … whose values are their names. */
 async function filled(variables: NodeJS.ProcessEnv, credentials: number): Promise<{ vault: CredentialVault; ids: string[] }> {
   const vault = await bench.started(variables);
-  const views = await Promise.all(Array.from({ length: credentials }, async (_, index) => vault.create(await newCredential(vault, `c${index}`, `p/c${index}`))));
+  const views = await Promise.all(Array.from({ length: credentials }, async (_, index) => vault.create(await newCredential(vault, `c${index}`, `p/c${index}`), CHANGE)));
   return { vault, ids: views.map(({ id }) => id) };
 }
 
@@ -47,7 +47,7 @@ async function refusal(variables: NodeJS.ProcessEnv): Promise<string> {
 /** Rewraps until nothing remains, and adds the reports up. */
 async function rewrapped(vault: CredentialVault, limit = 1000): Promise<RewrapReport & { calls: number }> {
   for (let calls = 1, moved = 0; ; calls++) {
-    const report = await vault.rewrap(limit);
+    const report = await vault.rewrap(limit, CHANGE);
     moved += report.rewrapped;
     if (report.remaining === 0) return { ...report, rewrapped: moved, calls };
   }
@@ -61,7 +61,7 @@ describe('a start', () => {
     const vaults = await Promise.all([1, 2, 3].map(() => bench.started(local(A))));
     expect(new Set(vaults.map(({ intakePublicKey }) => JSON.stringify(intakePublicKey))).size).toBe(1);
     expect(Object.keys(vaults[0]!.intakePublicKey).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
-    await vaults[1]!.create(await newCredential(vaults[0]!, 'one', 'value-of-one'));
+    await vaults[1]!.create(await newCredential(vaults[0]!, 'one', 'value-of-one'), CHANGE);
     expect((await bench.started(local(A))).intakePublicKey).toEqual(vaults[0]!.intakePublicKey);
   });
 
@@ -120,13 +120,13 @@ describe('a start', () => {
 describe('a rewrap', () => {
   test('moves everything to the current key, a part with each call, and then the old key may go', async () => {
     const { vault: before, ids } = await filled(local(A), 7);
-    await before.rotate(ids[0]!, await sealed(before, 'next'), 60);
+    await before.rotate(ids[0]!, await sealed(before, 'next'), 60, CHANGE);
     const vault = await bench.started(local(B, A));
-    expect(await vault.rewrap(3)).toEqual({ currentKey: 'b', rewrapped: 3, remaining: 6, failed: [] });
+    expect(await vault.rewrap(3, CHANGE)).toEqual({ currentKey: 'b', rewrapped: 3, remaining: 6, failed: [] });
     expect(await keyIds()).toEqual(['a', 'b']);
     expect(await rewrapped(vault, 3)).toMatchObject({ currentKey: 'b', rewrapped: 6, remaining: 0, failed: [] });
     expect(await keyIds()).toEqual(['b']);
-    expect(await vault.rewrap(3)).toEqual({ currentKey: 'b', rewrapped: 0, remaining: 0, failed: [] });
+    expect(await vault.rewrap(3, CHANGE)).toEqual({ currentKey: 'b', rewrapped: 0, remaining: 0, failed: [] });
     const values = { ...allOf(7), 'p/c0': 'next', 'p/c0 (retiring)': 'p/c0' };
     // A replica that has read nothing anew, and one that was never given the old key.
     for (const replica of [before, vault, await bench.started(local(B))]) expect(await leased(replica)).toEqual(values);
@@ -142,7 +142,7 @@ describe('a rewrap', () => {
     const { vault: before, ids } = await filled(local(former + bytes), 2);
     const [formerId] = await keyIds();
     const renamed = await bench.started(local(name + bytes, B));
-    await renamed.rotate(ids[0]!, await sealed(renamed, 'next'), 0);
+    await renamed.rotate(ids[0]!, await sealed(renamed, 'next'), 0, CHANGE);
     const values = { ...allOf(2), 'p/c0': 'next' };
     // A replica that runs on with the former name reads what is wrapped under the new one.
     await before.load();
@@ -153,7 +153,7 @@ describe('a rewrap', () => {
     for (const replica of [before, renamed, await bench.started(local(name + bytes))]) {
       await replica.load();
       expect(await leased(replica)).toEqual(values);
-      await replica.create(await newCredential(replica, 'again', 'p/again')).then(({ id }) => replica.delete(id));
+      await replica.create(await newCredential(replica, 'again', 'p/again'), CHANGE).then(({ id }) => replica.delete(id, CHANGE));
     }
     // On to another key, as for one that was never renamed.
     await rewrapped(await bench.started(local(B, name + bytes)));
@@ -167,9 +167,9 @@ describe('a rewrap', () => {
     const vault = await bench.started(local(B, A));
     await Promise.all([
       rewrapped(vault, 2),
-      ...ids.slice(0, 4).map(async (id, index) => old.rotate(id, await sealed(old, `rotated-${index}`), index % 2 === 0 ? 60 : 0)),
-      ...ids.slice(4, 6).map((id) => vault.delete(id)),
-      newCredential(vault, 'new', 'value-of-new').then((credential) => vault.create(credential)),
+      ...ids.slice(0, 4).map(async (id, index) => old.rotate(id, await sealed(old, `rotated-${index}`), index % 2 === 0 ? 60 : 0, CHANGE)),
+      ...ids.slice(4, 6).map((id) => vault.delete(id, CHANGE)),
+      newCredential(vault, 'new', 'value-of-new').then((credential) => vault.create(credential, CHANGE)),
       bench.started(local(B, A)).then((other) => rewrapped(other, 2)),
     ]);
     // Those rotations of a replica whose current key is the old one may have come last.
@@ -185,13 +185,13 @@ describe('a rewrap', () => {
     await filled(local(A), 8);
     const vault = await bench.started(remote(A));
     transit.sealedAfter = 5; // one to learn of the current key, four to wrap
-    await expect(vault.rewrap(100)).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(vault.rewrap(100, CHANGE)).rejects.toMatchObject({ code: 'overloaded' });
     expect(await keyIds()).toEqual(['a', 'transit:transit/deja:v1']);
     expect(await leased(vault)).toEqual(allOf(8)); // with the wrappings that it has read before
     Object.assign(transit, { sealedAfter: Infinity, mood: 'well' });
     await vault.load();
     expect(await leased(vault)).toEqual(allOf(8));
-    expect(await vault.rewrap(100)).toEqual({ currentKey: 'transit:transit/deja:v1', rewrapped: 5, remaining: 0, failed: [] });
+    expect(await vault.rewrap(100, CHANGE)).toEqual({ currentKey: 'transit:transit/deja:v1', rewrapped: 5, remaining: 0, failed: [] });
     expect(await leased(await bench.started(remote()))).toEqual(allOf(8));
   });
 

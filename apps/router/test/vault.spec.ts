@@ -5,7 +5,7 @@ import { eventually, FakeTransit } from '@deja/testing';
 import { credentialValues, tenants } from '../src/schema/tables.ts';
 import { fileId } from '../src/vault/credential-view.ts';
 import type { CredentialVault } from '../src/vault/credential-vault.ts';
-import { configOf, formsOf, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
+import { CHANGE, configOf, formsOf, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
 
 // A first start of Postgres takes its time.
 jest.setTimeout(60_000);
@@ -29,10 +29,10 @@ beforeEach(async () => {
 
 describe('a credential of the admin API', () => {
   test('is given out sealed to who asks, by every replica, after a restart too', async () => {
-    const created = await vault.create(await newCredential(vault, 'one', VALUE, { weight: 3, limits: { requests_per_minute: 5 } }));
+    const created = await vault.create(await newCredential(vault, 'one', VALUE, { weight: 3, limits: { requests_per_minute: 5 } }), CHANGE);
     expect(created).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/), provider: 'p', name: 'one', tenant: null, baseUrl: null, weight: 3, limits: { requests_per_minute: 5 }, disabled: false, source: 'api',
-      lastFour: 'abcd', graceUntilMs: null, trouble: null, unavailableUntilMs: 0, createdAtMs: bench.now, updatedAtMs: bench.now,
+      lastFour: 'abcd', graceUntilMs: null, trouble: null, unavailableUntilMs: 0, createdAtMs: bench.now, updatedAtMs: bench.now, revision: 1,
     });
     const other = await bench.started(keys);
     for (const replica of [vault, other]) {
@@ -45,9 +45,9 @@ describe('a credential of the admin API', () => {
   });
 
   test('is nowhere in Postgres: not in clear, not in base64, not in hex', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
-    await vault.rotate(id, await sealed(vault, NEXT), 60);
-    await vault.create(await newCredential(vault, 'short', 'sk-planted-short'));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
+    await vault.rotate(id, await sealed(vault, NEXT), 60, CHANGE);
+    await vault.create(await newCredential(vault, 'short', 'sk-planted-short'), CHANGE);
     const masterKey = keys['DEJA_MASTER_KEY']!.slice('a:'.length);
     const dump = await bench.dump();
     expect(dump).toMatch(/^credential_values: .*\\\\\\\\x01/m); // what is encrypted is there, in hex
@@ -59,53 +59,53 @@ describe('a credential of the admin API', () => {
 
   test('of one tenant, with an address of its own, is named as that in the snapshot', async () => {
     await bench.db.insert(tenants).values({ id: 'acme', name: 'Acme' }).onConflictDoNothing();
-    await vault.create(await newCredential(vault, 'acme', VALUE, { tenant: 'acme', baseUrl: 'https://acme.example.com/v1/' }));
+    await vault.create(await newCredential(vault, 'acme', VALUE, { tenant: 'acme', baseUrl: 'https://acme.example.com/v1/' }), CHANGE);
     expect(vault.refsFor('p')).toMatchObject([{ id: 'p/acme', tenant: 'acme', baseUrl: 'https://acme.example.com/v1', checkedAddress: true }]);
     expect(vault.list().at(-1)).toMatchObject({ tenant: 'acme', baseUrl: 'https://acme.example.com/v1' });
     expect(await leased(vault)).toEqual({ 'p/acme': VALUE });
   });
 
   test('is changed without its value, and disabled at once', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     const refs = vault.refsFor('p');
-    expect(await vault.update(id, { weight: 0, limits: { concurrency: 1 } })).toMatchObject({ id, weight: 0, limits: { concurrency: 1 }, disabled: false });
+    expect(await vault.update(id, { weight: 0, limits: { concurrency: 1 } }, CHANGE)).toMatchObject({ id, weight: 0, limits: { concurrency: 1 }, disabled: false });
     expect(vault.refsFor('p')).toEqual([{ ...refs[0], weight: 0, limits: { concurrency: 1 } }]);
-    expect(await vault.update(id, { disabled: true })).toMatchObject({ disabled: true, limits: { concurrency: 1 } });
+    expect(await vault.update(id, { disabled: true }, CHANGE)).toMatchObject({ disabled: true, limits: { concurrency: 1 } });
     expect([vault.refsFor('p'), vault.holds(refs[0]!), await leased(vault, refs)]).toEqual([[], false, {}]);
-    await vault.update(id, { disabled: false });
+    await vault.update(id, { disabled: false }, CHANGE);
     expect(await leased(vault, refs)).toEqual({ 'p/one': VALUE });
   });
 
   test('is gone with all its values when it is deleted; one of its name that comes after it is another', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     const refs = vault.refsFor('p');
-    await vault.rotate(id, await sealed(vault, NEXT), 60);
-    expect(await vault.delete(id)).toBe('p/one');
+    await vault.rotate(id, await sealed(vault, NEXT), 60, CHANGE);
+    expect(await vault.delete(id, CHANGE)).toBe('p/one');
     expect([vault.refsFor('p'), await leased(vault, refs), await bench.db.select().from(credentialValues)]).toEqual([[], {}, []]);
-    await expect(vault.delete(id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(vault.delete(id, CHANGE)).rejects.toMatchObject({ code: 'not_found' });
 
-    await vault.create(await newCredential(vault, 'one', VALUE));
+    await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     expect(vault.refsFor('p')[0]!.version).not.toBe(refs[0]!.version);
     expect(await leased(vault, refs)).toEqual({});
   });
 
   test('stays usable while Postgres is away, and changes are refused as something to be tried again', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     const sealedValue = await sealed(vault, NEXT);
     bench.path.set('cut');
     expect(await leased(vault)).toEqual({ 'p/one': VALUE });
     await expect(vault.load()).rejects.toBeInstanceOf(Error);
-    await expect(vault.rotate(id, sealedValue, 60)).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1000 });
-    await expect(vault.update(id, { disabled: true })).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(vault.rotate(id, sealedValue, 60, CHANGE)).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1000 });
+    await expect(vault.update(id, { disabled: true }, CHANGE)).rejects.toMatchObject({ code: 'overloaded' });
     expect(await leased(vault)).toEqual({ 'p/one': VALUE });
     bench.path.set('open');
     await eventually('Postgres', () => vault.load().then(() => true, () => false));
-    expect(await vault.rotate(id, sealedValue, 0)).toMatchObject({ credential: { lastFour: 'efgh' } });
+    expect(await vault.rotate(id, sealedValue, 0, CHANGE)).toMatchObject({ credential: { lastFour: 'efgh' } });
   });
 
   test('takes its place only once, whoever is faster', async () => {
     const other = await bench.started(keys);
-    const made = await Promise.allSettled([vault, other].map(async (replica) => replica.create(await newCredential(replica, 'one', VALUE))));
+    const made = await Promise.allSettled([vault, other].map(async (replica) => replica.create(await newCredential(replica, 'one', VALUE), CHANGE)));
     expect(made.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
     expect(made.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'invalid_value', param: 'name' } });
   });
@@ -113,9 +113,9 @@ describe('a credential of the admin API', () => {
 
 describe('a rotation', () => {
   test('has the new value used first and the old one as a fallback, until the grace is over; then it is destroyed', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE, { weight: 2 }));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE, { weight: 2 }), CHANGE);
     const [old] = vault.refsFor('p');
-    const { credential, destroyed } = await vault.rotate(id, await sealed(vault, NEXT), 60);
+    const { credential, destroyed } = await vault.rotate(id, await sealed(vault, NEXT), 60, CHANGE);
     expect(credential).toMatchObject({ id, lastFour: 'efgh', graceUntilMs: bench.now + 60_000 });
     expect(destroyed).toEqual([]);
     const other = await bench.started(keys);
@@ -136,22 +136,22 @@ describe('a rotation', () => {
   });
 
   test('during the grace of another destroys the oldest value at once, and one without a grace all former ones', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     const [first] = vault.refsFor('p');
-    await vault.rotate(id, await sealed(vault, NEXT), 60);
+    await vault.rotate(id, await sealed(vault, NEXT), 60, CHANGE);
     const [second] = vault.refsFor('p');
-    const { destroyed } = await vault.rotate(id, await sealed(vault, 'sk-third'), 60);
+    const { destroyed } = await vault.rotate(id, await sealed(vault, 'sk-third'), 60, CHANGE);
     expect(destroyed).toEqual([{ id: 'p/one', version: first!.version }]);
     expect(await leased(vault)).toEqual({ 'p/one': 'sk-third', 'p/one (retiring)': NEXT });
     const third = vault.refsFor('p')[0]!;
-    const all = await vault.rotate(id, await sealed(vault, 'sk-fourth'), 0);
+    const all = await vault.rotate(id, await sealed(vault, 'sk-fourth'), 0, CHANGE);
     expect(all.destroyed.map(({ version }) => version).toSorted()).toEqual([second!.version, third.version].toSorted());
     expect(await leased(vault)).toEqual({ 'p/one': 'sk-fourth' });
   });
 
   test('at the same moment as another leaves one current and one former value', async () => {
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
-    await Promise.all(['r1', 'r2', 'r3', 'r4'].map(async (value) => vault.rotate(id, await sealed(vault, value), 60)));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
+    await Promise.all(['r1', 'r2', 'r3', 'r4'].map(async (value) => vault.rotate(id, await sealed(vault, value), 60, CHANGE)));
     await vault.load();
     expect(vault.refsFor('p').map(({ retiring }) => retiring ?? false)).toEqual([false, true]);
     expect(await bench.db.select().from(credentialValues)).toHaveLength(2);
@@ -176,40 +176,40 @@ describe('what the vault refuses', () => {
     ['base_url', { baseUrl: 'http://169.254.169.254/' }],
     ['value', { sealedValue: 'not.a.jwe.at.all' }],
   ])('names %s for %j', async (param, over) => {
-    await expect(vault.create(await newCredential(vault, 'one', VALUE, over))).rejects.toMatchObject({ code: 'invalid_value', param });
+    await expect(vault.create(await newCredential(vault, 'one', VALUE, over), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param });
     expect(vault.refsFor('p')).toEqual([]);
   });
 
   test.each(['', 'with blank', 'line\nbreak', 'ümlaut'])('is a value such as %j', async (value) => {
-    await expect(vault.create(await newCredential(vault, 'one', value))).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
+    await expect(vault.create(await newCredential(vault, 'one', value), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
   });
 
   test('is a value of more than 8 KiB, or what only claims to be one, before it costs anything', async () => {
-    expect(await vault.create(await newCredential(vault, 'longest', 'x'.repeat(8192)))).toMatchObject({ lastFour: 'xxxx' });
-    await expect(vault.create(await newCredential(vault, 'one', 'x'.repeat(8193)))).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
-    await expect(vault.create(await newCredential(vault, 'one', '', { sealedValue: 'x'.repeat(17 * 1024) }))).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
+    expect(await vault.create(await newCredential(vault, 'longest', 'x'.repeat(8192)), CHANGE)).toMatchObject({ lastFour: 'xxxx' });
+    await expect(vault.create(await newCredential(vault, 'one', 'x'.repeat(8193)), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
+    await expect(vault.create(await newCredential(vault, 'one', '', { sealedValue: 'x'.repeat(17 * 1024) }), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
   });
 
   test('names the name of a credential that is there, and the file for what stands in it', async () => {
-    await vault.create(await newCredential(vault, 'one', VALUE));
-    await expect(vault.create(await newCredential(vault, 'one', NEXT))).rejects.toMatchObject({ code: 'invalid_value', param: 'name' });
+    await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
+    await expect(vault.create(await newCredential(vault, 'one', NEXT), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'name' });
     const [ofFile] = vault.list();
     expect(ofFile).toMatchObject({ id: fileId('p/file'), source: 'file', lastFour: '0001', createdAtMs: null });
-    await expect(vault.update(ofFile!.id, { weight: 1 })).rejects.toMatchObject({ code: 'invalid_value' });
-    await expect(vault.rotate(ofFile!.id, await sealed(vault, NEXT), 1)).rejects.toMatchObject({ code: 'invalid_value' });
-    await expect(vault.delete(ofFile!.id)).rejects.toMatchObject({ code: 'invalid_value' });
+    await expect(vault.update(ofFile!.id, { weight: 1 }, CHANGE)).rejects.toMatchObject({ code: 'invalid_value' });
+    await expect(vault.rotate(ofFile!.id, await sealed(vault, NEXT), 1, CHANGE)).rejects.toMatchObject({ code: 'invalid_value' });
+    await expect(vault.delete(ofFile!.id, CHANGE)).rejects.toMatchObject({ code: 'invalid_value' });
   });
 
   test('is an id that names nothing', async () => {
-    await expect(vault.update(newId(), { weight: 1 })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(vault.rotate(newId(), await sealed(vault, NEXT), 1)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(vault.delete(newId())).rejects.toMatchObject({ code: 'not_found' });
-    await expect(vault.update('\'; drop table', { weight: 1 })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(vault.update(newId(), { weight: 1 }, CHANGE)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(vault.rotate(newId(), await sealed(vault, NEXT), 1, CHANGE)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(vault.delete(newId(), CHANGE)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(vault.update('\'; drop table', { weight: 1 }, CHANGE)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   test('is a row that was changed: a value of another row, another name, another address', async () => {
-    const first = await vault.create(await newCredential(vault, 'one', VALUE));
-    await vault.create(await newCredential(vault, 'two', NEXT));
+    const first = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
+    await vault.create(await newCredential(vault, 'two', NEXT), CHANGE);
     const refs = vault.refsFor('p');
     await bench.pool.query('update router.credentials set base_url = \'https://elsewhere.example.com\' where name = \'two\'');
     await bench.pool.query('update router.credential_values v set (wrapped_key, nonce, ciphertext) = (select wrapped_key, nonce, ciphertext from router.credential_values o where o.credential <> v.credential) where credential = $1', [first.id]);
@@ -225,13 +225,13 @@ describe('what the vault refuses', () => {
 
 describe('the vault', () => {
   test('lists all credentials, the file\'s too, without a value, and prints none', async () => {
-    await vault.create(await newCredential(vault, 'one', VALUE));
+    await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     expect(vault.list().map(({ provider, name, source, lastFour }) => [provider, name, source, lastFour])).toEqual([['p', 'file', 'file', '0001'], ['q', 'short', 'file', ''], ['azure', 'west', 'file', ''], ['p', 'one', 'api', 'abcd']]);
     expect(JSON.stringify(vault.list()) + inspect(vault, { depth: 12, showHidden: true })).not.toContain('planted');
   });
 
   test('gives out the file\'s credentials in their versions, and leaves the name to the file that took it later', async () => {
-    await vault.create(await newCredential(vault, 'late', VALUE));
+    await vault.create(await newCredential(vault, 'late', VALUE), CHANGE);
     const config = configOf();
     const ref = { id: 'p/file', version: vault.versionOf(config.providers[0]!.credentials[0]!) };
     expect(await leased(vault, [ref, { ...ref, version: 'x' }])).toEqual({ 'p/file': 'sk-planted-of-the-file-0001' });
@@ -243,25 +243,25 @@ describe('the vault', () => {
     const other = await bench.started(keys);
     const seen = [await vault.revision()];
     const note = async (): Promise<void> => void seen.push(await vault.revision());
-    const { id } = await vault.create(await newCredential(vault, 'one', VALUE));
+    const { id } = await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     await note();
-    await vault.update(id, { weight: 2 });
+    await vault.update(id, { weight: 2 }, CHANGE);
     await note();
-    await vault.rotate(id, await sealed(vault, NEXT), 1);
+    await vault.rotate(id, await sealed(vault, NEXT), 1, CHANGE);
     await note();
     bench.now += 1000;
     await vault.destroyExpired();
     await note();
-    await vault.drain('p/m', true);
+    await vault.drain('p/m', true, CHANGE);
     await note();
-    await vault.delete(id);
+    await vault.delete(id, CHANGE);
     await note();
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     expect(new Set(seen).size).toBe(7);
     expect([vault.loadedRevision, other.loadedRevision]).toEqual([seen.at(-1), seen[0]]);
     await other.load();
     expect([other.loadedRevision, [...other.drained]]).toEqual([seen.at(-1), ['p/m']]);
-    await other.drain('p/m', false);
+    await other.drain('p/m', false, CHANGE);
     expect([...other.drained]).toEqual([]);
   });
 });
@@ -276,7 +276,7 @@ describe('with a transit engine', () => {
   test('no master key is in the router, nothing in clear is in Postgres, and leases wait for the engine', async () => {
     await bench.reset();
     vault = await bench.started({ VAULT_ADDR: transit.address, VAULT_TOKEN: transit.token, DEJA_TRANSIT_KEY: 'deja' });
-    await vault.create(await newCredential(vault, 'one', VALUE));
+    await vault.create(await newCredential(vault, 'one', VALUE), CHANGE);
     expect(await leased(vault)).toEqual({ 'p/one': VALUE });
     const dump = await bench.dump();
     expect(dump).toContain('transit:transit/deja:v1');
@@ -284,7 +284,7 @@ describe('with a transit engine', () => {
     transit.mood = 'sealed';
     const sealedValue = await sealed(vault, NEXT);
     expect(await leased(vault)).toEqual({});
-    await expect(vault.create({ ...(await newCredential(vault, 'two', NEXT)), sealedValue })).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(vault.create({ ...(await newCredential(vault, 'two', NEXT)), sealedValue }, CHANGE)).rejects.toMatchObject({ code: 'overloaded' });
     expect(JSON.stringify(bench.lines)).toContain('its data key cannot be unwrapped');
     expect(JSON.stringify(bench.lines)).not.toContain('planted');
     transit.mood = 'well';

@@ -14,7 +14,11 @@ export class UsageMetrics {
   private readonly events: Counter;
   private readonly batchSize: Histogram;
   private readonly insertDuration: Histogram;
+  private readonly budgetDrift: Counter;
+  private readonly budgetCorrections: Counter;
   queue: QueueState = { waiting: 0, active: 0, lagS: 0 };
+  /** Accounts that were compared in the last round, where it was this replica's turn. */
+  budgetAccounts = 0;
 
   constructor(meter: Meter) {
     this.events = meter.createCounter('deja.usage.events', { description: 'Usage events by what became of them: settled, orphaned, late_attempt, duplicate, rejected' });
@@ -26,6 +30,13 @@ export class UsageMetrics {
     });
     // Known before anything happened, so that an alert on their growth never misses the first.
     for (const result of ['settled', 'orphaned', 'late_attempt', 'duplicate', 'rejected']) this.events.add(0, { result });
+    this.budgetDrift = meter.createCounter('deja.usage.budget.drift', { unit: 'USD', description: 'How far budgets in Redis were from the ledger when they were corrected, by direction: raised, lowered' });
+    this.budgetCorrections = meter.createCounter('deja.usage.budget.corrections', { description: 'Budgets in Redis that were corrected by the ledger, by direction' });
+    for (const direction of ['raised', 'lowered']) {
+      this.budgetDrift.add(0, { direction });
+      this.budgetCorrections.add(0, { direction });
+    }
+    meter.createObservableGauge('deja.usage.budget.accounts', { description: 'Budgets in Redis that this replica compares with the ledger' }).addCallback((gauge) => gauge.observe(this.budgetAccounts));
     meter.createObservableGauge('deja.usage.queue.depth', { description: 'Jobs on the usage queue by state' }).addCallback((gauge) => {
       gauge.observe(this.queue.waiting, { state: 'waiting' });
       gauge.observe(this.queue.active, { state: 'active' });
@@ -41,5 +52,10 @@ export class UsageMetrics {
     this.events.add(rejected, { result: 'rejected' });
     this.batchSize.record(inserted.settled + inserted.orphaned + inserted.late + inserted.duplicates + rejected);
     this.insertDuration.record(durationMs / 1000);
+  }
+  budgetCorrected(nanoUsd: bigint): void {
+    const direction = nanoUsd > 0n ? 'raised' : 'lowered';
+    this.budgetDrift.add(Math.abs(Number(nanoUsd)) / 1e9, { direction });
+    this.budgetCorrections.add(1, { direction });
   }
 }

@@ -2,13 +2,24 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { openPool } from '@deja/postgres';
 import { openRedis } from '@deja/redis';
 import pg from 'pg';
+import { BudgetAccounts } from './budgets/budget-accounts.ts';
+import { BudgetTurn } from './budgets/budget-turn.ts';
+import { BudgetReconciler } from './budgets/reconciler.ts';
+import { SpentReader } from './budgets/spent-reader.ts';
 import { QueueConsumer } from './intake/queue-consumer.ts';
 import { LedgerWriter } from './ledger/ledger-writer.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { UsageMetrics } from './metrics.ts';
 import { OrphanSweep } from './orphans/orphan-sweep.ts';
+import { LedgerReader } from './queries/ledger-reader.ts';
+import { UsageQueries } from './queries/usage-queries.ts';
 import { Runtime } from './runtime.ts';
-import { SWEEP_REDIS, sweepIntervalMs, UsageWorker } from './usage-worker.ts';
+import { UsageController } from './usage.controller.ts';
+import { patienceOf, RECONCILE_INTERVAL_MS, sweepIntervalMs, UsageWorker, WORKER_REDIS } from './usage-worker.ts';
+
+/** Connections for what somebody waits for, so that neither keeps the other, or the events, waiting. */
+const QUERY_CONNECTIONS = 3;
+const SPENT_CONNECTIONS = 2;
 
 @Module({})
 export class UsageWorkerModule {
@@ -17,9 +28,10 @@ export class UsageWorkerModule {
     const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'usage-worker', logger });
     return {
       module: UsageWorkerModule,
+      controllers: [UsageController],
       providers: [
         { provide: Runtime, useValue: runtime },
-        { provide: SWEEP_REDIS, useValue: redis },
+        { provide: WORKER_REDIS, useValue: redis },
         { provide: UsageMetrics, useValue: new UsageMetrics(telemetry.meter) },
         { provide: pg.Pool, useFactory: () => openPool(databaseUrl, { name: 'usage-worker', logger }) },
         { provide: Ledger, inject: [pg.Pool], useFactory: (pool: pg.Pool) => new Ledger(pool) },
@@ -30,6 +42,23 @@ export class UsageWorkerModule {
           inject: [LedgerWriter],
           useFactory: (writer: LedgerWriter) => new OrphanSweep(redis, writer, { instance, intervalMs: sweepIntervalMs(leaseS), logger }),
         },
+        {
+          provide: BudgetReconciler,
+          inject: [SpentReader, QueueConsumer, UsageMetrics],
+          useFactory: (spentReader: SpentReader, consumer: QueueConsumer, metrics: UsageMetrics) =>
+            new BudgetReconciler({
+              redis,
+              accounts: new BudgetAccounts(redis),
+              turn: new BudgetTurn(redis, { instance, ttlMs: 2.5 * RECONCILE_INTERVAL_MS }),
+              spent: (accounts) => spentReader.spent(accounts),
+              unrecordedMs: () => consumer.unrecordedMs(Date.now()),
+              metrics,
+              logger,
+              patience: patienceOf(leaseS),
+            }),
+        },
+        { provide: SpentReader, useFactory: () => new SpentReader(openPool(databaseUrl, { name: 'usage-spent', logger, max: SPENT_CONNECTIONS })) },
+        { provide: UsageQueries, useFactory: () => new UsageQueries(new LedgerReader(openPool(databaseUrl, { name: 'usage-queries', logger, max: QUERY_CONNECTIONS }))) },
         UsageWorker,
       ],
     };

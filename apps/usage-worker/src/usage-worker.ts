@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { migrate } from '@deja/postgres';
-import { isUp } from '@deja/redis';
-import { Redis } from 'ioredis';
+import { isUp, onReady, type RedisClient } from '@deja/redis';
 import pg from 'pg';
+import type { Patience } from './budgets/correction.ts';
+import { BudgetReconciler } from './budgets/reconciler.ts';
 import { every } from './every.ts';
 import { QueueConsumer } from './intake/queue-consumer.ts';
 import { LedgerWriter } from './ledger/ledger-writer.ts';
@@ -12,7 +13,7 @@ import { UsageMetrics } from './metrics.ts';
 import { OrphanSweep } from './orphans/orphan-sweep.ts';
 import { Runtime } from './runtime.ts';
 
-export const SWEEP_REDIS = Symbol('redis of the sweep');
+export const WORKER_REDIS = Symbol('redis of the sweep and the budgets');
 
 /** The same place from src/ and from out/main.mjs. */
 const MIGRATIONS = new URL('../migrations', import.meta.url);
@@ -20,11 +21,18 @@ const MIGRATE_DEADLINE_MS = 10 * 60_000;
 const LONGEST_SWEEP_INTERVAL_MS = 10_000;
 const PARTITIONS_INTERVAL_MS = 60 * 60_000;
 const LOOK_INTERVAL_MS = 5_000;
+export const RECONCILE_INTERVAL_MS = 30_000;
+/** Shorter than from round to round, and longer than an event takes from its settlement into the ledger. */
+const RECORDED_MS = 20_000;
+/** What a killed gateway had settled is in the ledger one and a half leases later. */
+const LEAST_WINDOW_MS = 120_000;
 /** How much longer than for Postgres a stop waits for Redis, when that is away as well. */
 const REDIS_GRACE_MS = 3_000;
 
 /** A dead gateway is noticed well within half its lease, so that its rows are there one and a half leases after its death. */
 export const sweepIntervalMs = (leaseS: number): number => Math.min(LONGEST_SWEEP_INTERVAL_MS, Math.max(200, (leaseS * 1000) / 6));
+
+export const patienceOf = (leaseS: number): Patience => ({ recordedMs: RECORDED_MS, windowMs: Math.max(LEAST_WINDOW_MS, 2 * leaseS * 1000) });
 
 /** The app's life: what starts after what, what readiness means, and in which order everything stops. */
 @Injectable()
@@ -37,11 +45,12 @@ export class UsageWorker {
   constructor(
     private readonly runtime: Runtime,
     private readonly pool: pg.Pool,
-    @Inject(SWEEP_REDIS) private readonly redis: Redis,
+    @Inject(WORKER_REDIS) private readonly redis: RedisClient,
     private readonly ledger: Ledger,
     private readonly writer: LedgerWriter,
     private readonly consumer: QueueConsumer,
     private readonly sweep: OrphanSweep,
+    private readonly reconciler: BudgetReconciler,
     private readonly metrics: UsageMetrics,
   ) {}
 
@@ -59,6 +68,10 @@ export class UsageWorker {
     };
     this.repeat(LOOK_INTERVAL_MS, () => this.look(), warn('the state of Postgres and the queue could not be read'));
     this.repeat(sweepIntervalMs(leaseS), () => this.sweep.sweep(), warn('the sweep for dead gateways did not finish; the next one goes on'));
+    const notCompared = warn('budgets could not be compared with the ledger; the next round does');
+    this.repeat(RECONCILE_INTERVAL_MS, () => this.reconciler.reconcile(), notCompared);
+    // Redis may have come back without what it knew last.
+    onReady(this.redis, () => void this.reconciler.reconcile().catch(notCompared));
     this.repeat(PARTITIONS_INTERVAL_MS, () => this.ledger.partitions.ensureAhead(Date.now()), warn('partitions for the next days could not be made yet'));
   }
 
@@ -80,6 +93,7 @@ export class UsageWorker {
     graceOver.abort();
     await this.writer.stop();
     await Promise.all(this.loops);
+    await this.reconciler.leave();
     this.redis.disconnect();
     await this.pool.end();
   }

@@ -1,9 +1,8 @@
 import { jest } from '@jest/globals';
 import { gatewayAliveKey, gatewayOpsKey, GATEWAYS_KEY, newId, USAGE_QUEUE, USAGE_QUEUE_PREFIX, type OperationRecord } from '@deja/contracts';
 import type { Pool } from '@deja/postgres';
-import { openRedis } from '@deja/redis';
+import { openRedis, type RedisClient } from '@deja/redis';
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { LedgerWriter } from '../src/ledger/ledger-writer.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { UsageMetrics } from '../src/metrics.ts';
@@ -21,7 +20,7 @@ let redisUrl: string;
 let redisPid: () => number;
 let databaseUrl: string;
 let pool: Pool;
-let redis: Redis;
+let redis: RedisClient;
 let queue: Queue;
 
 beforeAll(async () => {
@@ -57,7 +56,7 @@ const records = (count: number): OperationRecord[] => Array.from({ length: count
 
 test('a settled operation on the queue is in the ledger with tokens and cost, and its job is gone', async () => {
   const { opsPort } = await replica(each, { redisUrl, databaseUrl });
-  expect(await ready(opsPort)).toEqual({ status: 200, ready: true, checks: { postgres: true, redis: true, accepting: true } });
+  expect(await ready(opsPort)).toEqual({ status: 200, ready: true, checks: { postgres: true, redis: true, accepting: true, listening: true } });
   const record = operationRecord();
   await send([record]);
   await recorded([record]);

@@ -1,4 +1,4 @@
-import { BUDGET_PERIODS, DEGRADED_MODES, nanoUsd, usdText } from '@deja/contracts';
+import { BUDGET_PERIODS, countedModel, DEGRADED_MODES, nanoUsd, usdText } from '@deja/contracts';
 import { z } from 'zod';
 
 // Fields that several resources have. What deja.yaml accepts of them, these accept too (libs/config, schema.ts).
@@ -13,6 +13,8 @@ export const modelName = z.string().min(1).max(256);
 export const moment = z.iso.datetime({ offset: true });
 export const graceS = z.int().min(0).max(2_592_000);
 
+/** A model that limits and budgets count alone. */
+const countedModelName = modelName.refine((name) => countedModel(name) === name, 'requests with a preference count as the model without it: write the name without :cost, :speed or :capability');
 const ceiling = z.int().min(1).max(1_000_000_000_000).optional();
 const ceilings = { requests_per_minute: ceiling, tokens_per_minute: ceiling, requests_per_day: ceiling, tokens_per_day: ceiling, concurrency: ceiling };
 /** Ceilings; a missing one is no ceiling. */
@@ -20,18 +22,19 @@ export const limits = z.strictObject(ceilings);
 /** Ceilings of a tenant, key or user, and of single models within it. */
 export const scopeLimits = z.strictObject({
   ...ceilings,
-  models: z.record(modelName, limits).refine((models) => Object.keys(models).length <= 100, 'name at most 100 models').optional(),
+  models: z.record(countedModelName, limits).refine((models) => Object.keys(models).length <= 100, 'name at most 100 models').optional(),
   degraded: z.enum(DEGRADED_MODES).optional(),
 });
 
+const AMOUNT_MESSAGE = 'write an amount in US dollars, as "12.50", at most 1000000000 and no finer than a nano-dollar';
 /** US dollars as decimal text, exact to a nano-dollar. Numbers are taken as they are written. */
-export const usd = z.union([z.string(), z.number()]).transform((value, context): string => {
+export const usd = z.union([z.string(), z.number()], AMOUNT_MESSAGE).transform((value, context): string => {
   try {
     const nano = nanoUsd(String(value));
     if (nano < 0n || nano > 1_000_000_000_000_000_000n) throw new RangeError('out of range');
     return usdText(nano);
   } catch {
-    context.addIssue({ code: 'custom', message: 'write an amount in US dollars, as "12.50", at most 1000000000 and no finer than a nano-dollar' });
+    context.addIssue({ code: 'custom', message: AMOUNT_MESSAGE });
     return z.NEVER;
   }
 });
@@ -45,10 +48,18 @@ export const budget = z.strictObject({
   /** In which days, weeks (from Monday) and months begin. */
   time_zone: timeZone.default('UTC'),
   /** Counts this public model alone. */
-  model: modelName.optional(),
+  model: countedModelName.optional(),
   degraded: z.enum(DEGRADED_MODES).optional(),
 });
-export const budgets = z.array(budget).max(20);
+/** A hard and a soft one may stand side by side; of two that differ in their amount alone, the larger one would be for nothing. */
+export const budgets = z.array(budget).max(20).superRefine((given, context) => {
+  const seen = new Set<string>();
+  for (const [index, { mode, period, time_zone: zone, model }] of given.entries()) {
+    const what = JSON.stringify([mode, period, zone.toLowerCase(), model]);
+    if (seen.has(what)) context.addIssue({ code: 'custom', path: [index], message: `there is another ${mode} budget of this period, time zone and model: keep one of them` });
+    seen.add(what);
+  }
+});
 
 /** What holds for each end user of a key. */
 export const perUser = z.strictObject({ ...scopeLimits.shape, budgets: budgets.optional() });
@@ -74,7 +85,8 @@ export const tags = z.record(tagText, tagText).refine((given) => Object.keys(giv
 
 /** Query parameters are text. */
 export const limit = z.string().regex(/^\d{1,4}$/, 'write a number from 1 to 1000').transform(Number).pipe(z.int().min(1).max(1000)).default(100);
-export const cursor = z.string().min(1).max(2048).optional();
+/** It may hold names that clients made. */
+export const cursor = z.string().min(1).max(8192).optional();
 export const page = { limit, cursor };
 
 /** Replies. */

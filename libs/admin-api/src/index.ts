@@ -5,6 +5,7 @@ export * from './credentials.ts';
 export * from './deployments.ts';
 export * from './fields.ts';
 export * from './keys.ts';
+export * from './openapi.ts';
 export * from './operation.ts';
 export * from './operations.ts';
 export * from './tenants.ts';

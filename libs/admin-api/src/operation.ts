@@ -36,14 +36,31 @@ export interface AdminOperation {
 
 type Given = Partial<AdminOperation> & Pick<AdminOperation, 'id' | 'method' | 'path' | 'summary' | 'reply'>;
 
-/** An operation with what goes without saying: a GET is a viewer's, a change an operator's, and both the router's. */
-export function operation<const O extends Given>(given: O): Omit<AdminOperation, keyof O> & O {
+/** What goes without saying: a GET is a viewer's, a change an operator's, and both the router's. */
+export interface OperationDefaults {
+  readonly owner: 'router';
+  readonly role: Role;
+  readonly tenantScoped: boolean;
+  readonly change: boolean;
+  readonly query: null;
+  readonly body: null;
+  readonly status: 200;
+}
+
+/** An operation with what goes without saying. */
+export function operation<const O extends Given>(given: O): Omit<AdminOperation, keyof O | keyof OperationDefaults> & Omit<OperationDefaults, keyof O> & O {
   const change = given.change ?? given.method !== 'GET';
-  const usual = { owner: 'router', role: change ? 'operator' : 'viewer', tenantScoped: false, change, query: null, body: null, status: 200 } as const;
-  return { ...usual, ...given };
+  const usual: OperationDefaults = { owner: 'router', role: change ? 'operator' : 'viewer', tenantScoped: false, change, query: null, body: null, status: 200 };
+  return { ...usual, ...given } as Omit<AdminOperation, keyof O | keyof OperationDefaults> & Omit<OperationDefaults, keyof O> & O;
 }
 
 /** Names of the parameters in an operation's path. */
 export const pathParameters = ({ path }: Pick<AdminOperation, 'path'>): string[] => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
+
+/** Whether `If-Match` is looked at: it changes something that is there already. */
+export const takesIfMatch = (operation: Pick<AdminOperation, 'change' | 'path'>): boolean => operation.change && operation.path.includes('{');
+
+/** Whether `Idempotency-Key` is looked at. */
+export const takesIdempotencyKey = ({ change, method }: Pick<AdminOperation, 'change' | 'method'>): boolean => change && method === 'POST';
 
 export const isAtLeast = (role: Role, least: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(least);

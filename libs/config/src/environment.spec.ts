@@ -7,7 +7,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null,
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [],
     });
   });
 
@@ -24,6 +24,9 @@ describe('the environment', () => {
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL that starts with redis:// or rediss://.'],
     [{ DATABASE_URL: 'mysql://u:secret@h/d' }, 'DATABASE_URL must be a URL that starts with postgres:// or postgresql://.'],
     [{ DEJA_ADMIN_KEY: 'se cret' }, 'DEJA_ADMIN_KEY must be printable ASCII without blanks, because clients send it in an HTTP header.'],
+    [{ DEJA_ADMIN: 'no' }, 'DEJA_ADMIN must be on or off, but it is "no".'],
+    [{ DEJA_ADMIN_PORT: '-1' }, 'DEJA_ADMIN_PORT must be a port between 0 and 65535, but it is "-1".'],
+    [{ DEJA_TRUSTED_PROXIES: '10.0.0.0/8, proxy' }, 'DEJA_TRUSTED_PROXIES must be a list of networks and addresses, as 10.0.0.0/8,192.0.2.1, but it has "proxy".'],
     [{ DEJA_MASTER_KEY: 'planted' }, 'DEJA_MASTER_KEY must hold keys of exactly 32 bytes in base64, but its key is none.'],
     [{ DEJA_MASTER_KEY_FILE: '/keys' }, 'DEJA_MASTER_KEY_FILE names the file /keys, which cannot be read (ENOENT): make it a file that this process may read.'],
     [{ DEJA_TRANSIT_KEY: 'deja', VAULT_TOKEN: 'planted' }, 'VAULT_ADDR is missing: DEJA_TRANSIT_KEY needs the address of the Vault that has the key, such as https://vault.example.com:8200.'],
@@ -35,6 +38,10 @@ describe('the environment', () => {
     [{ DEJA_TRANSIT_KEY: 'deja', VAULT_ADDR: 'https://v', VAULT_TOKEN: 'a b' }, 'VAULT_TOKEN must be printable ASCII without blanks, because it is sent in an HTTP header.'],
   ])('refuses %j with one sentence that does not give a secret away', (variables, sentence) => {
     expect(() => readEnvironment(variables)).toThrow(new ConfigError(sentence));
+  });
+
+  test('says whether and where the admin API is served, and which proxies are believed', () => {
+    expect(readEnvironment({ DEJA_ADMIN: 'off', DEJA_ADMIN_PORT: '3001', DEJA_TRUSTED_PROXIES: ' 10.0.0.0/8, ::1,' })).toMatchObject({ admin: false, adminPort: 3001, trustedProxies: ['10.0.0.0/8', '::1'] });
   });
 
   test('takes master keys from a file, unless they stand in the environment itself', () => {

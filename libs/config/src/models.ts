@@ -119,7 +119,7 @@ function checkNames(self: string, wanted: string[], path: (string | number)[], n
   });
 }
 
-/** A model that deja itself asks must be one that is served. */
+/** A model that the file names outside of `models` must be one that is served. */
 export function checkServed(name: string, models: ModelConfig[], path: (string | number)[], problems: FormProblem[]): void {
   const names = models.map((model) => model.name);
   if (models.length > 0 && !names.includes(name) && !names.includes(ANY)) problems.push({ path, message: unknownName('model', name, names) });

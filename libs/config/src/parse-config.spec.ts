@@ -22,6 +22,7 @@ function errors(text: string, readFile?: (path: string) => string): Extract<Pars
   return result.errors;
 }
 
+const SIMULATED = 'models: [{ name: simulated, deployments: [{ provider: simulated, model: x }] }]\nproviders: { simulated: { kind: simulated } }\n';
 const PROVIDER = 'providers:\n  local: { kind: openai, base_url: "http://localhost:1/v1" }\n';
 
 describe('deja.yaml', () => {
@@ -72,7 +73,8 @@ prices:
       breaker: { window_s: 10, min_failures: 5, error_rate: 0.5, pause_ms: [5000, 60_000] },
       stale_ok_s: 60,
       outbound: { allow: [] },
-      limits: { global: {}, per_key: {}, per_user: {}, degraded: 'local_share' },
+      limits: { global: {}, per_tenant: {}, per_key: {}, per_user: {}, degraded: 'local_share' },
+      budgets: { global: [], per_tenant: [], per_key: [], per_user: [] },
       validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384, over_output: 'refuse' },
       streams: { keep_alive_ms: 0 },
       content_safety: noSafetyRules(),
@@ -181,6 +183,21 @@ cache: { exact: { enabled: maybe } }
     ['capability: { gpt-4o: 101 }', 'must be at most 100'],
     ['content_safety: { deny: ["(?<=a)b"] }', 'not an RE2 pattern'],
     ['limits: { per_key: { requests_per_minute: 0 } }', 'must be at least 1'],
+    ['limits: { per_user: { models: { simulated: { tokens_per_dya: 5 } } } }', 'unknown key "tokens_per_dya" (did you mean "tokens_per_day"?)'],
+    ['limits: { per_tenant: { degraded: share } }', 'must be one of open, closed, local_share'],
+    [`${SIMULATED}limits: { global: { models: { simulate: { concurrency: 5 } } } }`, 'there is no model "simulate" (did you mean "simulated"?)'],
+    ['limits: { global: { models: { "auto:speed": { concurrency: 5 } } } }', 'write the name without :cost, :speed or :capability'],
+    ['budgets: { per_tenant: [{ usd: 5 }] }', 'period is missing: write one of day, week, month, total'],
+    ['budgets: { per_tenant: [{ period: day }] }', 'write an amount in US dollars, as "12.50"'],
+    ['budgets: { per_tenant: [{ usd: true, period: day }] }', 'write an amount in US dollars, as "12.50"'],
+    ['budgets: { per_tenant: [{ usd: 5 USD, period: day }] }', 'write an amount in US dollars, as "12.50"'],
+    ['budgets: { per_tenant: [{ usd: -5, period: day }] }', 'write an amount in US dollars, as "12.50"'],
+    ['budgets: { per_tenant: [{ usd: "0.0000000001", period: day }] }', 'no finer than a nano-dollar'],
+    ['budgets: { global: [{ usd: 5, period: day, time_zone: Europe/Zuerich }] }', 'write an IANA time zone, as "Europe/Zurich"'],
+    ['budgets: { global: [{ usd: 5, period: day, time_zone: "+02:00" }] }', 'write an IANA time zone, as "Europe/Zurich"'],
+    ['budgets: { per_key: [{ usd: 5, period: day }, { usd: 9, period: day, time_zone: UTC }] }', 'there is another hard budget of this period, time zone and model: keep one of them'],
+    [`${SIMULATED}budgets: { global: [{ usd: 5, period: day, model: gpt-4o }] }`, 'there is no model "gpt-4o"'],
+    ['budgets: { global: [{ usd: 5, period: day, model: "*" }] }', '"*" stands for any name'],
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: "${ENV:Y}" }] } }', 'write the value itself, ${env:NAME} or ${file:/path}'],
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: "," }] } }', 'holds no value between its commas'],
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: k }, { name: x, value: l }] } }', 'is used twice in this provider'],
@@ -194,6 +211,35 @@ cache: { exact: { enabled: maybe } }
     expect(errors(text, missing)[0]?.message).toBe('the file /run/x cannot be read (ENOENT): create it, or correct ${file:/run/x}');
     expect(errors(text, () => '\n')[0]?.message).toBe('the file /run/x is empty: write the value into it');
     expect(good(text, ENVIRONMENT, () => 'k').files).toEqual(['/run/x']);
+  });
+
+  test('limits and budgets of everybody, of each tenant, key and user: amounts become exact text, and what is not said is hard and in UTC', () => {
+    const { config, warnings } = good(`${PROVIDER}models: [{ name: small, deployments: [{ provider: local, model: x }] }]
+limits:
+  global: { requests_per_day: 5, concurrency: 3, degraded: closed }
+  per_tenant: { tokens_per_day: 7, models: { small: { requests_per_minute: 2 } } }
+  degraded: open
+budgets:
+  global: [{ usd: 12.50, period: month }, { usd: "1000.000000001", period: month, mode: soft, time_zone: Europe/Zurich, model: small }]
+  per_user: [{ usd: 0, period: day, degraded: closed }]
+`);
+    expect(warnings).toEqual([]);
+    expect(config.settings.limits).toEqual({
+      global: { requests_per_day: 5, concurrency: 3, degraded: 'closed' },
+      per_tenant: { tokens_per_day: 7, models: { small: { requests_per_minute: 2 } } },
+      per_key: {},
+      per_user: {},
+      degraded: 'open',
+    });
+    expect(config.settings.budgets).toEqual({
+      global: [
+        { usd: '12.5', period: 'month', mode: 'hard', time_zone: 'UTC' },
+        { usd: '1000.000000001', period: 'month', mode: 'soft', time_zone: 'Europe/Zurich', model: 'small' },
+      ],
+      per_tenant: [],
+      per_key: [],
+      per_user: [{ usd: '0', period: 'day', mode: 'hard', time_zone: 'UTC', degraded: 'closed' }],
+    });
   });
 
   test('says what is understood but does nothing yet', () => {
@@ -212,7 +258,6 @@ alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webh
       'cache.scope (line 9) global has no effect in this version: tenant is used',
       'cache.semantic.embedder (line 9) openai:text-embedding-3-small has no effect in this version: built-in is used',
       'capture (line 10) has no effect in this version',
-      'limits.per_key.requests_per_day (line 7) has no effect in this version',
       'models[1].affinity (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].hedge (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].strategy (line 6) has no effect on a model that chooses among candidates: write it in theirs',

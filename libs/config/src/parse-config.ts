@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkCountedModels } from './counted-models.ts';
 import type { DejaConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 import type { Environment } from './environment.ts';
 import { checkForm, type FormProblem } from './form.ts';
@@ -73,6 +74,7 @@ function assemble(file: FileConfig, environment: ConfigEnvironment, problems: Fo
   const models = modelList(file, providers, problems);
   const judge = file.content_safety.moderation?.model;
   if (judge !== undefined) checkServed(judge, models, ['content_safety', 'moderation', 'model'], problems);
+  checkCountedModels(file, models, problems);
   return { providers, models, settings: settingsOf(file, problems) };
 }
 

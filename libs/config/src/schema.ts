@@ -1,8 +1,12 @@
-import { COMPATIBLE_SERVER_NAMES, type Preference } from '@deja/contracts';
+import { budgets, limits, scopeLimits } from '@deja/admin-api';
+import { COMPATIBLE_SERVER_NAMES, DEGRADED_MODES, type Preference } from '@deja/contracts';
 import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
 
-/** Everything deja.yaml may say. Unknown keys are refused everywhere: a mistyped limit that is silently ignored is no limit. */
+/**
+ * Everything deja.yaml may say. Unknown keys are refused everywhere: a mistyped limit that is silently ignored is no limit.
+ * Limits and budgets are the admin API's: what may be given to a tenant or key there can be said of all of them here.
+ */
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const NAME_MESSAGE = 'write a name of letters, digits, ".", "_" and "-", at most 63 long';
@@ -13,21 +17,12 @@ export const PREFERENCES = ['cost', 'speed', 'capability'] as const satisfies re
 
 const name = z.string().regex(NAME, NAME_MESSAGE);
 const modelName = z.string().min(1).max(256);
-const ceiling = z.int().min(1).max(1_000_000_000_000).optional();
 const durationMs = z.int().min(1).max(DAY_MS);
 const share = z.number().min(0).max(1);
 const ttlS = z.int().min(1).max(31_536_000);
 const weight = z.number().min(0).max(1_000_000).default(1);
 const usdPerMillion = z.number().min(0).max(1_000_000);
 const notEmpty = (what: string): string => `must not be empty: name at least one ${what}`;
-
-const limits = z.strictObject({
-  requests_per_minute: ceiling,
-  tokens_per_minute: ceiling,
-  requests_per_day: ceiling,
-  tokens_per_day: ceiling,
-  concurrency: ceiling,
-});
 
 const credential = z.strictObject({
   name,
@@ -149,10 +144,17 @@ export const FILE = z.strictObject({
   stale_ok_s: z.int().min(0).max(604_800).default(60),
   outbound: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
   limits: z.strictObject({
-    global: limits.prefault({}),
-    per_key: limits.prefault({}),
-    per_user: limits.prefault({}),
-    degraded: z.enum(['open', 'closed', 'local_share']).default('local_share'),
+    global: scopeLimits.prefault({}),
+    per_tenant: scopeLimits.prefault({}),
+    per_key: scopeLimits.prefault({}),
+    per_user: scopeLimits.prefault({}),
+    degraded: z.enum(DEGRADED_MODES).default('local_share'),
+  }).prefault({}),
+  budgets: z.strictObject({
+    global: budgets.default([]),
+    per_tenant: budgets.default([]),
+    per_key: budgets.default([]),
+    per_user: budgets.default([]),
   }).prefault({}),
   validation: validation.prefault({}),
   content_safety: safetySchema.prefault({}),

@@ -18,6 +18,7 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
     stale_ok_s: file.stale_ok_s,
     outbound: file.outbound,
     limits: file.limits,
+    budgets: file.budgets,
     validation: file.validation,
     content_safety: rules,
     streams: file.streams,

@@ -3,7 +3,6 @@ import type { FileConfig } from './schema.ts';
 
 /** Keys of the file that are understood but not acted upon yet. `*` is any member or index. */
 const NOT_YET: readonly string[] = [
-  ...['global', 'per_key', 'per_user'].flatMap((scope) => ['requests_per_day', 'tokens_per_day', 'concurrency'].map((limit) => `limits.${scope}.${limit}`)),
   'cache.semantic.max_wrong_rate',
   'capture',
   'retention_days',

@@ -39,5 +39,7 @@ export const budgetAccountsKey = (shard: string): string => `deja:budgets:{${sha
 export const BUDGET_SHARDS_KEY = 'deja:budget-shards';
 /** Hash of one budget in one period: `spent` and `held` (integer nano-USD). */
 export const budgetKey = (shard: string, name: string): string => `deja:budget:{${shard}}:${name}`;
-/** Answers that were taken back: invalidations (JSON), newest last. */
+/** Answers that were taken back: hash of id → Invalidation (JSON); its field `version` changes with every change. */
 export const INVALIDATIONS_KEY = 'deja:cache:invalidations';
+/** Held by the gateway that deletes what invalidations cover. */
+export const INVALIDATION_SWEEP_KEY = 'deja:cache:invalidations:sweep';

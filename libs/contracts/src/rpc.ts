@@ -1,4 +1,5 @@
 import type { FailureKind } from './failures.ts';
+import type { AnswerFacts, Invalidation } from './invalidation.ts';
 import type { Limits, Principal, Trouble } from './snapshot.ts';
 
 /** Names of the services on the bus: one Redis stream and one consumer group each. */
@@ -23,20 +24,25 @@ export interface RouterRpc {
     request: { credentials: { id: string; version: string }[]; publicKey: JsonWebKeyPublic };
     reply: { leases: { id: string; version: string; jwe: string }[] };
   };
+  /**
+   * A gateway is about to make a change of its own: it stands in the audit log before it is made. `outcome` is what the gateway wants to hear
+   * when the change is repeated under the same idempotency key, and comes back either way. Errors: as of `admin`.
+   */
+  audit: { request: AuditedChange; reply: { outcome: unknown; replayed: boolean } };
   /** The cluster's own key: what is to be kept is sealed to it (as leases are), so that no secret passes Redis in clear. */
   vault_key: { request: Record<string, never>; reply: { publicKey: JsonWebKeyPublic } };
-  /** Errors: `invalid_value` for a value, name, provider or address that will not do, or a name that is taken. */
-  create_credential: { request: { credential: NewCredential; change: AdminChange }; reply: { credential: CredentialView } };
+  /** Errors: `invalid_value` for a value, name, provider or address that will not do, or a name that is taken. `replayed`, here and below: it was done before, under the same idempotency key. */
+  create_credential: { request: { credential: NewCredential; change: AdminChange }; reply: { credential: CredentialView; replayed?: boolean } };
   list_credentials: { request: Record<string, never>; reply: { credentials: CredentialView[] } };
   /** Errors, as of the next two: `not_found`; `invalid_value` for a credential that stands in deja.yaml. */
   update_credential: { request: { id: string; weight?: number; limits?: Limits; disabled?: boolean; change: AdminChange }; reply: { credential: CredentialView } };
-  rotate_credential: { request: { id: string; sealedValue: string; graceS: number; change: AdminChange }; reply: { credential: CredentialView } };
+  rotate_credential: { request: { id: string; sealedValue: string; graceS: number; change: AdminChange }; reply: { credential: CredentialView; replayed?: boolean } };
   delete_credential: { request: { id: string; change: AdminChange }; reply: { deleted: true } };
   /** Moves some of what is not under the current master key; to be called until nothing remains. */
   rewrap_vault: { request: { change: AdminChange }; reply: RewrapReport };
   list_deployments: { request: Record<string, never>; reply: { deployments: DeploymentView[] } };
   /** Takes a deployment out of rotation, or back in. Errors: `not_found`. */
-  drain_deployment: { request: { id: string; drained: boolean; change: AdminChange }; reply: { deployment: DeploymentView } };
+  drain_deployment: { request: { id: string; drained: boolean; change: AdminChange }; reply: { deployment: DeploymentView; replayed?: boolean } };
   /** Which of these objects are this tenant's, and where they are. What is another's is left out like what nobody has. At most MOST_OBJECT_IDS ids. */
   find_objects: {
     request: { tenant: string; ids: string[] };
@@ -80,6 +86,18 @@ export interface AdminCall extends AdminChange {
   body: unknown;
   /** A secret in the answer is sealed to it (compact JWE, ECDH-ES + A256GCM); null for operations without one. */
   sealTo: JsonWebKeyPublic | null;
+}
+
+/** A change that a gateway makes by itself, as the audit log is to have it. */
+export interface AuditedChange {
+  change: AdminChange;
+  /** Id of an operation that a gateway does. */
+  action: string;
+  resource: string;
+  resourceId: string | null;
+  tenant: string | null;
+  after: Record<string, unknown> | null;
+  outcome: unknown;
 }
 
 export interface AdminAnswer {
@@ -261,5 +279,7 @@ export interface SemanticCacheRpc {
 
 /** Events the semantic-cache takes. The answer itself is already in Redis under `cacheEntryKey(tenant, entry)`. */
 export interface SemanticCacheEvents {
-  store: SemanticPartition & { text: string; entry: string; expiresAtMs: number };
+  store: SemanticPartition & { text: string; entry: string; expiresAtMs: number; /** A gateway of a version before has none. */ made?: AnswerFacts };
+  /** Answers that are not to be found any more; the gateways refuse them in any case. */
+  invalidate: Invalidation;
 }

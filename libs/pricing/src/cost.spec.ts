@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Price, Usage } from '@deja/contracts';
-import { costNanoUsd, expectedCostNanoUsd } from './cost.ts';
+import { costNanoUsd, expectedCostNanoUsd, knownCostNanoUsd } from './cost.ts';
 
 const usage = (of: Partial<Usage>): Usage => ({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0, ...of });
 const flat = (of: Partial<Price>): Price => ({ version: 'v', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null, ...of });
@@ -89,4 +89,12 @@ test('what a request of unknown price costs cannot be expected either', () => {
 
 test('no more of a prompt is expected to be cached than there is of it', () => {
   expect(expectedCostNanoUsd({ price: flat({ input: 2_000_000, cachedInput: 1_000_000 }), promptTokens: 10, cachedTokens: 99, outputTokens: 0 })).toBe(10);
+});
+
+test('attempts are known to have cost what each of them cost; shadows, and those of which usage or price is unknown, count nothing', () => {
+  const attempt = fc.record({ usage: fc.option(anyUsage), price: fc.option(anyPrice), shadow: fc.boolean() });
+  fc.assert(fc.property(fc.array(attempt), (attempts) => {
+    const counted = attempts.filter(({ usage: u, price, shadow }) => u !== null && price !== null && !shadow);
+    expect(knownCostNanoUsd(attempts)).toBe(counted.reduce((total, { usage: u, price }) => total + costNanoUsd(u!, price)!, 0n));
+  }));
 });

@@ -1,4 +1,4 @@
-import type { Price, Usage } from '@deja/contracts';
+import type { AttemptRecord, Price, Usage } from '@deja/contracts';
 
 /** Rates are per million tokens. */
 const TOKENS = 1_000_000n;
@@ -37,6 +37,14 @@ export function expectedCostNanoUsd(o: { price: Price | null; promptTokens: numb
   const rates = longContext !== null && o.promptTokens > longContext.abovePromptTokens ? longContext : o.price;
   const cached = Math.min(o.cachedTokens, o.promptTokens);
   return ((o.promptTokens - cached) * rates.input + cached * rates.cachedInput + o.outputTokens * rates.output) / 1e6;
+}
+
+/**
+ * What an operation's attempts are known to have cost together, integer nano-USD: what budgets count. Shadows are nobody's
+ * spending, and what is unknown (no usage, no price) counts 0.
+ */
+export function knownCostNanoUsd(attempts: readonly Pick<AttemptRecord, 'usage' | 'price' | 'shadow'>[]): bigint {
+  return attempts.reduce((total, { usage, price, shadow }) => total + (shadow || usage === null ? 0n : (costNanoUsd(usage, price) ?? 0n)), 0n);
 }
 
 /** A count that is no whole number of tokens is a defect upstream; money must not depend on it. */

@@ -1,4 +1,9 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { redisAddress } from './address.ts';
+import type { RedisClient } from './client.ts';
+import { openCluster } from './cluster-client.ts';
+import { openClusterSubscriber } from './cluster-subscriber.ts';
+import { failFastAfterFirstAttempt, tolerateLostSubscriptions } from './connection-policy.ts';
 import { followOutages, type OutageLogger } from './outages.ts';
 
 export type RedisRole = 'commands' | 'blocking' | 'subscriber';
@@ -29,33 +34,25 @@ const LEAST_SILENCE_MS = 5000;
  * the first attempt to connect and from then on fail at once while there is no connection; `blocking` waits as long as
  * Redis takes; `subscriber` subscribes again after an outage. An outage is logged once per process and server when it
  * begins and once when it ends.
+ *
+ * The URL may name a cluster (see `redisAddress`). The policy then holds for each node by itself: commands for a master that is away fail
+ * at once while those for the others go on. A `subscriber` is one connection to any of the nodes, which all pass on what is published.
  */
-export function openRedis(url: string, options: OpenRedisOptions): Redis {
-  const redis = new Redis(url, { ...policy(options), connectionName: options.name });
-  followOutages(redis, options.name, options.logger);
-  if (options.role === 'commands') {
-    const failFast = (): void => {
-      redis.options.enableOfflineQueue = false;
-    };
-    redis.once('ready', failFast);
-    redis.once('close', failFast);
+export function openRedis(url: string, options: OpenRedisOptions & { role: 'subscriber' }): Redis;
+export function openRedis(url: string, options: OpenRedisOptions): RedisClient;
+export function openRedis(url: string, options: OpenRedisOptions): RedisClient {
+  const { role, name, logger } = options;
+  const connection = { ...policy(options), connectionName: name };
+  const address = redisAddress(url);
+  if (address.isCluster) {
+    if (role === 'subscriber') return openClusterSubscriber(address, connection, { name, logger });
+    return openCluster(address, connection, { role, name, logger, commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS });
   }
-  if (options.role === 'subscriber') tolerateLostSubscriptions(redis);
+  const redis = new Redis(url, connection);
+  followOutages(redis, name, logger);
+  if (role === 'commands') failFastAfterFirstAttempt(redis);
+  if (role === 'subscriber') tolerateLostSubscriptions(redis);
   return redis;
-}
-
-/**
- * After an outage ioredis subscribes again by itself, and when the connection breaks at that moment too, nobody holds the
- * promise: the process would end over an unhandled rejection, although the next connection subscribes once more.
- */
-function tolerateLostSubscriptions(redis: Redis): void {
-  const subscribe = redis.subscribe.bind(redis) as (...args: unknown[]) => Promise<unknown>;
-  const tolerant = (...args: unknown[]): Promise<unknown> => {
-    const subscribed = subscribe(...args);
-    subscribed.catch(() => undefined); // who awaits it still learns of it
-    return subscribed;
-  };
-  redis.subscribe = tolerant as Redis['subscribe'];
 }
 
 function policy({ role, commandTimeoutMs = COMMAND_TIMEOUT_MS, silenceMs }: OpenRedisOptions): RedisOptions {
@@ -77,24 +74,4 @@ function policy({ role, commandTimeoutMs = COMMAND_TIMEOUT_MS, silenceMs }: Open
   }
   if (role === 'blocking') return { ...common, maxRetriesPerRequest: null };
   return { ...common, maxRetriesPerRequest: null, autoResubscribe: true };
-}
-
-/** Whether a command sent now has a connection to go to. */
-export const isUp = (redis: Redis): boolean => redis.status === 'ready';
-
-/** Resolves when the connection stands; rejects when it does not within `deadlineMs`. */
-export async function whenReady(redis: Redis, deadlineMs: number): Promise<void> {
-  if (isUp(redis)) return;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${deadlineMs} ms`)), deadlineMs);
-  const ended = (): void => reject(new Error('the connection to Redis was closed'));
-  redis.once('ready', resolve);
-  redis.once('end', ended);
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-    redis.off('ready', resolve);
-    redis.off('end', ended);
-  }
 }

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 /** What a connection needs of a logger. */
 export interface OutageLogger {
@@ -8,52 +8,107 @@ export interface OutageLogger {
 
 interface Outage {
   sinceMs: number;
-  /** Connections without Redis, and when each was last heard trying. */
-  down: Map<Redis, number>;
+  /** Clients without this server, and when each was last heard trying. */
+  down: Map<object, number>;
 }
 
 /** A lost connection tries again about once a second; one that is silent for so long was closed, which it does not always tell. */
 const GIVEN_UP_MS = 10_000;
 
-/** By logger and then by server: the connections of one process to one Redis share one outage. */
-const outages = new WeakMap<OutageLogger, Map<string, Outage>>();
+/** The connections of one process to one server share one outage: a line when the first loses it, a line when the last has it back. */
+class Outages {
+  static readonly #all = new WeakMap<OutageLogger, Outages>();
+  readonly #byServer = new Map<string, Outage>();
 
-/**
- * Logs that Redis is unreachable once when the first connection of this process to that server is lost, and that it is
- * back once when the last one is. A connection that was closed on purpose takes no part.
- */
-export function followOutages(redis: Redis, name: string, logger: OutageLogger): void {
-  const byServer = outages.get(logger) ?? new Map<string, Outage>();
-  outages.set(logger, byServer);
-  const server = serverOf(redis);
+  private constructor(private readonly logger: OutageLogger) {}
 
-  const lost = (error: unknown): void => {
-    const outage = byServer.get(server);
+  static of(logger: OutageLogger): Outages {
+    const outages = Outages.#all.get(logger) ?? new Outages(logger);
+    Outages.#all.set(logger, outages);
+    return outages;
+  }
+
+  lost(server: string, who: object, connection: string, error?: unknown): void {
+    const outage = this.#byServer.get(server);
     if (outage !== undefined) {
-      outage.down.set(redis, Date.now());
+      outage.down.set(who, Date.now());
       return;
     }
-    byServer.set(server, { sinceMs: Date.now(), down: new Map([[redis, Date.now()]]) });
-    logger.warn({ server, connection: name, err: error }, 'Redis is unreachable');
-  };
-  const recovered = (): void => {
-    const outage = leave();
-    if (outage) logger.info({ server, connection: name, down_ms: Date.now() - outage.sinceMs }, 'Redis is back');
-  };
-  /** The outage, if it is over with this connection. */
-  const leave = (): Outage | undefined => {
-    const outage = byServer.get(server);
-    if (!outage?.down.delete(redis)) return undefined;
-    const stillTrying = [...outage.down.values()].some((triedMs) => Date.now() - triedMs < GIVEN_UP_MS);
-    if (stillTrying) return undefined;
-    byServer.delete(server);
-    return outage;
-  };
+    this.#byServer.set(server, { sinceMs: Date.now(), down: new Map([[who, Date.now()]]) });
+    this.logger.warn({ server, connection, err: error }, 'Redis is unreachable');
+  }
 
+  recovered(server: string, who: object, connection: string): void {
+    const outage = this.left(server, who);
+    if (outage !== null) this.logger.info({ server, connection, down_ms: Date.now() - outage.sinceMs }, 'Redis is back');
+  }
+
+  /** Takes no part any more, as after a close on purpose. Returns the outage if it is over with that. */
+  left(server: string, who: object): Outage | null {
+    const outage = this.#byServer.get(server);
+    if (!outage?.down.delete(who)) return null;
+    if ([...outage.down.values()].some((triedMs) => Date.now() - triedMs < GIVEN_UP_MS)) return null;
+    this.#byServer.delete(server);
+    return outage;
+  }
+}
+
+/**
+ * Logs that a server is unreachable once when the first connection of this process to it is lost, and that it is back once when the last
+ * one is. A connection that was closed on purpose takes no part.
+ */
+export function followOutages(redis: Redis, name: string, logger: OutageLogger): void {
+  const outages = Outages.of(logger);
+  /** Usually one; the subscriber of a cluster tries one after the other. */
+  const tried = new Set<string>();
+  const lost = (error?: unknown): void => {
+    tried.add(serverOf(redis));
+    outages.lost(serverOf(redis), redis, name, error);
+  };
+  const leave = (): void => {
+    for (const server of tried) outages.left(server, redis);
+    tried.clear();
+  };
   redis.on('error', lost);
-  redis.on('reconnecting', () => lost(undefined));
-  redis.on('ready', recovered);
+  redis.on('reconnecting', () => lost());
+  redis.on('ready', () => {
+    tried.delete(serverOf(redis));
+    outages.recovered(serverOf(redis), redis, name);
+    leave();
+  });
   redis.on('end', leave);
+}
+
+/** The same for every node of a cluster. A node that no longer belongs to it takes no part. */
+export function followClusterOutages(cluster: Cluster, name: string, logger: OutageLogger): void {
+  const outages = Outages.of(logger);
+  const seen = new Set<string>();
+  const lost = (server: string, error?: unknown): void => {
+    seen.add(server);
+    outages.lost(server, cluster, name, error);
+  };
+  cluster.on('+node', (node: Redis) => {
+    const server = serverOf(node);
+    node.on('error', (error: unknown) => lost(server, error));
+    node.on('reconnecting', () => lost(server));
+    node.on('ready', () => outages.recovered(server, cluster, name));
+  });
+  cluster.on('-node', (node: Redis) => {
+    if (cluster.status === 'ready') outages.left(serverOf(node), cluster);
+  });
+  // Nodes that were asked for the others, over a connection of their own.
+  cluster.on('node error', (error: unknown, server: string) => lost(server, error));
+  cluster.on('error', () => undefined); // its nodes' errors say more
+  cluster.on('ready', () => {
+    for (const server of seen) {
+      const node = cluster.nodes().find((one) => serverOf(one) === server);
+      if (node === undefined) outages.left(server, cluster);
+      else if (node.status === 'wait') outages.recovered(server, cluster, name); // not needed so far
+    }
+  });
+  cluster.on('end', () => {
+    for (const server of seen) outages.left(server, cluster);
+  });
 }
 
 /** Host and port only: a URL may hold a password. */

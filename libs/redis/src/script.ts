@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { RedisClient } from './client.ts';
+import type { Pipeline, PipelineReply } from './pipeline.ts';
 
 /** A Lua script; Redis keeps it by its SHA-1 until it restarts. */
 export interface Script {
@@ -12,7 +13,7 @@ export function defineScript(source: string): Script {
 }
 
 /** Runs a script by its hash, and once more with its source where this Redis does not know it. Rejects with Redis's own error. */
-export async function runScript(redis: Redis, script: Script, keys: string[], args: (string | number)[]): Promise<unknown> {
+export async function runScript(redis: RedisClient, script: Script, keys: string[], args: (string | number)[]): Promise<unknown> {
   try {
     return await redis.evalsha(script.sha1, keys.length, ...keys, ...args);
   } catch (error) {
@@ -29,7 +30,7 @@ export interface ScriptCall {
 }
 
 /** Adds a script to a pipeline. Read its reply with `scriptReply`. */
-export function queueScript(pipeline: ChainableCommander, { script, keys, args }: ScriptCall): ChainableCommander {
+export function queueScript(pipeline: Pipeline, { script, keys, args }: ScriptCall): Pipeline {
   return pipeline.evalsha(script.sha1, keys.length, ...keys, ...args);
 }
 
@@ -37,7 +38,7 @@ export function queueScript(pipeline: ChainableCommander, { script, keys, args }
  * What a script in a pipeline answered; where this Redis did not know it, it runs now, with its source. `reply` is the
  * script's place in what `exec()` resolved to. Rejects with Redis's own error.
  */
-export async function scriptReply(redis: Redis, reply: [error: Error | null, value: unknown] | undefined, call: ScriptCall): Promise<unknown> {
+export async function scriptReply(redis: RedisClient, reply: PipelineReply | undefined, call: ScriptCall): Promise<unknown> {
   const error = reply === undefined ? new Error('the pipeline was not executed') : reply[0];
   if (error === null) return reply?.[1];
   if (!isUnknownScript(error)) throw error;

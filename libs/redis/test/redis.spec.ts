@@ -1,15 +1,14 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { Redis } from 'ioredis';
-import { defineScript, isUp, openRedis, queueScript, runScript, scriptReply, whenReady, type OutageLogger, type RedisRole } from '../src/index.ts';
+import { defineScript, isUp, openRedis, queueScript, runScript, scriptReply, whenReady, type OutageLogger, type RedisClient, type RedisRole } from '../src/index.ts';
 import { eventually as until, RedisProcess } from '@deja/testing';
 
 const ADD = defineScript(`return redis.call('INCRBY', KEYS[1], ARGV[1])`);
 
 let server: RedisProcess;
 let lines: string[] = [];
-const opened: Redis[] = [];
+const opened: RedisClient[] = [];
 
-function open(role: RedisRole, log: OutageLogger = logger()): Redis {
+function open(role: RedisRole, log: OutageLogger = logger()): RedisClient {
   const redis = openRedis(server.url, { role, name: `test-${role}`, logger: log, commandTimeoutMs: 5000 });
   opened.push(redis);
   return redis;
@@ -69,7 +68,8 @@ test('a blocking command outlives a restart of Redis', async () => {
 });
 
 test('a subscriber hears again after a restart of Redis', async () => {
-  const subscriber = open('subscriber');
+  const subscriber = openRedis(server.url, { role: 'subscriber', name: 'test-subscriber', logger: logger() });
+  opened.push(subscriber);
   const heard: string[] = [];
   subscriber.on('message', (_channel: string, message: string) => heard.push(message));
   await subscriber.subscribe('news');

@@ -4,6 +4,7 @@ export * from './fake-provider.ts';
 export * from './fake-transit.ts';
 export * from './eventually.ts';
 export * from './redis-process.ts';
+export * from './redis-cluster.ts';
 export * from './tcp-path.ts';
 export * from './recordings.ts';
 export * from './openai-schemas.ts';

@@ -12,18 +12,21 @@ export class RedisProcess {
   readonly client: Redis;
   readonly #program: string;
   readonly #dir: string;
+  readonly #flags: readonly string[];
   #child: ChildProcess | null = null;
 
-  private constructor(program: string, port: number, dir: string) {
+  private constructor(program: string, port: number, dir: string, flags: readonly string[]) {
     this.#program = program;
     this.port = port;
     this.#dir = dir;
+    this.#flags = flags;
     this.client = new Redis(this.url, { lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 5000, retryStrategy: () => 20 });
     this.client.on('error', () => {}); // a test that kills its Redis knows
   }
 
-  static async start(): Promise<RedisProcess> {
-    const redis = new RedisProcess(await findRedisServer(), await freePort(), await temporaryDirectory('deja-redis-'));
+  /** @param flags what it is started with on top of its own, as `--cluster-enabled`, `yes` */
+  static async start(flags: readonly string[] = []): Promise<RedisProcess> {
+    const redis = new RedisProcess(await findRedisServer(), await freePort(), await temporaryDirectory('deja-redis-'), flags);
     await redis.restart();
     return redis;
   }
@@ -43,7 +46,7 @@ export class RedisProcess {
   }
 
   async restart(): Promise<void> {
-    const flags = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#dir, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always'];
+    const flags = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#dir, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', ...this.#flags];
     this.#child = spawn(this.#program, flags, { stdio: 'ignore' });
     if (this.client.status === 'wait') void this.client.connect().catch(() => {}); // tried again until it stands
     await eventually('redis-server to answer', () => this.client.ping().then(() => true, () => false));

@@ -3,75 +3,59 @@ import { Readable } from 'node:stream';
 import { DejaError } from '@deja/contracts';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { RefusedBody } from '../pipeline/body-reader.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { parseOrRefuse } from '../validate/refuse.ts';
-import { ADMIN_PATH } from './admin-door.ts';
+import { ADMIN_PATH } from './admin-routes.ts';
 
-export const MAX_ADMIN_BODY_BYTES = 64 * 1024;
+/** A deja.yaml of a mebibyte, as text in JSON, fits. */
+export const MAX_ADMIN_BODY_BYTES = 2 * 1024 * 1024;
 
 const JSON_TYPE = /^application\/json *(?:; *charset *= *"?utf-8"? *)?$/i;
 /** What a field's name looks like. Anything else may be a value that got into the wrong place, and is not repeated. */
 const FIELD_NAME = /^[a-z_][a-z0-9_]{0,23}$/i;
 
-/** Whether a request is one of the admin surface's, by the route it took: an encoded path is another spelling of the same. */
+/** Whether a request is one of the admin surface's, by the route it took: an encoded path is another spelling of the same. Its body is left where it is until the door has been passed. */
 export const isForAdmin = (request: FastifyRequest): boolean => `${request.routeOptions.url ?? ''}/`.startsWith(`/${ADMIN_PATH}/`);
 
-/** Reads a body to its end, never more than an admin body may have. Never rejects with a DejaError: the door comes first. */
-export async function readAdminBody(payload: IncomingMessage): Promise<Buffer | RefusedBody> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > MAX_ADMIN_BODY_BYTES) {
-      payload.resume(); // dropped as it comes, so that the client hears the answer
-      return new RefusedBody(tooLarge(), null);
-    }
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The JSON object of a request, as the schema has it. Throws a 400 that names the field and quotes no value, or 413. */
-export function bodyOf<T>(request: FastifyRequest, schema: z.ZodType<T>): T {
-  const bytes = bytesOf(request);
-  if (!JSON_TYPE.test(request.raw.headers['content-type'] ?? '')) {
-    throw new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
-  }
-  return strictly(schema, parsed(bytes));
+/** The JSON object of a request, not yet checked. Throws 400 or 413. */
+export async function jsonObject(request: FastifyRequest): Promise<Record<string, unknown>> {
+  return jsonIn(await bytesOf(request), request);
 }
 
 /** For calls that take none; an empty object is as good. */
-export function noBody(request: FastifyRequest): void {
-  if (bytesOf(request).length > 0) bodyOf(request, z.strictObject({}));
+export async function noBody(request: FastifyRequest): Promise<void> {
+  const bytes = await bytesOf(request);
+  if (bytes.length > 0) strictly(z.strictObject({}), jsonIn(bytes, request));
 }
 
-/** Parses with a strict schema, or throws the 400 that names the first field nobody knows, else the first that is wrong. */
+/** Parses with a strict schema, or throws the 400 that names the first field nobody knows, else the first that is wrong. It quotes no value. */
 export function strictly<T>(schema: z.ZodType<T>, value: unknown): T {
   const unknown = schema.safeParse(value).error?.issues.find((issue) => issue.code === 'unrecognized_keys');
-  if (unknown === undefined) return parseOrRefuse(schema, value);
+  if (unknown === undefined) return storable(parseOrRefuse(schema, value));
   const name = unknown.keys[0] ?? '';
   if (!FIELD_NAME.test(name)) throw new DejaError('invalid_value', 'There is a field that this call does not take.');
   const param = [...unknown.path.map(String), name].join('.');
   throw new DejaError('invalid_value', `Unknown parameter: '${param}'.`, { param });
 }
 
-function bytesOf({ body, raw }: FastifyRequest): Buffer {
-  if (body instanceof RefusedBody) throw body.error;
-  if (body instanceof Readable) {
-    body.resume();
-    throw new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
-  }
-  if (!Buffer.isBuffer(body)) return Buffer.alloc(0);
-  if (body.length > MAX_ADMIN_BODY_BYTES) throw tooLarge();
-  const encoding = raw.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new DejaError('invalid_value', 'Send the body without a content-encoding.', { param: 'content-encoding' });
-  }
-  return body;
+/** Postgres keeps no NUL, and no half of a surrogate pair: neither gets as far as there. */
+function storable<T>(value: T): T {
+  const walk = (inner: unknown, path: string): void => {
+    if (typeof inner === 'string' && !isStorable(inner)) throw new DejaError('invalid_value', `Invalid value for '${path}': there is a NUL character in it, or half of a character.`, { param: path });
+    if (typeof inner !== 'object' || inner === null) return;
+    for (const [name, member] of Object.entries(inner)) {
+      if (!isStorable(name)) throw new DejaError('invalid_value', 'There is a name with a NUL character in it, or half of a character.');
+      walk(member, Array.isArray(inner) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`);
+    }
+  };
+  walk(value, '');
+  return value;
 }
 
-function parsed(bytes: Buffer): unknown {
+const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+function jsonIn(bytes: Buffer, { raw }: FastifyRequest): Record<string, unknown> {
+  if (!JSON_TYPE.test(raw.headers['content-type'] ?? '')) throw new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
   try {
     return parseJsonBody(bytes).value;
   } catch (error) {
@@ -81,4 +65,25 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-const tooLarge = (): DejaError => new DejaError('request_too_large', `The request body has more than ${MAX_ADMIN_BODY_BYTES} bytes, which is the most allowed here.`);
+async function bytesOf({ body, raw }: FastifyRequest): Promise<Buffer> {
+  const encoding = raw.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new DejaError('invalid_value', 'Send the body without a content-encoding.', { param: 'content-encoding' });
+  }
+  return body instanceof Readable ? read(body as IncomingMessage) : Buffer.alloc(0);
+}
+
+/** To its end, and never more than a body may have. What is too much is dropped as it comes, so that the client hears the answer. */
+async function read(payload: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > MAX_ADMIN_BODY_BYTES) {
+      payload.resume();
+      throw new DejaError('request_too_large', `The request body has more than ${MAX_ADMIN_BODY_BYTES} bytes, which is the most allowed here.`);
+    }
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ADMIN_KEY, scriptedAdmin, vaultKeyPair, credentialView, deploymentView, type ScriptedAdmin } from '../../test/scripted-admin.ts';
+import { RpcTimeout } from '@deja/transport';
+import { ADMIN_KEY, credentialView, deploymentView, scriptedAdmin, TOKEN, vaultKeyPair, withToken, type ScriptedAdmin } from '../../test/scripted-admin.ts';
 
 const EVERY_CALL: [method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT', path: string][] = [
   ['POST', 'credentials'], ['GET', 'credentials'], ['GET', 'credentials/x'], ['PATCH', 'credentials/x'], ['POST', 'credentials/x/rotate'], ['DELETE', 'credentials/x'],
   ['POST', 'vault/rewrap'], ['GET', 'deployments'], ['GET', 'deployments/p/m'], ['POST', 'deployments/p/m/drain'], ['POST', 'deployments/p%2Fm/resume'], ['POST', 'plan/explain'],
   ['GET', ''], ['GET', 'nothing'], ['PUT', 'credentials'], ['DELETE', 'deployments/p/m'], ['GET', 'vault/rewrap'],
 ];
+const ID = '019b7d9e-0000-7000-8000-000000000001';
 const at = (path: string): string => `/admin/v1${path === '' ? '' : `/${path}`}`;
 
 describe('with an admin key', () => {
@@ -53,6 +56,7 @@ describe('with an admin key', () => {
   test('an encoded path is behind the same door', async () => {
     expect((await admin.send({ method: 'GET', url: '/%61dmin/v1/credentials', headers: { authorization: '' } })).statusCode).toBe(401);
     expect((await admin.send({ method: 'POST', url: '/%61dmin/v1/credentials', payload: '{}', headers: { 'content-type': 'application/json' } })).statusCode).toBe(400);
+    expect((await admin.send({ method: 'GET', url: '/admin/%761/credentials' })).statusCode).toBe(200);
   });
 
   test('who has the key is let in, however the scheme is written', async () => {
@@ -77,6 +81,39 @@ describe('with an admin key', () => {
     expect(replies.map(({ statusCode }) => statusCode)).toEqual([200, 200, 404, 400, 500, 401]);
     for (const reply of replies) expect(reply.headers['cache-control']).toBe('no-store');
     expect(new Set(replies.map(({ headers }) => headers['x-request-id'])).size).toBe(replies.length);
+  });
+});
+
+describe('with an admin token', () => {
+  test('who has one is let in as long as the router knows it, and is asked for each time', async () => {
+    const actors = [{ id: ID, name: 'ci', role: 'viewer' as const, tenant: null }, null];
+    const asked: unknown[] = [];
+    const admin = await scriptedAdmin({ script: {
+      resolve_admin_token: (request) => {
+        asked.push(request);
+        return { actor: actors[asked.length - 1] ?? null };
+      },
+      list_deployments: () => ({ deployments: [] }),
+    } });
+    const send = () => admin.send({ method: 'GET', url: at('deployments'), headers: withToken });
+    expect([(await send()).statusCode, (await send()).statusCode]).toEqual([200, 401]);
+    expect(asked).toEqual([1, 2].map(() => ({ tokenSha256: createHash('sha256').update(TOKEN).digest('hex'), publicId: 'a'.repeat(16) })));
+    expect(admin.lines.join('\n')).not.toContain(TOKEN);
+    await admin.close();
+  });
+
+  test.each([`${TOKEN}x`, TOKEN.slice(0, -1), TOKEN.toUpperCase(), TOKEN.replace('a-', 'a_'), 'deja-admin-', `deja-admin-${'a'.repeat(48)}`, `x${TOKEN}`])('what has not the form of one is refused, and the router not asked: %s', async (token) => {
+    const admin = await scriptedAdmin({ script: { resolve_admin_token: () => { throw new Error('asked'); } } });
+    expect((await admin.send({ method: 'GET', url: at('deployments'), headers: { authorization: `Bearer ${token}` } })).statusCode).toBe(401);
+    await admin.close();
+  });
+
+  test('where no router says whose it is, nobody is let in, and is told to come back; the root key needs no router', async () => {
+    const admin = await scriptedAdmin({ script: { resolve_admin_token: () => { throw new RpcTimeout('resolve_admin_token', 1); } } });
+    const reply = await admin.send({ method: 'GET', url: at('openapi.json'), headers: withToken });
+    expect([reply.statusCode, reply.headers['retry-after']]).toEqual([503, '1']);
+    expect((await admin.send({ method: 'GET', url: at('openapi.json') })).statusCode).toBe(200);
+    await admin.close();
   });
 });
 

@@ -1,9 +1,4 @@
 import { DejaError } from '@deja/contracts';
-import { z } from 'zod';
-import { strictly } from './admin-body.ts';
-
-const MOST = 1000;
-const UNLESS_SAID = 100;
 
 /** A part of a list, in the order of its ids. */
 export interface Page<T> {
@@ -14,20 +9,16 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-const limit = z.string().regex(/^\d{1,4}$/, `write a number from 1 to ${MOST}`).transform(Number).pipe(z.int().min(1).max(MOST));
-export const LIST_QUERY = z.strictObject({ limit: limit.default(UNLESS_SAID), cursor: z.string().min(1).max(2048).optional() });
-
 /**
  * The page of a whole list that a query asks for. A cursor says behind which id to go on, so it stays good when items come and go.
- * Throws a 400 for a query that is none, and for a cursor of another list.
+ * Throws a 400 for a cursor of another list.
  * @param name of the list
- * @param query of the request, not yet checked
+ * @param limit how many at most
  */
-export function pageOf<T extends { id: string }>(name: string, items: readonly T[], query: unknown): Page<T> {
-  const asked = strictly(LIST_QUERY, query);
-  const after = asked.cursor === undefined ? null : idIn(asked.cursor, name);
+export function pageOf<T extends { id: string }>(name: string, items: readonly T[], { limit, cursor }: { limit: number; cursor?: string | undefined }): Page<T> {
+  const after = cursor === undefined ? null : idIn(cursor, name);
   const rest = items.filter(({ id }) => after === null || id > after).toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const data = rest.slice(0, asked.limit);
+  const data = rest.slice(0, limit);
   const last = rest.length > data.length ? data.at(-1) : undefined;
   return { object: 'list', data, has_more: last !== undefined, next_cursor: last === undefined ? null : cursorAt(last.id, name) };
 }

@@ -1,46 +1,78 @@
+import { createHmac } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { openApi, type AdminOperation } from '@deja/admin-api';
+import type { RouterRpc, UsageRpc } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
+import type { BudgetList } from '../budgets/list-budgets.ts';
 import { AdminAccess } from './admin-access.ts';
+import { AppCalls, type CallApp } from './app-calls.ts';
+import { Budgets } from './budgets/budgets.ts';
 import { Credentials } from './credentials/credentials.ts';
-import { CredentialsController } from './credentials/credentials.controller.ts';
 import { Deployments } from './deployments/deployments.ts';
-import { DeploymentsController } from './deployments/deployments.controller.ts';
-import { PlanController } from './plan/plan.controller.ts';
+import { Forwarded } from './forwarded.ts';
+import { gatewayHandlers, type Answer, type GatewayHandlers, type OperationCall } from './gateway-handlers.ts';
 import { PlanExplainer, type Explain } from './plan/plan-explainer.ts';
-import { RouterCalls, type CallRouter } from './router-calls.ts';
-import { UnknownController } from './unknown.controller.ts';
 import { Vault } from './vault/vault.ts';
-import { VaultController } from './vault/vault.controller.ts';
-
-/** The whole admin surface, `/admin/v1`. */
-export const ADMIN_CONTROLLERS = [CredentialsController, VaultController, DeploymentsController, PlanController, UnknownController];
 
 export interface AdminSurroundings {
   /** `DEJA_ADMIN_KEY`; null switches the surface off. */
   adminKey: string | null;
-  call: CallRouter;
+  callRouter: CallApp<RouterRpc>;
+  callUsage: CallApp<UsageRpc>;
+  /** Where a request comes from, for the audit log: its socket's address, or what a trusted proxy says. */
+  clientAddress: (request: IncomingMessage) => string | null;
   /** What this gateway sees itself. */
   seen: () => RoutingView;
   explain: Explain;
-  logger: Pick<Logger, 'info'>;
+  listBudgets: BudgetList['list'];
+  logger: Pick<Logger, 'info' | 'warn'>;
   /** Unix ms. */
   now: () => number;
 }
 
-/** What the controllers ask for, made once. */
+/** The whole admin surface behind its addresses: who may come in, and who does what. */
 export class AdminSurface {
   readonly access: AdminAccess;
-  readonly credentials: Credentials;
-  readonly vault: Vault;
-  readonly deployments: Deployments;
-  readonly plans: PlanExplainer;
+  /** Under which requests are fingerprinted: every gateway has it, and nothing that keeps a fingerprint. */
+  readonly fingerprintKey: Buffer;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  readonly clientAddress: (request: IncomingMessage) => string | null;
+  private readonly handlers: GatewayHandlers;
+  private readonly forwarded: Forwarded;
+  private description: string | null = null;
 
-  constructor({ adminKey, call, seen, explain, logger, now }: AdminSurroundings) {
-    const router = new RouterCalls(call);
-    this.access = new AdminAccess(adminKey);
-    this.credentials = new Credentials(router, logger, now);
-    this.vault = new Vault(router, logger, now);
-    this.deployments = new Deployments(router, seen, logger, now);
-    this.plans = new PlanExplainer(explain);
+  constructor({ adminKey, callRouter, callUsage, clientAddress, seen, explain, listBudgets, logger, now }: AdminSurroundings) {
+    const router = new AppCalls<RouterRpc>(callRouter, 'router');
+    this.access = new AdminAccess(adminKey, (request) => router.read('resolve_admin_token', request));
+    this.fingerprintKey = createHmac('sha256', adminKey ?? '').update('deja fingerprints of admin requests').digest();
+    this.logger = logger;
+    this.clientAddress = clientAddress;
+    this.forwarded = new Forwarded(router, new AppCalls<UsageRpc>(callUsage, 'usage-worker'));
+    this.handlers = gatewayHandlers({
+      credentials: new Credentials(router, now),
+      vault: new Vault(router, logger, now),
+      deployments: new Deployments(router, seen, now),
+      plans: new PlanExplainer(explain),
+      budgets: new Budgets(listBudgets, router),
+    });
+  }
+
+  /** Does an operation that is no stream. */
+  answer(operation: AdminOperation, call: OperationCall): Promise<Answer> {
+    if (operation.owner !== 'gateway') return this.forwarded.answer(operation, call);
+    // The call was parsed by the schemas of this very operation.
+    const handler = this.handlers[operation.id as keyof GatewayHandlers] as unknown as (call: OperationCall) => Promise<Answer>;
+    return handler(call);
+  }
+
+  /** Does one that is, a portion at a time. */
+  portions(operation: AdminOperation, call: OperationCall, signal: AbortSignal): Promise<AsyncGenerator<string>> {
+    return this.forwarded.portions(operation, call, signal);
+  }
+
+  /** The OpenAPI description, as JSON. */
+  openApi(): string {
+    return (this.description ??= JSON.stringify(openApi()));
   }
 }

@@ -1,8 +1,12 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { scriptedAdmin, type ScriptedAdmin } from '../../test/scripted-admin.ts';
+import { ADMIN_OPERATIONS, type AdminOperation } from '@deja/admin-api';
+import { DejaError } from '@deja/contracts';
+import fc from 'fast-check';
+import { scriptedAdmin, vaultKeyPair, type ScriptedAdmin } from '../../test/scripted-admin.ts';
 
 const PLANTED = 'planted-9f3c1e7a5b2d4860';
+const MIB = 1024 * 1024;
 const good = { provider: 'openai', name: 'main', value: PLANTED };
 
 type Bad = [what: string, path: string, body: unknown, param: string | null, code?: string];
@@ -106,19 +110,19 @@ describe('what is no good is refused by name', () => {
     ['another charset', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'application/json; charset=latin1' }],
     ['a form', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'multipart/form-data; boundary=x' }],
     ['a compressed body', JSON.stringify(good), 400, 'invalid_value', { 'content-encoding': 'gzip' }],
-    ['more than 64 KiB', JSON.stringify({ ...good, name: 'x'.repeat(64 * 1024) }), 413, 'request_too_large'],
+    ['more than 2 MiB', JSON.stringify({ ...good, name: 'x'.repeat(2 * MIB) }), 413, 'request_too_large'],
   ])('%s is refused, and not repeated', async (_what, payload, status, code, headers = {}) => {
     const reply = await admin.send({ method: 'POST', url: '/admin/v1/credentials', payload, headers: { 'content-type': 'application/json', ...headers } });
     expect([reply.statusCode, reply.json<{ error: { code: string } }>().error.code]).toEqual([status, code]);
     expectNoTrace(reply.body);
   });
 
-  test('a body of unknown length is read up to 64 KiB', async () => {
+  test('a body of unknown length is read up to 2 MiB', async () => {
     const sent = (length: number): ReturnType<ScriptedAdmin['send']> => {
       const text = JSON.stringify({ weight: 'x', name: 'x'.repeat(length) });
       return admin.send({ method: 'PATCH', url: '/admin/v1/credentials/x', payload: Readable.from([text.slice(0, 10), text.slice(10)].map((part) => Buffer.from(part))), headers: { 'content-type': 'application/json' } });
     };
-    expect([(await sent(1000)).statusCode, (await sent(64 * 1024)).statusCode]).toEqual([400, 413]);
+    expect([(await sent(1000)).statusCode, (await sent(2 * MIB)).statusCode]).toEqual([400, 413]);
   });
 
   test.each([
@@ -137,4 +141,56 @@ describe('what is no good is refused by name', () => {
     const reply = await admin.send({ method: 'POST', url: '/admin/v1/credentials', payload: `{"provider":"openai","name":"a","value":"v","__proto__":{"weight":5}}`, headers: { 'content-type': 'application/json' } });
     expect(reply.statusCode).toBe(400);
   });
+
+  test.each([
+    ['a query', 'GET', 'keys?user=a', undefined, 'user'], ['a query', 'GET', 'tenants/acme?limit=1', undefined, 'limit'], ['a query', 'DELETE', 'tenants/acme?force=1', undefined, 'force'], ['a query', 'POST', 'plan/explain?dry=1', { model: 'm' }, 'dry'],
+    ['a NUL in a query', 'GET', 'requests?user=a%00', undefined, 'user'], ['a NUL in a cursor', 'GET', 'audit?cursor=%00', undefined, 'cursor'], ['a name given twice', 'GET', 'keys?tenant=a&tenant=b', undefined, 'tenant'],
+    ['a NUL', 'POST', 'keys', { tenant: 'a', name: 'x', models: ['a\0'] }, 'models[0]'], ['half a character', 'POST', 'keys', { tenant: 'a', name: 'x', models: ['\ud800'] }, 'models[0]'],
+    ['a NUL deep down', 'POST', 'plan/explain', { model: 'm', body: { messages: [{ role: 'user', content: 'a\0' }] } }, 'body.messages[0].content'], ['a NUL in a name', 'POST', 'plan/explain', { model: 'm', body: { 'a\0': 1 } }, null],
+    ['a tenant without a name', 'PATCH', 'tenants/acme', { name: '' }, 'name'], ['a budget of less than nothing', 'POST', 'tenants', { budgets: [{ usd: '-1', period: 'day' }] }, 'budgets[0].usd'],
+    ['a network that is none', 'POST', 'keys', { tenant: 'a', name: 'x', networks: ['10.0.0.0/33'] }, 'networks[0]'], ['a key without a tenant', 'POST', 'keys', { name: 'x' }, 'tenant'],
+  ] as const)('%s: %s %s is a 400 that names it, and reaches no app', async (_what, method, path, body, param) => {
+    const reply = await admin.send({ method, url: `/admin/v1/${path}`, ...(body && { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) });
+    expect([reply.statusCode, reply.json<{ error: { param: string | null } }>().error.param, admin.calls]).toEqual([400, param, []]);
+  });
+
+  test.each(['%00', 'a%00b', '%0a', '%7f', 'x'.repeat(513), 'x'.repeat(4000), '%', '%zz', '%ff', '%c3', '%ED%A0%80', '%25%00', 'a/%00/b', '?x'])('an id like %s is a 4xx in the shape of every error, and reaches no app', async (id) => {
+    for (const [method, path] of [['GET', `tenants/${id}`], ['PATCH', `keys/${id}`], ['DELETE', `credentials/${id}`], ['POST', `keys/${id}/rotate`], ['POST', `deployments/${id}/drain`]] as const) {
+      const reply = await admin.send({ method, url: `/admin/v1/${path}`, payload: '{"no":1}', headers: { 'content-type': 'application/json' } });
+      expect([400, 404]).toContain(reply.statusCode);
+      expect(reply.json()).toMatchObject({ error: { message: expect.any(String), type: 'invalid_request_error', code: expect.any(String) } });
+    }
+    expect(admin.calls).toEqual([]);
+  });
+});
+
+test('whatever address, query, body and headers: never a 5xx, and an answer in the shape of every error', async () => {
+  const { publicKey } = await vaultKeyPair();
+  const nobody = (): never => {
+    throw new DejaError('not_found', 'There is no such thing.');
+  };
+  const admin = await scriptedAdmin({
+    script: {
+      admin: nobody, vault_key: () => ({ publicKey }), list_credentials: () => ({ credentials: [] }), create_credential: nobody, update_credential: nobody, rotate_credential: nobody, delete_credential: nobody,
+      list_deployments: () => ({ deployments: [] }), drain_deployment: nobody, rewrap_vault: () => ({ currentKey: 'mk', rewrapped: 0, remaining: 0, failed: [] }),
+    },
+    usage: { admin: nobody },
+    listBudgets: () => Promise.resolve({ object: 'list', data: [], has_more: false, next_cursor: null }),
+  });
+  const SHAPE = ['message', 'type', 'param', 'code'];
+  const OPERATIONS: readonly AdminOperation[] = ADMIN_OPERATIONS;
+  const piece = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }).map((text) => encodeURIComponent(text.toWellFormed())), fc.constantFrom('%', '%00', '%2F', '..', '', '%2e%2e', 'rotate'));
+  const path = fc.oneof(fc.tuple(fc.constantFrom(...OPERATIONS), piece).map(([{ path: known }, id]) => known.replaceAll(/\{\w+\}/g, () => id)), fc.array(piece, { maxLength: 4 }).map((parts) => parts.join('/')));
+  const query = fc.oneof(fc.constant(''), fc.dictionary(fc.constantFrom('limit', 'cursor', 'tenant', 'user', 'from', 'group_by', 'format', 'status', '__proto__', 'x'), fc.string({ maxLength: 8 })).map((given) => `?${new URLSearchParams(given).toString()}`));
+  const body = fc.oneof(fc.json(), fc.string(), fc.constant('{}'), fc.dictionary(fc.constantFrom('tenant', 'name', 'limits', 'budgets', 'models', 'yaml', 'grace_s', '__proto__'), fc.jsonValue()).map((given) => JSON.stringify(given)));
+  const headers = fc.record({ 'if-match': fc.constantFrom('*', '"1"', 'x'), 'idempotency-key': fc.constantFrom('x', 'x'.repeat(20)), 'content-type': fc.constantFrom('application/json', 'text/plain') }, { requiredKeys: [] });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom('GET', 'POST', 'PATCH', 'DELETE', 'PUT', 'OPTIONS'), path, query, body, headers, async (method, at, asked, payload, given) => {
+      const reply = await admin.send({ method: method as 'GET', url: `/admin/v1/${at}${asked}`, headers: given, ...(method !== 'GET' && { payload }) });
+      expect(reply.statusCode).toBeLessThan(500);
+      expect(reply.statusCode < 400 ? SHAPE : Object.keys(reply.json<{ error: object }>().error)).toEqual(SHAPE);
+    }),
+    { numRuns: 500 },
+  );
+  await admin.close();
 });

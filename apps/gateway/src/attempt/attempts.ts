@@ -165,6 +165,7 @@ async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, u
 
 async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, upstream: UpstreamReply): Promise<Answer> {
   const stream = new RelayedStream(upstream.body, exchange.stream());
+  call.producing(() => stream.reader.producedChars);
   const finish = (failure: AttemptFailure | null): void => {
     const { usage, producedChars } = stream.reader;
     call.count(usage, producedChars);

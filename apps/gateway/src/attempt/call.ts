@@ -103,6 +103,11 @@ export class Call {
     this.seen?.firstByte(ms);
   }
 
+  /** Of a stream under way: what has come of it counts against limits while it runs. */
+  producing(chars: () => number): void {
+    this.operation.tokensSoFar = () => this.purpose.promptTokens + chars() / CHARS_PER_TOKEN;
+  }
+
   /** What was bought: the provider's own numbers, else an estimate from what was produced. */
   count(usage: Usage | null, producedChars: number): void {
     this.record.usage = usage ?? {

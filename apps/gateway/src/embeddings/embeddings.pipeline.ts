@@ -10,8 +10,7 @@ import { encodeEntry, type CacheEntry, type KeptAnswer } from '../cache/entry.ts
 import { scopeOf } from '../cache/scope.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
-import { ceilingsFor } from '../limits/ceilings.ts';
-import type { Reserver } from '../limits/reserve.ts';
+import type { Reservations } from '../limits/reservations.ts';
 import { headerText, type Operation } from '../operation/operation.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { requirementsOf } from '../plan/needs.ts';
@@ -19,7 +18,6 @@ import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { QuotaAdmission } from '../quotas/quota-admission.ts';
 import { sendWhole } from '../reply/reply.ts';
-import type { Settler } from '../settle/settler.ts';
 import type { Validator } from '../validate/validator.ts';
 import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
 import { inputParts, parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
@@ -66,16 +64,15 @@ export class EmbeddingsPipeline {
     private readonly validator: Validator,
     private readonly guard: Guard,
     private readonly planner: Planner,
-    private readonly reserver: Reserver,
+    private readonly reservations: Reservations,
     private readonly quotas: QuotaAdmission,
     private readonly attempts: Attempts,
     private readonly answers: AnswerStore,
-    private readonly settler: Settler,
   ) {}
 
   async answer(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     // 2 Authenticate
-    const principal = await operation.timed('auth', () => this.keys.authenticate(operation.headers));
+    const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
     // 3 Validate
@@ -140,11 +137,10 @@ export class EmbeddingsPipeline {
     const scope = scopeOf(settings.cache.scope, principal, operation.user);
     const keys = wishes.exact ? keysOf(request).map((body) => exactKey(tenant, exactCacheKey(body, { tenant, scope, servedModel: request.model, endpoint: EMBEDDINGS_PATH }))) : [];
     const place: CachePlace = { wishes, tenant, exactKey: keys[0] ?? null, partition: null, text: '', rules: this.guard.rulesName(snapshot) };
-    const open = operation.opening();
     const reads = wishes.read && operation.cache !== 'BYPASS' ? keys : [];
-    const reserved = await this.reserver.reserve({ open, ceilings: ceilingsFor(principal, operation.user, settings.limits), tokens: promptTokens, exactKeys: reads, presenceKey: null, quotas: this.quotas.prepare(operation, plan.candidates, promptTokens) }, settings.limits.degraded);
-    this.settler.opened(open, !reserved.degraded);
-    operation.reservation = reserved.reservation;
+    const reserved = await this.reservations.reserve(operation, snapshot, {
+      promptTokens, outputTokens: 0, choices: 1, plan, exactKeys: reads, presenceKey: null, quotas: this.quotas.prepare(operation, plan.candidates, promptTokens),
+    });
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
     else if (operation.cache === 'MISS') operation.cacheReason = 'no_entry';
     const places = request.inputs.map((_, index) => ({ key: keys[index] ?? '', entry: this.found(reserved.exact[index] ?? null, place) }));

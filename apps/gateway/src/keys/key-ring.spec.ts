@@ -1,25 +1,30 @@
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import type { Principal, RouterRpc } from '@deja/contracts';
-import { KeyRing } from './key-ring.ts';
+import { CLIENT_KEY_PREFIX, keySha256, makeKey, type Principal, type RouterRpc } from '@deja/contracts';
+import { KeyRing, type Caller } from './key-ring.ts';
 
 type Reply = RouterRpc['resolve_key']['reply'];
-const principal: Principal = { tenant: 'acme', key: 'k1', models: null, limits: { tenant: {}, key: {}, perUser: {} }, expiresAtMs: null };
+const principal: Principal = {
+  tenant: 'acme', revision: 1, key: 'k1', models: null, endpoints: null, networks: null, tags: {}, cache: {}, expiresAtMs: null,
+  limits: { tenant: {}, key: {}, perUser: {} }, budgets: { tenant: [], key: [], perUser: [] },
+};
 const active: Reply = { status: 'active', principal };
-const bearer = (key: string): { authorization: string } => ({ authorization: `Bearer ${key}` });
+const from = (headers: Caller['headers'], over: Partial<Caller> = {}): Caller => ({ headers, address: '192.0.2.1', endpoint: 'chat/completions', ...over });
+const bearer = (key: string, over: Partial<Caller> = {}): Caller => from({ authorization: `Bearer ${key}` }, over);
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('client keys in a gateway', () => {
   test('the router is asked once per key, by its hash only', async () => {
     const asked: string[] = [];
-    const ring = new KeyRing(async (hash) => (asked.push(hash), active));
-    await Promise.all([ring.authenticate(bearer('sk-deja-a-b')), ring.authenticate({ 'api-key': 'sk-deja-a-b' })]);
-    await ring.authenticate({ 'x-api-key': 'sk-deja-a-b' });
+    const ring = new KeyRing({ resolve: async ({ keySha256: hash }) => (asked.push(hash), active) });
+    await Promise.all([ring.authenticate(bearer('sk-deja-a-b')), ring.authenticate(from({ 'api-key': 'sk-deja-a-b' }))]);
+    await ring.authenticate(from({ 'x-api-key': 'sk-deja-a-b' }));
     expect(asked).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
   });
 
-  test('a flood of one unknown key asks the router once, and many unknown keys do not grow the memory', async () => {
+  test('a flood of one unknown key asks the router once', async () => {
     let asked = 0;
-    const ring = new KeyRing(async () => (asked++, { status: 'unknown', principal: null }));
+    const ring = new KeyRing({ resolve: async () => (asked++, { status: 'unknown', principal: null }) });
     for (let i = 0; i < 50; i++) await expect(ring.authenticate(bearer('nope'))).rejects.toMatchObject({ code: 'invalid_api_key' });
     expect(asked).toBe(1);
   });
@@ -28,11 +33,12 @@ describe('client keys in a gateway', () => {
     let reply: Reply = active;
     let release: (() => void) | undefined;
     let gate: Promise<void> = new Promise((resolve) => (release = resolve));
-    const ring = new KeyRing(async () => {
+    const resolve = async (): Promise<Reply> => {
       const answer = reply;
       await gate;
       return answer;
-    });
+    };
+    const ring = new KeyRing({ resolve });
     const before = ring.authenticate(bearer('k'));
     reply = { status: 'disabled', principal: null };
     ring.forget();
@@ -44,7 +50,7 @@ describe('client keys in a gateway', () => {
 
   test('a key that expires while it is cached stops at that moment', async () => {
     let now = 1000;
-    const ring = new KeyRing(async () => ({ status: 'active', principal: { ...principal, expiresAtMs: 2000 } }), () => now);
+    const ring = new KeyRing({ resolve: async () => ({ status: 'active', principal: { ...principal, expiresAtMs: 2000 } }), now: () => now });
     await ring.authenticate(bearer('k'));
     now = 2000;
     await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'key_expired' });
@@ -52,10 +58,11 @@ describe('client keys in a gateway', () => {
 
   test('an unreachable router is 503 for an unknown key, and nothing for a known one', async () => {
     let up = true;
-    const ring = new KeyRing(async () => {
+    const resolve = async (): Promise<Reply> => {
       if (!up) throw new Error('no answer');
       return active;
-    });
+    };
+    const ring = new KeyRing({ resolve });
     await ring.authenticate(bearer('known'));
     up = false;
     await ring.authenticate(bearer('known'));
@@ -72,7 +79,7 @@ describe('client keys in a gateway', () => {
         if (router.reply === null) throw new Error('no answer');
         return router.reply;
       };
-      const ring = new KeyRing(resolve, () => at.nowMs, () => 30_000);
+      const ring = new KeyRing({ resolve, now: () => at.nowMs, staleOkMs: () => 30_000 });
       await ring.authenticate(bearer('k'));
       router.reply = null;
       return { ring, at, router };
@@ -81,6 +88,7 @@ describe('client keys in a gateway', () => {
     test.each<[string, (known: Awaited<ReturnType<typeof knowing>>) => void]>([
       ['because they were not for long', ({ at }) => (at.nowMs = 300_000)],
       ['because changes may have been missed', ({ ring }) => ring.forget()],
+      ['because their tenant was changed', ({ ring }) => ring.forgetTenant('acme')],
     ])('%s: they are good for stale_ok_s, and no longer', async (_why, makeDue) => {
       const known = await knowing();
       makeDue(known);
@@ -94,7 +102,6 @@ describe('client keys in a gateway', () => {
 
     test('are asked about all the while, and what is heard then counts', async () => {
       const { ring, router } = await knowing();
-      const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
       ring.forget();
       for (let i = 0; i < 3; i++) {
         await ring.authenticate(bearer('k'));
@@ -121,12 +128,140 @@ describe('client keys in a gateway', () => {
 
     test('are good no more when they were changed', async () => {
       const { ring } = await knowing();
-      ring.forget([createHash('sha256').update('k').digest('hex')]);
+      ring.forget([keySha256('k')]);
       await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'overloaded' });
     });
   });
 
+  test('of a key that was made here, the router is told its public id, and of another none', async () => {
+    const asked: (string | null)[] = [];
+    const ring = new KeyRing({ resolve: async ({ publicId }) => (asked.push(publicId), active) });
+    const { key, publicId } = makeKey(CLIENT_KEY_PREFIX, randomBytes, randomBytes(32));
+    for (const given of [key, `${key}x`, 'planted']) await ring.authenticate(bearer(given));
+    expect(asked).toEqual([publicId, null, null]);
+  });
+
+  test.each([
+    ['disabled', 'key_disabled', 'have it enabled'],
+    ['expired', 'key_expired', 'Use a new one'],
+    ['tenant_disabled', 'tenant_disabled', 'Ask the operator'],
+    ['unknown', 'invalid_api_key', 'Incorrect API key'],
+  ] as const)('a key that is %s is refused as %s, and the message says what to do', async (status, code, hint) => {
+    const ring = new KeyRing({ resolve: async () => ({ status, principal: null }) });
+    await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code, message: expect.stringContaining(hint) });
+  });
+
+  describe('that are for some networks and endpoints', () => {
+    const ringFor = (over: Partial<Principal>): KeyRing => new KeyRing({ resolve: async () => ({ status: 'active', principal: { ...principal, ...over } }) });
+
+    test.each(['203.0.113.9', '2001:db9::1', null])('are refused from %s', async (address) => {
+      const ring = ringFor({ networks: ['192.0.2.0/24', '2001:db8::/32'] });
+      expect(await ring.authenticate(bearer('k', { address: '192.0.2.200' }))).toMatchObject({ key: 'k1' });
+      expect(await ring.authenticate(bearer('k', { address: '2001:db8::5' }))).toMatchObject({ key: 'k1' });
+      await expect(ring.authenticate(bearer('k', { address }))).rejects.toMatchObject({ code: 'network_not_allowed', status: 403, message: expect.stringContaining("key's networks") });
+    });
+
+    test('are refused for other endpoints, and good for what is below theirs', async () => {
+      const ring = ringFor({ endpoints: ['chat/completions', 'files', 'audio'] });
+      for (const endpoint of ['chat/completions', 'files', 'files/{id}/content', 'audio/speech']) expect(await ring.authenticate(bearer('k', { endpoint }))).toMatchObject({ key: 'k1' });
+      for (const endpoint of ['completions', 'chat', 'filesystem', 'responses/{id}', 'models', '']) {
+        await expect(ring.authenticate(bearer('k', { endpoint }))).rejects.toMatchObject({ code: 'endpoint_not_allowed', status: 403, message: expect.stringContaining("key's endpoints") });
+      }
+    });
+  });
+
+  describe('whose tenant has changed', () => {
+    test('are asked about once, however many requests see it at the same time, and also where no push came', async () => {
+      let asked = 0;
+      let revision = 1;
+      const ring = new KeyRing({ resolve: async () => (asked++, { status: 'active', principal: { ...principal, revision } }) });
+      const before = await ring.authenticate(bearer('k'));
+      revision = 2;
+      expect(ring.isStale(before, 1)).toBe(false);
+      expect(ring.isStale(before, null)).toBe(false);
+      expect(ring.isStale(before, 2)).toBe(true);
+      const after = await Promise.all(Array.from({ length: 20 }, () => ring.confirm(bearer('k'), before, 2)));
+      expect(asked).toBe(2);
+      expect(after.map((now) => now.revision)).toEqual(Array<number>(20).fill(2));
+      expect(await ring.confirm(bearer('k'), await ring.authenticate(bearer('k')), 2)).toBe(after[0]);
+      expect(asked).toBe(2);
+    });
+
+    test('are refused when they were revoked, though nobody said so', async () => {
+      let reply: Reply = active;
+      const ring = new KeyRing({ resolve: async () => reply });
+      const before = await ring.authenticate(bearer('k'));
+      reply = { status: 'unknown', principal: null };
+      await expect(ring.confirm(bearer('k'), before, 2)).rejects.toMatchObject({ code: 'invalid_api_key' });
+      await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'invalid_api_key' });
+    });
+
+    test('are asked about once a second where the router knows no newer revision than they have', async () => {
+      let [asked, nowMs] = [0, 0];
+      const ring = new KeyRing({ resolve: async () => (asked++, { status: 'active', principal: { ...principal } }), now: () => nowMs });
+      for (let i = 0; i < 50; i++) await ring.confirm(bearer('k'), await ring.authenticate(bearer('k')), 9);
+      expect(asked).toBe(2);
+      nowMs = 1000;
+      for (let i = 0; i < 50; i++) await ring.confirm(bearer('k'), await ring.authenticate(bearer('k')), 9);
+      expect(asked).toBe(3);
+    });
+
+    test('are good for stale_ok_s where no router answers', async () => {
+      let [isUp, nowMs] = [true, 0];
+      const resolve = async (): Promise<Reply> => {
+        if (!isUp) throw new Error('no answer');
+        return active;
+      };
+      const ring = new KeyRing({ resolve, now: () => nowMs, staleOkMs: () => 30_000 });
+      const before = await ring.authenticate(bearer('k'));
+      isUp = false;
+      expect(await ring.confirm(bearer('k'), before, 2)).toBe(before);
+      nowMs = 30_000;
+      await expect(ring.confirm(bearer('k'), before, 2)).rejects.toMatchObject({ code: 'overloaded' });
+    });
+
+    test('are asked about before their next use when a push says so, those of other tenants are not, and those that may not be used are', async () => {
+      const asked: string[] = [];
+      const replies = new Map<string, Reply>([[keySha256('a'), active], [keySha256('b'), { status: 'active', principal: { ...principal, tenant: 'other' } }], [keySha256('c'), { status: 'tenant_disabled', principal: null }]]);
+      const ring = new KeyRing({ resolve: async ({ keySha256: hash }) => (asked.push(hash), replies.get(hash) ?? active) });
+      const all = (): Promise<unknown> => Promise.allSettled(['a', 'b', 'c'].map((key) => ring.authenticate(bearer(key))));
+      await all();
+      ring.forgetTenant('acme');
+      await all();
+      expect(asked.slice(3)).toEqual([keySha256('a'), keySha256('c')]);
+    });
+  });
+
+  test('are asked about every second while no router is heard', async () => {
+    let [asked, nowMs, isHeard] = [0, 0, true];
+    const ring = new KeyRing({ resolve: async () => (asked++, active), now: () => nowMs, pushHealthy: () => isHeard });
+    await ring.authenticate(bearer('k'));
+    nowMs = 60_000;
+    await ring.authenticate(bearer('k'));
+    expect(asked).toBe(1);
+    isHeard = false;
+    for (; nowMs < 62_000; nowMs += 100) await ring.authenticate(bearer('k'));
+    expect(asked).toBe(3);
+    isHeard = true;
+    nowMs += 100_000;
+    await ring.authenticate(bearer('k'));
+    expect(asked).toBe(3);
+  });
+
+  test('a flood of made-up keys leaves known ones known', async () => {
+    let asked = 0;
+    const ring = new KeyRing({ resolve: async ({ keySha256: hash }) => (asked++, hash === keySha256('k') ? active : { status: 'unknown', principal: null }) });
+    await ring.authenticate(bearer('k'));
+    for (let i = 0; i < 11_000; i++) await ring.authenticate(bearer(`made-up-${i}`)).catch(() => undefined);
+    const before = asked;
+    await ring.authenticate(bearer('k'));
+    await ring.authenticate(bearer('made-up-10999')).catch(() => undefined);
+    expect(asked).toBe(before);
+    await ring.authenticate(bearer('made-up-0')).catch(() => undefined); // what was first is forgotten: the memory is bounded
+    expect(asked).toBe(before + 1);
+  });
+
   test.each([{}, { authorization: 'Basic x' }, { authorization: 'Bearer' }, { authorization: `Bearer ${'x'.repeat(600)}` }])('%j is no key', async (headers) => {
-    await expect(new KeyRing(async () => active).authenticate(headers)).rejects.toMatchObject({ code: 'invalid_api_key' });
+    await expect(new KeyRing({ resolve: async () => active }).authenticate(from(headers))).rejects.toMatchObject({ code: 'invalid_api_key' });
   });
 });

@@ -1,21 +1,42 @@
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { DejaError, type Principal, type RouterRpc } from '@deja/contracts';
+import { CLIENT_KEY_PREFIX, DejaError, keySha256, publicIdOf, type Principal, type RouterRpc } from '@deja/contracts';
+import { checkEndpoint, checkNetwork } from './key-checks.ts';
 
+type Question = RouterRpc['resolve_key']['request'];
 type Resolution = RouterRpc['resolve_key']['reply'];
-/** Asks the router who a key is. */
-export type ResolveKey = (keySha256: string) => Promise<Resolution>;
+
+/** Who comes with a key, and what for. An operation is one. */
+export interface Caller {
+  headers: IncomingHttpHeaders;
+  /** Where the request comes from; null where that cannot be told. */
+  address: string | null;
+  /** Below `/v1/`, as the ledger names it. */
+  endpoint: string;
+}
+
+export interface KeyRingOptions {
+  /** Asks the router who a key is. */
+  resolve: (question: Question) => Promise<Resolution>;
+  now?: () => number;
+  /** How long a known key stays good where nobody can tell whether it still is. */
+  staleOkMs?: () => number;
+  /** Whether a router is heard, so that changes come by themselves. */
+  pushHealthy?: () => boolean;
+}
 
 const KNOWN_KEYS = 10_000;
 const UNKNOWN_KEYS = 10_000;
 const FRESH_MS = 5 * 60_000;
+/** The same while no router is heard that could tell of a change. */
+const UNHEARD_FRESH_MS = 1_000;
 /** A made-up key is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 5_000;
-/** How long a known key stays good where nobody can tell whether it still is, unless told otherwise. */
 const STALE_OK_MS = 60_000;
 
 interface Cached {
   resolution: Resolution;
+  /** When the router was asked. */
+  askedAtMs: number;
   /** Not to be asked about before. */
   untilMs: number;
   /** From `untilMs` to here it is used where nobody can tell. */
@@ -29,67 +50,117 @@ interface Cached {
  * used for a while where no router can be asked: that routers are away, or cannot be reached, fails no request.
  */
 export class KeyRing {
+  private readonly resolve: KeyRingOptions['resolve'];
+  private readonly now: () => number;
+  private readonly staleOkMs: () => number;
+  private readonly pushHealthy: () => boolean;
   private readonly known = new Map<string, Cached>();
   private readonly unknown = new Map<string, Cached>();
   private readonly asking = new Map<string, Promise<Resolution>>();
+  /** Principals that are older than their tenant although they were just asked for: the router knows no newer one. */
+  private readonly asNewAsCanBe = new WeakMap<Principal, { revision: number; untilMs: number }>();
   /** Grows with every invalidation, so that an answer that was under way at that moment is used once and not kept. */
   private generation = 0;
 
-  constructor(
-    private readonly resolve: ResolveKey,
-    private readonly now: () => number = Date.now,
-    private readonly staleOkMs: () => number = () => STALE_OK_MS,
-  ) {}
+  constructor({ resolve, now = Date.now, staleOkMs = () => STALE_OK_MS, pushHealthy = () => true }: KeyRingOptions) {
+    this.resolve = resolve;
+    this.now = now;
+    this.staleOkMs = staleOkMs;
+    this.pushHealthy = pushHealthy;
+  }
 
-  /** Throws 401 for a missing or unknown key, 403 for a disabled or expired one, 503 when nobody can tell. */
-  async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
-    const key = presentedKey(headers);
-    if (key === null) throw new DejaError('invalid_api_key', "No API key was given. Send it as 'Authorization: Bearer <key>'.");
-    const keySha256 = createHash('sha256').update(key).digest('hex');
-    const resolution = this.cached(keySha256) ?? (await this.ask(keySha256));
-    return admit(resolution, this.now());
+  /**
+   * Who this is, and that the key may be used from there and for that. Throws 401 for a missing or unknown key, 403 for one that is disabled
+   * or expired, is used from a network or for an endpoint that it is not for, or whose tenant is disabled, 503 when nobody can tell.
+   */
+  async authenticate(caller: Caller): Promise<Principal> {
+    const question = questionOf(caller.headers);
+    const resolution = this.cached(question) ?? (await this.ask(question));
+    const principal = admit(resolution, this.now());
+    checkNetwork(principal, caller.address);
+    checkEndpoint(principal, caller.endpoint);
+    return principal;
+  }
+
+  /** Whether the tenant or one of its keys has changed since this was heard. @param tenantRevision what Redis has of it; null: nothing */
+  isStale(principal: Principal, tenantRevision: number | null): boolean {
+    if (tenantRevision === null || tenantRevision <= principal.revision) return false;
+    const known = this.asNewAsCanBe.get(principal);
+    return known === undefined || known.revision < tenantRevision || known.untilMs <= this.now();
+  }
+
+  /** The same principal where it is not stale, else the one of now: throws as `authenticate` does when the key may not be used any more. */
+  async confirm(caller: Caller, principal: Principal, tenantRevision: number | null): Promise<Principal> {
+    if (tenantRevision === null || !this.isStale(principal, tenantRevision)) return principal;
+    const { keySha256: hash } = questionOf(caller.headers);
+    const cached = this.known.get(hash);
+    // Of many requests that see it at once, the first has it asked about and the others wait for the same answer.
+    if (cached?.resolution.principal === principal && cached.untilMs > this.now()) {
+      this.beginAnew();
+      this.doubt(cached);
+    }
+    const again = await this.authenticate(caller);
+    if (again.revision < tenantRevision) this.asNewAsCanBe.set(again, { revision: tenantRevision, untilMs: this.now() + UNHEARD_FRESH_MS });
+    return again;
   }
 
   /** Forgets these keys. Without any: changes may have been missed, so that each is asked about before it is used again, if anybody can tell. */
-  forget(keySha256s?: string[]): void {
-    this.generation++;
-    this.asking.clear();
-    if (keySha256s === undefined) {
-      const nowMs = this.now();
-      for (const cached of this.known.values()) {
-        cached.usableUntilMs = Math.min(cached.usableUntilMs, nowMs + this.staleOkMs());
-        cached.untilMs = Math.min(cached.untilMs, nowMs);
-        cached.unanswered = false;
-      }
+  forget(hashes?: string[]): void {
+    this.beginAnew();
+    if (hashes === undefined) {
+      for (const cached of this.known.values()) this.doubt(cached);
       this.unknown.clear();
       return;
     }
-    for (const keySha256 of keySha256s) {
-      this.known.delete(keySha256);
-      this.unknown.delete(keySha256);
+    for (const hash of hashes) {
+      this.known.delete(hash);
+      this.unknown.delete(hash);
     }
   }
 
-  private cached(keySha256: string): Resolution | undefined {
-    const hit = this.known.get(keySha256) ?? this.unknown.get(keySha256);
+  /** Something of this tenant's keys was changed: each is asked about before it is used again, if anybody can tell. */
+  forgetTenant(tenant: string): void {
+    this.beginAnew();
+    // Whose a key is that may not be used is not known here.
+    for (const cached of this.known.values()) if (cached.resolution.principal === null || cached.resolution.principal.tenant === tenant) this.doubt(cached);
+  }
+
+  private beginAnew(): void {
+    this.generation++;
+    this.asking.clear();
+  }
+
+  private doubt(cached: Cached): void {
+    const nowMs = this.now();
+    cached.usableUntilMs = Math.min(cached.usableUntilMs, nowMs + this.staleOkMs());
+    cached.untilMs = Math.min(cached.untilMs, nowMs);
+    cached.unanswered = false;
+  }
+
+  private cached(question: Question): Resolution | undefined {
+    const hit = this.known.get(question.keySha256) ?? this.unknown.get(question.keySha256);
     if (hit === undefined) return undefined;
-    if (hit.untilMs > this.now()) return hit.resolution;
-    if (!hit.unanswered || hit.usableUntilMs <= this.now()) return undefined;
-    void this.ask(keySha256).catch(() => undefined);
+    const nowMs = this.now();
+    if (hit.untilMs > nowMs && nowMs - hit.askedAtMs >= UNHEARD_FRESH_MS && !this.pushHealthy() && hit.resolution.status !== 'unknown') this.doubt(hit);
+    if (hit.untilMs > nowMs) return hit.resolution;
+    if (!hit.unanswered || hit.usableUntilMs <= nowMs) return undefined;
+    void this.ask(question).catch(() => undefined);
     return hit.resolution;
   }
 
-  private async ask(keySha256: string): Promise<Resolution> {
-    const underWay = this.asking.get(keySha256);
+  private async ask(question: Question): Promise<Resolution> {
+    const { keySha256: hash } = question;
+    const underWay = this.asking.get(hash);
     if (underWay) return underWay;
     const { generation } = this;
-    const asked = this.resolve(keySha256)
+    const askedAtMs = this.now();
+    const asked = this.resolve(question)
       .then((resolution) => {
-        if (generation === this.generation) this.keep(keySha256, resolution);
+        if (generation === this.generation) this.keep(hash, resolution, askedAtMs);
         return resolution;
       })
       .catch((cause: unknown) => {
-        const known = this.known.get(keySha256);
+        const known = this.known.get(hash);
         if (known !== undefined && known.usableUntilMs > this.now()) {
           known.unanswered = true;
           return known.resolution;
@@ -97,33 +168,40 @@ export class KeyRing {
         throw new DejaError('overloaded', 'The key cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause });
       })
       .finally(() => {
-        if (this.asking.get(keySha256) === asked) this.asking.delete(keySha256);
+        if (this.asking.get(hash) === asked) this.asking.delete(hash);
       });
-    this.asking.set(keySha256, asked);
+    this.asking.set(hash, asked);
     return asked;
   }
 
-  private keep(keySha256: string, resolution: Resolution): void {
+  private keep(hash: string, resolution: Resolution, askedAtMs: number): void {
     const isKnown = resolution.status !== 'unknown';
     const cache = isKnown ? this.known : this.unknown;
+    // What it was before, it is no more.
+    this.known.delete(hash);
+    this.unknown.delete(hash);
     if (cache.size >= (isKnown ? KNOWN_KEYS : UNKNOWN_KEYS)) cache.delete(cache.keys().next().value ?? '');
     const untilMs = this.now() + (isKnown ? FRESH_MS : UNKNOWN_FRESH_MS);
-    // What it was before, it is no more.
-    this.known.delete(keySha256);
-    this.unknown.delete(keySha256);
-    cache.set(keySha256, { resolution, untilMs, usableUntilMs: isKnown ? untilMs + this.staleOkMs() : untilMs, unanswered: false });
+    cache.set(hash, { resolution, askedAtMs, untilMs, usableUntilMs: isKnown ? untilMs + this.staleOkMs() : untilMs, unanswered: false });
   }
 }
 
-function admit(resolution: Resolution, nowMs: number): Principal {
-  const { status, principal } = resolution;
-  if (status === 'disabled') throw new DejaError('key_disabled', 'This API key is disabled.');
-  if (status === 'expired' || (principal?.expiresAtMs != null && principal.expiresAtMs <= nowMs)) throw new DejaError('key_expired', 'This API key has expired.');
+function admit({ status, principal }: Resolution, nowMs: number): Principal {
+  if (status === 'tenant_disabled') throw new DejaError('tenant_disabled', 'The tenant of this API key is disabled. Ask the operator of this gateway to enable it.');
+  if (status === 'disabled') throw new DejaError('key_disabled', 'This API key is disabled. Use another one, or have it enabled.');
+  if (status === 'expired' || (principal?.expiresAtMs != null && principal.expiresAtMs <= nowMs)) throw new DejaError('key_expired', 'This API key has expired. Use a new one.');
   if (status === 'unknown' || principal === null) throw new DejaError('invalid_api_key', 'Incorrect API key provided.');
   return principal;
 }
 
 const MAX_KEY_CHARS = 512;
+
+/** What the router is asked about the key in these headers. Throws 401 where there is none. */
+function questionOf(headers: IncomingHttpHeaders): Question {
+  const key = presentedKey(headers);
+  if (key === null) throw new DejaError('invalid_api_key', "No API key was given. Send it as 'Authorization: Bearer <key>'.");
+  return { keySha256: keySha256(key), publicId: publicIdOf(key, CLIENT_KEY_PREFIX) };
+}
 
 /** The key as clients send it: `Authorization: Bearer`, `api-key` (Azure's SDK) or `x-api-key` (Anthropic's). */
 function presentedKey(headers: IncomingHttpHeaders): string | null {

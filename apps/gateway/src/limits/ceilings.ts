@@ -1,45 +1,61 @@
-import type { Limits, Principal, Settings } from '@deja/contracts';
-import type { Ceiling, CeilingState } from './window.ts';
+import type { DegradedMode, Limits, Principal, ScopeLimits, Settings } from '@deja/contracts';
+import { budgetsFor, degradedMode } from '../budgets/budget-ceilings.ts';
+import type { Ceiling, Scope, Shard } from './ask.ts';
+import { MEASURE_NAMES } from './measures.ts';
 
-/** Every ceiling that applies to this request, grouped by the Redis shard that counts it; those without a limit left out. */
-export function ceilingsFor(principal: Principal, user: string | null, limits: Settings['limits']): Ceiling[][] {
-  const { tenant, key } = principal;
-  const own = [
-    ceiling('tenant', `deja:limit:{${tenant}}:tenant`, principal.limits.tenant),
-    ceiling('key', `deja:limit:{${tenant}}:key:${key}`, { ...limits.per_key, ...defined(principal.limits.key) }),
-    user === null ? null : ceiling('user', `deja:limit:{${tenant}}:user:${key}:${user}`, { ...limits.per_user, ...defined(principal.limits.perUser) }),
-  ].filter((c) => c !== null);
-  const global = ceiling('global', 'deja:limit:{global}', limits.global);
-  return [own, global === null ? [] : [global]].filter((shard) => shard.length > 0);
+/** The shard of what counts everybody together. */
+export const GLOBAL_SHARD = 'global';
+
+export interface AskedLimits {
+  principal: Principal;
+  user: string | null;
+  /** Counted name of the public model (`countedModel`); null where the request is for none: what counts single models does not hold then. */
+  model: string | null;
+  settings: Pick<Settings, 'limits' | 'budgets'>;
+  receivedAtMs: number;
 }
 
-function ceiling(scope: Ceiling['scope'], counter: string, limits: Limits): Ceiling | null {
-  const requestsPerMinute = limits.requests_per_minute ?? null;
-  const tokensPerMinute = limits.tokens_per_minute ?? null;
-  return requestsPerMinute === null && tokensPerMinute === null ? null : { scope, counter, requestsPerMinute, tokensPerMinute };
-}
-
-const defined = (limits: Limits): Limits => Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined && value !== null)) as Limits;
-
-/** `x-ratelimit-*`: the tightest applicable limit of each kind. A sliding window is whole again a window's length from now. */
-export function rateLimitHeaders(states: CeilingState[]): Record<string, string> {
-  const headers: Record<string, string> = {};
-  const kinds = [
-    { name: 'requests', limit: (c: Ceiling) => c.requestsPerMinute, used: (s: CeilingState) => s.usedRequests },
-    { name: 'tokens', limit: (c: Ceiling) => c.tokensPerMinute, used: (s: CeilingState) => s.usedTokens },
+/** Every ceiling and budget that applies to this request, by the Redis shard that counts it, the tenant's before everybody's. What limits nothing is left out. */
+export function shardsFor(asked: AskedLimits): Shard[] {
+  const { principal: { tenant, key, limits: own }, user, model, settings } = asked;
+  const { limits: usual } = settings;
+  const prefix = `deja:limit:{${tenant}}`;
+  const budgets = budgetsFor(asked);
+  const ofTenant = [
+    ...ceilingsOf('tenant', `${prefix}:tenant`, [usual.per_tenant, own.tenant], model, degradedMode(settings, 'per_tenant', own.tenant)),
+    ...ceilingsOf('key', `${prefix}:key:${key}`, [usual.per_key, own.key], model, degradedMode(settings, 'per_key', own.key)),
+    ...(user === null ? [] : ceilingsOf('user', `${prefix}:user:${nameInKey(user)}`, [usual.per_user, own.perUser], model, degradedMode(settings, 'per_user', own.perUser))),
   ];
-  for (const { name, limit, used } of kinds) {
-    let tightest: { limit: number; remaining: number } | null = null;
-    for (const state of states) {
-      const max = limit(state.ceiling);
-      if (max === null) continue;
-      const remaining = Math.max(0, max - used(state));
-      if (tightest === null || remaining < tightest.remaining) tightest = { limit: max, remaining };
-    }
-    if (tightest === null) continue;
-    headers[`x-ratelimit-limit-${name}`] = String(tightest.limit);
-    headers[`x-ratelimit-remaining-${name}`] = String(tightest.remaining);
-    headers[`x-ratelimit-reset-${name}`] = tightest.remaining === tightest.limit ? '0s' : '1m0s';
-  }
-  return headers;
+  const ofAll = ceilingsOf('global', `deja:limit:{${GLOBAL_SHARD}}:all`, [usual.global], model, degradedMode(settings, 'global'));
+  const shards: Shard[] = [
+    { name: tenant, ceilings: ofTenant, budgets: budgets.tenant },
+    { name: GLOBAL_SHARD, ceilings: ofAll, budgets: budgets.global },
+  ];
+  return shards.filter((shard) => shard.ceilings.length + shard.budgets.length > 0);
 }
+
+/** Those of one thing: of all models together, and of the one that is asked for. Later ones in `scoped` stand in place of earlier ones, measure by measure. */
+function ceilingsOf(scope: Scope, counter: string, scoped: readonly ScopeLimits[], model: string | null, degraded: DegradedMode): Ceiling[] {
+  const ceilings: Ceiling[] = [];
+  const whole = merged(scoped);
+  if (whole !== null) ceilings.push({ scope, model: null, counter, limits: whole, degraded });
+  const ofModel = model === null ? null : merged(scoped.map(({ models }) => (models !== undefined && Object.hasOwn(models, model) ? models[model] : undefined)));
+  if (model !== null && ofModel !== null) ceilings.push({ scope, model, counter: `${counter}:model:${nameInKey(model)}`, limits: ofModel, degraded });
+  return ceilings;
+}
+
+/** null where none is set. */
+function merged(all: readonly (Limits | undefined)[]): Limits | null {
+  let set: Limits | null = null;
+  for (const limits of all) {
+    if (limits === undefined) continue;
+    for (const measure of MEASURE_NAMES) {
+      const limit = limits[measure];
+      if (limit !== undefined && limit !== null) (set ??= {})[measure] = limit;
+    }
+  }
+  return set;
+}
+
+/** Free text as part of a Redis key: what it contains cannot look like another key's end. */
+const nameInKey = (text: string): string => encodeURIComponent(text.toWellFormed());

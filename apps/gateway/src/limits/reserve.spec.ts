@@ -1,134 +1,186 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { newId, type OpenOperation } from '@deja/contracts';
-import { runScript } from '@deja/redis';
-import { RedisProcess } from '@deja/testing';
-import { ceilingsFor, rateLimitHeaders } from './ceilings.ts';
-import { Reserver, type ReserveRequest } from './reserve.ts';
-import type { Ceiling } from './window.ts';
+import { RedisProcess, startRedisCluster, type RedisCluster } from '@deja/testing';
+import { openRedis, whenReady, type RedisClient } from '@deja/redis';
+import { tenantRevisionKey } from '@deja/contracts';
+import { budget, ceiling, unique } from '../../test/limit-stage.ts';
+import { opening, ReservingGateway, type GatewayOptions } from '../../test/reserver-stage.ts';
+import type { BudgetCeiling, Ceiling, Shard } from './ask.ts';
 
 let server: RedisProcess;
-let reserver: Reserver;
-let counters = 0;
+const opened: { close(): void }[] = [];
 
 beforeAll(async () => {
   server = await RedisProcess.start();
-  reserver = new Reserver(server.client, server.client, 'gateway-a', () => 2);
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  for (const one of opened) one.close();
+  await server.stop();
+});
 
-const open = (): OpenOperation => ({
-  kind: 'open', id: newId(), tenant: 't', key: 'k', user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'm', stream: false, receivedAtMs: Date.now(), estimatedPromptTokens: 1, traceId: null,
-});
-const ceiling = (limits: Partial<Ceiling>): Ceiling => ({ scope: 'key', counter: `deja:limit:{t}:${counters++}`, requestsPerMinute: null, tokensPerMinute: null, ...limits });
-const request = (ceilings: Ceiling[][], tokens = 10): ReserveRequest => ({ open: open(), ceilings, tokens, exactKeys: [], presenceKey: null });
-const refusal = expect.objectContaining({ code: 'rate_limit_exceeded' });
+const quiet = { info: () => undefined, warn: () => undefined };
+
+function gateway(options: GatewayOptions = {}, redis: RedisClient = server.client): ReservingGateway {
+  const made = new ReservingGateway(redis, options);
+  opened.push(made);
+  return made;
+}
+
+async function connected(url: string): Promise<RedisClient> {
+  const redis = openRedis(url, { role: 'commands', name: 'test', logger: quiet });
+  opened.push({ close: () => redis.disconnect() });
+  await whenReady(redis, 5000);
+  return redis;
+}
+
+const shard = (...limits: (Ceiling | BudgetCeiling)[]): Shard => {
+  const [first] = limits;
+  const key = first === undefined ? '' : 'counter' in first ? first.counter : first.account.key;
+  return { name: /\{(.*?)\}/.exec(key)?.[1] ?? '', ceilings: limits.filter((one) => 'counter' in one), budgets: limits.filter((one) => 'account' in one) };
+};
+const refused = (by: object): unknown => expect.objectContaining({ code: 'rate_limit_exceeded', ...by });
 
 describe('limits', () => {
-  test('two replicas together admit exactly the limit, and refuse nothing before it is used up', async () => {
-    const second = server.client.duplicate();
-    await second.connect();
-    const replicas = [reserver, new Reserver(second, second, 'gateway-b', () => 2)];
-    const limit = ceiling({ requestsPerMinute: 100 });
-    const results = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => replicas[i % 2]!.reserve(request([[limit]]), 'closed')));
+  test('three gateways, 300 requests at once, a limit of 100: exactly 100 are admitted', async () => {
+    const gateways = await Promise.all([1, 2, 3].map(async () => gateway({}, await connected(server.url))));
+    const limit = ceiling({ requests_per_minute: 100 });
+    const results = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => gateways[i % 3]!.reserve([shard(limit)])));
     expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(100);
-    second.disconnect();
+    expect(gateways.flatMap(({ decisions }) => decisions).toSorted()).toEqual([...Array<string>(100).fill('admitted redis'), ...Array<string>(200).fill('rate_limited redis')]);
   });
 
-  test('when one limit refuses, none is charged: neither in its own shard nor in another', async () => {
-    const wide = ceiling({ requestsPerMinute: 100, tokensPerMinute: 1000 });
-    const narrow = ceiling({ requestsPerMinute: 0 });
-    const elsewhere = ceiling({ scope: 'global', counter: 'deja:limit:{global}', requestsPerMinute: 100 });
-    await expect(reserver.reserve(request([[wide, narrow], [elsewhere]]), 'closed')).rejects.toEqual(refusal);
-    const { reservation } = await reserver.reserve(request([[wide], [elsewhere]]), 'closed');
-    expect(reservation.states).toMatchObject([{ usedRequests: 1, usedTokens: 10 }, { usedRequests: 1 }]);
+  test('when one refuses, nothing is charged: neither in its own shard nor in another', async () => {
+    const at = gateway();
+    const tenant = unique('t');
+    const [wide, narrow] = [ceiling({ requests_per_minute: 100, tokens_per_minute: 1000 }, { tenant }), ceiling({ requests_per_minute: 0 }, { tenant })];
+    const everybodys = ceiling({ requests_per_minute: 100 }, { scope: 'global' });
+    await expect(at.reserve([shard(wide, narrow), shard(everybodys)], { tokens: 10 })).rejects.toEqual(refused({ retry: false }));
+    const { reservation } = await at.reserve([shard(wide), shard(everybodys)], { tokens: 10 });
+    expect(reservation.states.map(({ used }) => used)).toEqual([{ requests_per_minute: 1, tokens_per_minute: 10 }, { requests_per_minute: 1 }]);
   });
 
-  test('tokens are reserved, and what was not used is given back', async () => {
-    const limit = ceiling({ tokensPerMinute: 1000 });
-    const first = await reserver.reserve(request([[limit]], 900), 'closed');
-    await expect(reserver.reserve(request([[limit]], 200), 'closed')).rejects.toEqual(refusal);
-    for (const { script, keys, args } of reserver.corrections(first.reservation, { tokens: 100 - 900 })) await runScript(server.client, script, keys, args);
-    expect((await reserver.reserve(request([[limit]], 900), 'closed')).reservation.states[0]).toMatchObject({ usedTokens: 1000 });
-  });
-
-  test('a second whose requests used no tokens in the end leaves the window like any other', async () => {
-    const limit = ceiling({ requestsPerMinute: 2, tokensPerMinute: 1000 });
-    const [seconds] = await server.client.time();
-    const old = Number(seconds) - 65;
-    await server.client.hset(limit.counter, { h: old, R: 2, T: 0, [`r:${old}`]: 2, [`t:${old}`]: 0 });
-    const { degraded, reservation } = await reserver.reserve(request([[limit]]), 'closed');
-    expect([degraded, reservation.states[0]]).toMatchObject([false, { usedRequests: 1, usedTokens: 10 }]);
-  });
-
-  test('a request that can never fit says so, one that can says when', async () => {
-    const limit = ceiling({ tokensPerMinute: 100 });
-    await expect(reserver.reserve(request([[limit]], 101), 'closed')).rejects.toMatchObject({ type: 'tokens', retry: false, retryAfterMs: null });
-    await reserver.reserve(request([[limit]], 60), 'closed');
-    const error = await reserver.reserve(request([[limit]], 60), 'closed').then(() => null, (e: { retryAfterMs: number }) => e);
+  test('the refusal names the limit, says when to come again, and has the states for the headers', async () => {
+    const at = gateway();
+    const limit = ceiling({ tokens_per_minute: 100 }, { model: 'gpt-4o' });
+    await expect(at.reserve([shard(limit)], { tokens: 101 })).rejects.toEqual(refused({ type: 'tokens', retry: false, retryAfterMs: null }));
+    await at.reserve([shard(limit)], { tokens: 60 });
+    const error = await at.reserve([shard(limit)], { tokens: 60 }).then(() => null, (e: Error & { retryAfterMs: number; states: unknown[] }) => e);
+    expect(error?.message).toBe('The limit of 100 tokens per minute of this key for the model gpt-4o is used up.');
     expect(error?.retryAfterMs).toBeGreaterThan(55_000);
     expect(error?.retryAfterMs).toBeLessThanOrEqual(61_000);
+    expect(error?.states).toMatchObject([{ ceiling: limit, used: { tokens_per_minute: 60 } }]);
   });
 
-  test('a bucket that left the window no longer counts', async () => {
-    const limit = ceiling({ requestsPerMinute: 1 });
-    await reserver.reserve(request([[limit]]), 'closed');
-    const [second] = (await server.client.hkeys(limit.counter)).filter((field) => field.startsWith('r:')).map((field) => Number(field.slice(2)));
-    // The same bucket, as if it had been made a window ago.
-    await server.client.multi().hdel(limit.counter, `r:${second}`, `t:${second}`).hset(limit.counter, { [`r:${second! - 61}`]: 1, [`t:${second! - 61}`]: 10, h: second! - 61 }).exec();
-    expect((await reserver.reserve(request([[limit]]), 'closed')).reservation.states[0]).toMatchObject({ usedRequests: 1, usedTokens: 10 });
-  });
-
-  test('the opening is in Redis before the answer, and the exact entry and the semantic mark come along', async () => {
-    await server.client.set('exact', Buffer.from('entry'));
-    await server.client.set('present', '1');
-    const asked = { ...request([]), exactKeys: ['exact', 'other'], presenceKey: 'present' };
-    expect(await reserver.reserve(asked, 'closed')).toMatchObject({ exact: [Buffer.from('entry'), null], semanticPresent: true, degraded: false });
-    expect(JSON.parse((await server.client.hget('deja:ops:{gateway-a}:open', asked.open.id))!)).toMatchObject({ kind: 'open', tenant: 't' });
-    expect(await reserver.reserve({ ...request([]), exactKeys: ['none'], presenceKey: 'none' }, 'closed')).toMatchObject({ exact: [null], semanticPresent: false });
+  test('what was not used is given back at settlement, and settling again changes nothing', async () => {
+    const at = gateway();
+    const limit = ceiling({ tokens_per_minute: 1000, concurrency: 1 });
+    const first = await at.reserve([shard(limit)], { tokens: 900 });
+    await expect(at.reserve([shard(limit)], { tokens: 50 })).rejects.toEqual(refused({ message: 'The limit of 1 concurrent requests of this key is reached.', retryAfterMs: 1000 }));
+    await at.settle(first, 100);
+    await at.settle(first, 0);
+    const second = await at.reserve([shard(limit)], { tokens: 900 });
+    expect(second.reservation.states[0]?.used).toEqual({ tokens_per_minute: 1000, concurrency: 1 });
   });
 
   test('a Redis that forgot the scripts is taught them again', async () => {
-    const limit = ceiling({ requestsPerMinute: 2 });
-    await server.client.script('FLUSH');
-    await reserver.reserve(request([[limit]]), 'closed');
-    await server.client.script('FLUSH');
-    await reserver.reserve(request([[limit]]), 'closed');
-    await expect(reserver.reserve(request([[limit]]), 'closed')).rejects.toEqual(refusal);
-  });
-
-  test('headers tell the tightest limit of each kind', () => {
-    const states = [
-      { ceiling: ceiling({ requestsPerMinute: 100, tokensPerMinute: 1000 }), usedRequests: 10, usedTokens: 990 },
-      { ceiling: ceiling({ requestsPerMinute: 50 }), usedRequests: 49, usedTokens: 5 },
-    ];
-    expect(rateLimitHeaders(states)).toEqual({
-      'x-ratelimit-limit-requests': '50', 'x-ratelimit-remaining-requests': '1', 'x-ratelimit-reset-requests': '1m0s',
-      'x-ratelimit-limit-tokens': '1000', 'x-ratelimit-remaining-tokens': '10', 'x-ratelimit-reset-tokens': '1m0s',
-    });
-  });
-
-  test('a key’s own limit stands in place of the general one; a limit of nobody is not counted', () => {
-    const limits = { global: {}, per_key: { requests_per_minute: 5, tokens_per_minute: 7 }, per_user: { requests_per_minute: 1 }, degraded: 'open' as const };
-    const principal = { tenant: 'acme', key: 'k1', models: null, expiresAtMs: null, limits: { tenant: {}, key: { requests_per_minute: 50 }, perUser: {} } };
-    expect(ceilingsFor(principal, null, limits)).toEqual([[expect.objectContaining({ scope: 'key', requestsPerMinute: 50, tokensPerMinute: 7 })]]);
-    expect(ceilingsFor(principal, 'ann', limits)[0]).toHaveLength(2);
+    const at = gateway();
+    const limit = ceiling({ requests_per_minute: 2 });
+    for (let i = 0; i < 2; i++) {
+      await server.client.script('FLUSH');
+      await at.reserve([shard(limit)]);
+    }
+    await expect(at.reserve([shard(limit)])).rejects.toEqual(refused({}));
+    expect(at.errors).toEqual([]);
   });
 });
 
-describe('limits without Redis', () => {
-  test('open admits, closed refuses what has a limit, local_share admits this replica’s part', async () => {
-    const own = await RedisProcess.start();
-    const lonely = new Reserver(own.client, own.client, 'gateway-a', () => 2);
-    await own.kill();
-    const limit = ceiling({ requestsPerMinute: 10 });
-    const admitted = async (mode: 'open' | 'closed' | 'local_share'): Promise<number> => {
-      const results = await Promise.allSettled(Array.from({ length: 20 }, () => lonely.reserve(request([[limit]]), mode)));
-      return results.filter((r) => r.status === 'fulfilled' && r.value.degraded).length;
+describe('the round trip before an answer', () => {
+  test('records the opening, and brings the exact entry, the semantic mark and the tenant’s revision', async () => {
+    const at = gateway();
+    await server.client.mset('exact', 'entry', 'present', '1', tenantRevisionKey('t'), '42');
+    const open = opening();
+    const reserved = await at.reserve([], {}, { open, exactKeys: ['exact', 'other'], presenceKey: 'present' });
+    expect(reserved).toMatchObject({ exact: [Buffer.from('entry'), null], semanticPresent: true, tenantRevision: 42, degraded: false });
+    expect(JSON.parse((await server.client.hget(`deja:ops:{${at.instance}}:open`, open.id))!)).toMatchObject({ kind: 'open', tenant: 't' });
+    await server.client.del(tenantRevisionKey('t'));
+    expect(await at.reserve([], {}, { exactKeys: ['none'], presenceKey: 'none' })).toMatchObject({ exact: [null], semanticPresent: false, tenantRevision: null });
+    expect(at.decisions).toEqual([]);
+  });
+
+  test('reads the exact cache where it is', async () => {
+    const cache = await RedisProcess.start();
+    const at = gateway({ cache: cache.client });
+    await cache.client.set('elsewhere', 'entry');
+    expect((await at.reserve([], {}, { exactKeys: ['elsewhere'] })).exact).toEqual([Buffer.from('entry')]);
+    await cache.kill();
+    expect(await at.reserve([], {}, { exactKeys: ['elsewhere'] })).toMatchObject({ exact: [], degraded: false });
+    await cache.stop();
+  });
+});
+
+describe('budgets', () => {
+  const usd = 1_000_000_000n;
+
+  test('that Redis does not know are asked of the ledger once, and then hold', async () => {
+    const asked: string[][] = [];
+    const at = gateway({
+      ledger: (accounts) => {
+        asked.push(accounts.map(({ key }) => key));
+        return Promise.resolve(accounts.map(() => String(8n * usd)));
+      },
+    });
+    const limit = budget(10n * usd);
+    const first = await at.reserve([shard(limit)], { nanoUsd: usd });
+    expect(first.reservation.budgets).toMatchObject([{ spentNanoUsd: 8n * usd, heldNanoUsd: usd }]);
+    await expect(at.reserve([shard(limit)], { nanoUsd: 2n * usd })).rejects.toMatchObject({ code: 'budget_exceeded', retry: false, retryAfterMs: null });
+    await at.settle(first, 0, usd / 2n);
+    const second = await at.reserve([shard(limit)], { nanoUsd: usd });
+    expect(second.reservation.budgets).toMatchObject([{ spentNanoUsd: 8n * usd + usd / 2n, heldNanoUsd: usd }]);
+    expect(asked).toEqual([[limit.account.key]]);
+    expect(at.decisions).toEqual(['admitted redis', 'over_budget redis', 'admitted redis']);
+  });
+
+  test('of which nobody says what was spent are decided by their own mode, and the limits beside them by Redis', async () => {
+    const tenant = unique('t');
+    const limit = ceiling({ requests_per_minute: 5 }, { tenant });
+    const unknown = budget(10n * usd, { tenant });
+    const at = gateway({ replicas: 2 });
+    await expect(at.reserve([shard(limit, { ...unknown, degraded: 'closed' })])).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1500 });
+    const open = await at.reserve([shard(limit, { ...unknown, degraded: 'open' })], { nanoUsd: 100n * usd });
+    expect([open.degraded, open.reservation.states[0]?.used]).toEqual([false, { requests_per_minute: 1 }]);
+    await at.reserve([shard(limit, { ...unknown, degraded: 'local_share' })], { nanoUsd: 4n * usd });
+    await expect(at.reserve([shard(limit, { ...unknown, degraded: 'local_share' })], { nanoUsd: 4n * usd })).rejects.toMatchObject({ code: 'overloaded' });
+    await expect(at.reserve([shard(limit, { ...unknown, degraded: 'local_share' })], { nanoUsd: 11n * usd })).rejects.toMatchObject({ code: 'budget_exceeded' });
+    expect(await server.client.exists(unknown.account.key)).toBe(0);
+    expect((await at.reserve([shard(limit)])).reservation.states[0]?.used).toEqual({ requests_per_minute: 3 });
+    expect(at.decisions).toEqual(['undecidable closed', 'admitted open', 'admitted local_share', 'undecidable local_share', 'over_budget local_share', 'admitted redis']);
+  });
+});
+
+describe('on a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+
+  test('three gateways, 300 requests at once, a limit of 100: exactly 100 are admitted, whichever shard counts them', async () => {
+    const gateways = await Promise.all([1, 2, 3].map(async () => gateway({ merged: false }, await connected(cluster.url))));
+    const limit = ceiling({ requests_per_minute: 100 }, { tenant: 'acme' });
+    const everybodys = ceiling({ requests_per_minute: 50 }, { scope: 'global' });
+    const admitted = async (shards: Shard[]): Promise<number> => {
+      const results = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => gateways[i % 3]!.reserve(shards)));
+      return results.filter((r) => r.status === 'fulfilled').length;
     };
-    expect(await admitted('open')).toBe(20);
-    expect(await admitted('closed')).toBe(0);
-    expect(await admitted('local_share')).toBe(5);
-    expect(await lonely.reserve(request([]), 'closed')).toMatchObject({ degraded: true });
-    await own.stop();
+    expect(await admitted([shard(limit)])).toBe(100);
+    expect(await admitted([shard(ceiling({ requests_per_minute: 290 }, { tenant: 'acme' })), shard(everybodys)])).toBe(50);
+    expect(gateways.some(({ isDegraded }) => isDegraded)).toBe(false);
+  });
+
+  test('what a later shard refuses, an earlier one gets back whole', async () => {
+    const at = gateway({ merged: false }, await connected(cluster.url));
+    const limit = ceiling({ requests_per_minute: 9, tokens_per_day: 100, concurrency: 9 }, { tenant: 'acme' });
+    const none = ceiling({ concurrency: 0 }, { scope: 'global' });
+    await expect(at.reserve([shard(limit), shard(none)], { tokens: 30 })).rejects.toEqual(refused({ message: 'The limit of 0 concurrent requests of everybody together is reached.' }));
+    expect((await at.reserve([shard(limit)], { tokens: 40 })).reservation.states[0]?.used).toEqual({ requests_per_minute: 1, tokens_per_day: 40, concurrency: 1 });
   });
 });

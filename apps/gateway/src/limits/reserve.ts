@@ -1,162 +1,245 @@
-import { DejaError, gatewayOpsKey, type OpenOperation, type Settings } from '@deja/contracts';
-import { isUp, queueScript, runScript, scriptReply, type ScriptCall } from '@deja/redis';
-import type { Redis } from 'ioredis';
-import type { OperationQuotas } from '../quotas/operation-quotas.ts';
-import { ADJUST, RESERVE } from './scripts.ts';
-import { LocalWindow, type Ceiling, type CeilingState } from './window.ts';
+import type { BudgetAccount, DegradedMode } from '@deja/contracts';
+import { openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCall } from '@deja/redis';
+import type { Logger } from '@deja/telemetry';
+import type { BudgetCeiling, Ceiling, Charge, Shard } from './ask.ts';
+import { inTime } from './in-time.ts';
+import type { Leases } from './leases.ts';
+import type { DecidedBy, DecisionOutcome, LimitMetrics } from './limit-metrics.ts';
+import { LocalShare } from './local-share.ts';
+import type { RedisWatch } from './redis-watch.ts';
+import { refusalOf, undecidable } from './refusal.ts';
+import { Reservation, type Actual } from './reservation.ts';
+import { readApart, roundTrip, type Asked, type RoundTripReply } from './round-trip.ts';
+import type { LimitShards, ShardAsk, ShardVerdict } from './shards.ts';
 
-export interface ReserveRequest {
-  open: OpenOperation;
-  /** Ceilings by Redis shard. */
-  ceilings: Ceiling[][];
-  /** Estimated prompt plus what the answer may take. */
-  tokens: number;
-  /** Places in the exact cache to be read. */
-  exactKeys: string[];
-  presenceKey: string | null;
-  /** Quotas of the candidates' credentials; absent where nothing is asked of them. */
-  quotas?: OperationQuotas;
-}
+export type { Actual, Reservation } from './reservation.ts';
 
-/** A charge that was made, to be corrected at settlement. */
-export interface Reservation {
-  shards: { counters: string[]; second: number }[];
-  tokens: number;
-  states: CeilingState[];
+/** Redis has so long to answer; then a decision is made without it. */
+export const DECISION_MS = 50;
+/** The ledger has so long to say what was spent of budgets that Redis does not know. */
+const SPENT_MS = 300;
+
+export interface ReserveRequest extends Asked {
+  /** What applies to it, by Redis shard (`shardsFor`). */
+  shards: Shard[];
+  charge: Charge;
+  /** Prompt and answer as far as it has come, for streams that outgrow their reservation. */
+  tokensSoFar?: () => number;
 }
 
 export interface Reserved {
+  /** To be settled on every exit. */
   reservation: Reservation;
   /** What the exact cache has at each of the asked places; empty when it could not be asked. */
   exact: (Buffer | null)[];
   semanticPresent: boolean;
-  /** Redis could not be asked: limits were decided by this process alone, and the cache was not read. */
+  /** The newest revision of the tenant's settings and keys; null where it is not known. */
+  tenantRevision: number | null;
+  /** Redis could not be asked: the opening is not recorded there, and the cache was not read. */
   degraded: boolean;
 }
 
-const NOTHING_RESERVED: Reservation = { shards: [], tokens: 0, states: [] };
+export interface ReserverParts {
+  redis: RedisClient;
+  /** Where cached answers are; the same connection unless they have a Redis of their own. */
+  cache: RedisClient;
+  instance: string;
+  limits: LimitShards;
+  watch: RedisWatch;
+  leases: Leases;
+  metrics: LimitMetrics;
+  /** What the ledger says was spent (SpentSource); rejects where nobody says it within the deadline. */
+  ledger: { spent(accounts: readonly BudgetAccount[], deadlineMs: number): Promise<string[]> };
+  /** Live gateway replicas, for the local share of a limit. */
+  replicas: () => number;
+  now: () => number;
+  /** In [0, 1). */
+  random: () => number;
+  logger: Pick<Logger, 'error'>;
+}
 
-type PipelineReply = [error: Error | null, reply: unknown];
-
-/** The one Redis round trip before an answer: limits, the operation's opening, the exact cache, and whether a semantic look-up is worth it. */
+/** Decides every limit and budget of a request, in Redis or, where that does not answer in time, by their degraded modes. */
 export class Reserver {
-  private readonly local = new Map<string, LocalWindow>();
+  private readonly local = new LocalShare();
 
-  constructor(
-    private readonly redis: Redis,
-    /** Where cached answers are; the same connection unless they have a Redis of their own. */
-    private readonly cache: Redis,
-    private readonly instance: string,
-    /** Live gateway replicas, for the local share of a limit. */
-    private readonly replicas: () => number,
-  ) {}
+  constructor(private readonly parts: ReserverParts) {
+    parts.watch.recovered((shard) => {
+      this.local.forget(shard);
+      void parts.leases.renew(); // what runs already and was admitted without Redis counts there from now on
+    });
+    parts.metrics.watch(() => parts.watch.isDegraded);
+  }
 
-  /** Throws `rate_limit_exceeded`, or `overloaded` where limits must not be decided without Redis. */
-  async reserve(request: ReserveRequest, degraded: Settings['limits']['degraded']): Promise<Reserved> {
-    if (!isUp(this.redis)) return this.reserveLocally(request, degraded);
-    const pipeline = this.redis.pipeline().hset(gatewayOpsKey(this.instance), request.open.id, JSON.stringify(request.open));
-    for (const shard of request.ceilings) queueScript(pipeline, reserveCall(shard, request.tokens));
-    const afterLimits = 1 + request.ceilings.length;
-    if (request.presenceKey !== null) pipeline.exists(request.presenceKey);
-    const quotaAt = afterLimits + (request.presenceKey === null ? 0 : 1);
-    const quotaCall = request.quotas?.call ?? null;
-    if (quotaCall !== null) queueScript(pipeline, quotaCall);
-    const afterQuota = quotaAt + (quotaCall === null ? 0 : 1);
-    const together = this.cache === this.redis;
-    if (together) for (const key of request.exactKeys) pipeline.getBuffer(key);
-    const apart = together || request.exactKeys.length === 0 ? null : this.readApart(request.exactKeys);
-    let replies: PipelineReply[];
-    let reservation: Reservation;
+  /** Throws `LimitRefusal`, or `overloaded` where something must not be decided without Redis. Nothing stays charged then. */
+  async reserve(request: ReserveRequest): Promise<Reserved> {
+    const { limits, cache, redis } = this.parts;
+    const reservation = new Reservation(request.charge, request.shards, limits, request.tokensSoFar);
+    const apart = cache === redis ? null : readApart(cache, request.exactKeys, DECISION_MS);
     try {
-      replies = (await pipeline.exec()) ?? [];
-      const failed = replies[0]?.[0];
-      if (failed) throw failed;
-      await request.quotas?.decided(quotaCall === null ? undefined : replies[quotaAt]);
-      reservation = await this.decide(request, replies.slice(1, afterLimits));
+      const [first, ...others] = limits.asks(request.shards, request.charge);
+      const opened = await this.open(request, reservation, first);
+      const alone: Shard[] = [];
+      if (first !== undefined) alone.push(...(await this.follow(reservation, first, opened?.verdict ?? null)));
+      for (const ask of others) alone.push(...(await this.follow(reservation, ask, opened === null ? null : await this.ask(reservation, ask, []))));
+      const by = this.decideAlone(alone, request.charge);
+      if (request.shards.length > 0) this.decided('admitted', by);
+      this.local.begun(ceilingsOf(request.shards));
+      this.lease(reservation);
+      const { reply } = opened ?? { reply: null };
+      return {
+        reservation,
+        exact: apart === null ? (reply?.exact ?? []) : await apart,
+        semanticPresent: reply?.semanticPresent ?? false,
+        tenantRevision: reply?.tenantRevision ?? null,
+        degraded: reply?.recorded !== true,
+      };
     } catch (error) {
-      if (error instanceof LimitRefusal) throw error;
-      return this.reserveLocally(request, degraded); // the connection logs its own outages
+      this.local.released(request.charge.operation);
+      this.parts.leases.remove(request.charge.operation);
+      const back = reservation.release();
+      if (back.length > 0) await inTime(this.run(back), DECISION_MS);
+      throw error;
     }
-    if (this.local.size > 0) this.local.clear();
-    const presence = request.presenceKey === null ? undefined : replies[afterLimits];
-    const exact = together ? replies.slice(afterQuota).map(bufferOf) : [];
-    return {
-      reservation,
-      exact: apart === null ? exact : await apart,
-      semanticPresent: presence?.[0] === null && presence[1] === 1,
-      degraded: false,
-    };
   }
 
-  private async readApart(keys: string[]): Promise<(Buffer | null)[]> {
-    return isUp(this.cache) ? await this.cache.mgetBuffer(keys).catch(() => []) : []; // an outage of the cache is a miss
+  /** To be written at settlement, on every exit and also where nothing can be written; the second time there is nothing. Losing it to an outage leaves the rest to the lease. */
+  settlement(reservation: Reservation, actual: Actual): ScriptCall[] {
+    const { operation } = reservation.charge;
+    if (reservation.isOver) return [];
+    this.parts.leases.remove(operation);
+    this.local.settled(operation, actual);
+    this.local.ended(ceilingsOf(reservation.shards));
+    return reservation.settle(actual);
   }
 
-  /** What replaces the estimate by what was used; `requests` is -1 to give the request itself back. Losing it to an outage leaves the estimate to expire. */
-  corrections(reservation: Reservation, change: { tokens: number; requests?: number }): ScriptCall[] {
-    if (change.tokens === 0 && !change.requests) return [];
-    return reservation.shards.map(({ counters, second }) => ({ script: ADJUST, keys: counters, args: [second, change.requests ?? 0, change.tokens] }));
+  /** The first question goes with everything else that is to be known. null: Redis did not answer in time, or is not asked at the moment. */
+  private async open(request: ReserveRequest, reservation: Reservation, ask: ShardAsk | undefined): Promise<{ reply: RoundTripReply; verdict: ShardVerdict | null } | null> {
+    const { redis, limits, watch, instance, cache } = this.parts;
+    const shard = ask === undefined ? request.open.tenant : nameOf(ask);
+    if (!watch.mayAsk(shard)) return null;
+    const trip = roundTrip(redis, request, ask === undefined ? null : limits.reserveCall(ask), { instance, readsCache: cache === redis })
+      .then((reply) => ({ reply, verdict: ask === undefined ? null : limits.read(ask, reply.limits) }));
+    const opened = await inTime(this.told(trip), DECISION_MS, (late) => void this.late(reservation, late?.verdict ?? null, request, late?.reply));
+    if (opened === null) watch.troubled(shard);
+    else await request.quotas?.decided(opened.reply.quotas);
+    return opened;
   }
 
-  /** Reads the verdicts of all shards; when one refuses, the others give their charge back. */
-  private async decide(request: ReserveRequest, replies: PipelineReply[]): Promise<Reservation> {
-    const reservation: Reservation = { shards: [], tokens: request.tokens, states: [] };
-    let refusal: { ceiling: Ceiling; kind: 'requests' | 'tokens'; waitMs: number; states: CeilingState[] } | null = null;
-    for (const [i, shard] of request.ceilings.entries()) {
-      const reply = (await scriptReply(this.redis, replies[i], reserveCall(shard, request.tokens))) as unknown[];
-      const admitted = reply[0] === 1;
-      const used = reply.slice(admitted ? 2 : 4).map(Number);
-      const states = shard.map((ceiling, k) => ({ ceiling, usedRequests: used[2 * k] ?? 0, usedTokens: used[2 * k + 1] ?? 0 }));
-      const ceiling = shard[Number(reply[1]) - 1];
-      if (admitted) {
-        reservation.shards.push({ counters: shard.map((c) => c.counter), second: Number(reply[1]) });
-        reservation.states.push(...states);
-      } else if (ceiling) refusal = { ceiling, kind: reply[2] === 'tokens' ? 'tokens' : 'requests', waitMs: Number(reply[3]), states };
-    }
-    if (refusal === null) return reservation;
-    const back = this.corrections(reservation, { tokens: -request.tokens, requests: -1 });
-    await Promise.all(back.map(({ script, keys, args }) => runScript(this.redis, script, keys, args)));
-    throw new LimitRefusal(refusal.ceiling, refusal.kind, refusal.waitMs, [...reservation.states, ...refusal.states]);
+  /** A question by itself. null: as for `open`. */
+  private async ask(reservation: Reservation, ask: ShardAsk, seeds: ScriptCall[]): Promise<ShardVerdict | null> {
+    const { limits, watch } = this.parts;
+    if (!watch.mayAsk(nameOf(ask))) return null;
+    const asked = this.run([...seeds, limits.reserveCall(ask)]).then((replies) => limits.read(ask, replies.at(-1)));
+    const verdict = await inTime(this.told(asked), DECISION_MS, (late) => void this.late(reservation, late));
+    if (verdict === null) watch.troubled(nameOf(ask));
+    return verdict;
   }
 
-  private reserveLocally(request: ReserveRequest, degraded: Settings['limits']['degraded']): Reserved {
-    const ceilings = request.ceilings.flat();
-    if (degraded === 'closed' && ceilings.length > 0) {
-      throw new DejaError('overloaded', 'Limits cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000 });
+  /** Takes a verdict in, and returns what is left to be decided without Redis. Throws where it refuses. */
+  private async follow(reservation: Reservation, ask: ShardAsk, verdict: ShardVerdict | null): Promise<Shard[]> {
+    if (verdict === null) {
+      reservation.assume(ask);
+      return ask.shards;
     }
-    if (degraded === 'local_share') {
-      const share = 1 / Math.max(1, this.replicas());
-      for (const ceiling of ceilings) {
-        const window = this.local.get(ceiling.counter) ?? new LocalWindow();
-        this.local.set(ceiling.counter, window);
-        if (!window.admit(ceiling, { requests: 1, tokens: request.tokens }, Date.now(), share)) throw new LimitRefusal(ceiling, 'requests', 1000, []);
-      }
+    if (verdict.kind === 'unseeded') return await this.seed(reservation, ask, verdict.budgets);
+    this.take(reservation, verdict);
+    return [];
+  }
+
+  /** Tells Redis what the ledger knows of these budgets, and asks again; where nobody knows, for all but these. */
+  private async seed(reservation: Reservation, ask: ShardAsk, budgets: BudgetCeiling[]): Promise<Shard[]> {
+    const { limits, ledger } = this.parts;
+    const spentNanoUsd = await ledger.spent(budgets.map(({ account }) => account), SPENT_MS).catch(() => null);
+    const seeds = spentNanoUsd === null ? [] : limits.seedCalls(budgets.map(({ account }, i) => ({ account, spentNanoUsd: spentNanoUsd[i] ?? '0' })));
+    const unknown = new Set(spentNanoUsd === null ? budgets.map(({ account }) => account.key) : []);
+    const isKnown = ({ account }: BudgetCeiling): boolean => !unknown.has(account.key);
+    const alone = ask.shards.map((shard): Shard => ({ ...shard, ceilings: [], budgets: shard.budgets.filter((budget) => !isKnown(budget)) }));
+    for (const again of limits.asks(ask.shards.map((shard) => ({ ...shard, budgets: shard.budgets.filter(isKnown) })), reservation.charge)) {
+      const verdict = await this.ask(reservation, again, seeds);
+      if (verdict === null) reservation.assume(again);
+      if (verdict === null || verdict.kind === 'unseeded') alone.push(...again.shards); // the latter: lost again between seed and question
+      else this.take(reservation, verdict);
     }
-    return { reservation: NOTHING_RESERVED, exact: [], semanticPresent: false, degraded: true };
+    return alone;
+  }
+
+  private take(reservation: Reservation, verdict: Exclude<ShardVerdict, { kind: 'unseeded' }>): void {
+    reservation.states.push(...verdict.ceilings);
+    reservation.budgets.push(...verdict.budgets);
+    this.local.saw(verdict.budgets);
+    if (verdict.kind === 'admitted') {
+      reservation.add(verdict.held);
+      return;
+    }
+    this.decided('budget' in verdict.by ? 'over_budget' : 'rate_limited', 'redis');
+    throw refusalOf(verdict.by, verdict.waitMs, reservation.states);
+  }
+
+  /** Each ceiling and budget by its own mode. Says which of them decided; throws where one refuses. */
+  private decideAlone(shards: Shard[], charge: Charge): DecidedBy {
+    const { replicas, now, random } = this.parts;
+    const all = shards.flatMap((shard): { degraded: DegradedMode }[] => [...shard.ceilings, ...shard.budgets]);
+    if (all.length === 0) return 'redis';
+    const retryAfterMs = Math.round(1000 * (1 + random()));
+    const closed = all.find(({ degraded }) => degraded === 'closed');
+    if (closed !== undefined) {
+      this.decided('undecidable', 'closed');
+      throw undecidable('limits' in closed ? 'Limits' : 'Budgets', retryAfterMs);
+    }
+    const shared = shards.map((shard) => ({ ...shard, ceilings: shard.ceilings.filter(isShared), budgets: shard.budgets.filter(isShared) }));
+    const verdict = this.local.admit(shared, charge, now(), replicas());
+    if (verdict.kind === 'admitted') return all.some(isShared) ? 'local_share' : 'open';
+    this.decided(verdict.kind === 'share_used' ? 'undecidable' : 'budget' in verdict.by ? 'over_budget' : 'rate_limited', 'local_share');
+    throw verdict.kind === 'share_used' ? undecidable('Budgets', retryAfterMs) : refusalOf(verdict.by, verdict.waitMs, []);
+  }
+
+  /** An answer to which nobody listened any more; null: there will be none. Never rejects: what it cannot put right ends with its lease. */
+  private async late(reservation: Reservation, verdict: ShardVerdict | null, request?: ReserveRequest, reply?: RoundTripReply): Promise<void> {
+    if (reply !== undefined || verdict !== null) this.parts.metrics.answeredLate();
+    try {
+      if (reply !== undefined) await request?.quotas?.decided(reply.quotas);
+      const calls = verdict === null ? reservation.unanswered() : verdict.kind === 'admitted' ? reservation.add(verdict.held) : [];
+      if (!reservation.isOver) this.lease(reservation);
+      else await this.run([...calls, ...(request?.quotas?.settlement() ?? [])]);
+    } catch (error) {
+      this.tell(error);
+    }
+  }
+
+  private lease({ held, tokensSoFar }: Reservation): void {
+    if (held !== null) this.parts.leases.add(held, tokensSoFar);
+  }
+
+  private decided(outcome: DecisionOutcome, by: DecidedBy): void {
+    this.parts.metrics.decided(outcome, by);
+  }
+
+  private async run(calls: ScriptCall[]): Promise<unknown[]> {
+    if (calls.length === 0) return [];
+    const pipeline = openPipeline(this.parts.redis);
+    for (const call of calls) queueScript(pipeline, call);
+    const replies = (await pipeline.exec()) ?? [];
+    const answers: unknown[] = [];
+    for (const [i, call] of calls.entries()) answers.push(await scriptReply(this.parts.redis, replies[i], call));
+    return answers;
+  }
+
+  private async told<T>(asked: Promise<T>): Promise<T> {
+    try {
+      return await asked;
+    } catch (error) {
+      this.tell(error);
+      throw error;
+    }
+  }
+
+  /** The connection logs its own outages; what a Redis that is there objects to needs somebody. */
+  private tell(error: unknown): void {
+    if (error instanceof Error && error.name === 'ReplyError') this.parts.logger.error({ err: error }, 'Redis could not decide limits and budgets');
   }
 }
 
-const bufferOf = (reply: PipelineReply | undefined): Buffer | null => (reply?.[0] === null && Buffer.isBuffer(reply[1]) ? reply[1] : null);
-
-function reserveCall(shard: Ceiling[], tokens: number): ScriptCall {
-  const limits = shard.flatMap((c) => [c.requestsPerMinute ?? -1, c.tokensPerMinute ?? -1]);
-  return { script: RESERVE, keys: shard.map((c) => c.counter), args: [tokens, ...limits] };
-}
-
-/** 429 `rate_limit_exceeded`, with the state of the ceilings for its headers. */
-export class LimitRefusal extends DejaError {
-  readonly states: CeilingState[];
-
-  constructor(ceiling: Ceiling, kind: 'requests' | 'tokens', waitMs: number, states: CeilingState[]) {
-    const limit = kind === 'requests' ? ceiling.requestsPerMinute : ceiling.tokensPerMinute;
-    const never = waitMs < 0;
-    super(
-      'rate_limit_exceeded',
-      never
-        ? `This request alone needs more than the limit of ${limit} ${kind} per minute of this ${ceiling.scope}.`
-        : `The limit of ${limit} ${kind} per minute (${ceiling.scope}) is used up.`,
-      { type: kind, retry: !never, ...(never ? {} : { retryAfterMs: waitMs }) },
-    );
-    this.states = states;
-  }
-}
+/** Of several shards in one question: they are on one Redis. */
+const nameOf = ({ shards }: ShardAsk): string => shards[0]?.name ?? '';
+const ceilingsOf = (shards: readonly Shard[]): Ceiling[] => shards.flatMap(({ ceilings }) => ceilings);
+const isShared = ({ degraded }: { degraded: DegradedMode }): boolean => degraded === 'local_share';

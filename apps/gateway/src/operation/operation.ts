@@ -22,12 +22,15 @@ export class Operation {
 
   principal: Principal | null = null;
   user: string | null = null;
-  tags: Record<string, string> = {};
+  /** Of `x-deja-tags`. */
+  requestTags: Record<string, string> = {};
   requestedModel = '';
   stream = false;
   estimatedPromptTokens = 0;
 
   reservation: Reservation | null = null;
+  /** Prompt and answer as far as it has come, while it streams. */
+  tokensSoFar: () => number = () => 0;
   /** Quotas of the credentials it may use; null until they are asked for. */
   quotas: OperationQuotas | null = null;
   cache: OperationFacts['cache'] = null;
@@ -51,8 +54,15 @@ export class Operation {
     readonly endpoint: string,
     readonly headers: IncomingHttpHeaders,
     readonly span: Span,
+    /** Where it comes from; null where that cannot be told. */
+    readonly address: string | null = null,
   ) {
     this.signal = this.controller.signal;
+  }
+
+  /** The request's own and its key's: a request may add tags, and change none of the key. */
+  get tags(): Record<string, string> {
+    return { ...this.requestTags, ...this.principal?.tags };
   }
 
   /** Trace context with this operation's span, for what happens on its behalf. */

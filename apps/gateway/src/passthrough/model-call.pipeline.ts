@@ -64,7 +64,7 @@ export class ModelCallPipeline {
     const plan = this.plan(endpoint, operation, model, await pinOf(this.objects, principal.tenant, body.value), snapshot);
     // 6 Reserve
     const promptTokens = estimate({ texts, messages: 0, images: [], tools: 0 });
-    await this.admission.reserve(operation, principal, promptTokens, snapshot);
+    await this.admission.reserve(operation, promptTokens, snapshot);
     await moderation;
     // 8 Attempt, 9 Reply
     const question: RawQuestion = {
@@ -85,7 +85,7 @@ export class ModelCallPipeline {
     try {
       const model = await form.readAhead('model');
       const route = model === null ? this.lateRoute(endpoint, form, operation, principal, snapshot) : this.namedRoute(endpoint, model, operation, principal, snapshot);
-      await this.admission.reserve(operation, principal, 0, snapshot);
+      await this.admission.reserve(operation, 0, snapshot);
       await form.judgeAhead();
       const question: RawQuestion = { ...this.question(endpoint, 0), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
       const { plan } = route;

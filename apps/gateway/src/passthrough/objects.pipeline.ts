@@ -52,7 +52,7 @@ export class ObjectsPipeline {
     try {
       if ((await form.readAhead('purpose')) === null && form.ended) throw purposeMissing();
       const plan = this.planFor(principal.tenant, snapshot, keeperOf('files', operation, principal, snapshot));
-      await this.admission.reserve(operation, principal, 0, snapshot);
+      await this.admission.reserve(operation, 0, snapshot);
       const question: RawQuestion = { ...asking('POST', 'files', []), headers: { 'content-type': form.contentType }, body: () => wholeOrNull(form) };
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
       await this.sendMade(operation, principal, 'file', answer, response);
@@ -69,7 +69,7 @@ export class ObjectsPipeline {
     if (typeof body.value['input_file_id'] !== 'string') throw new DejaError('missing_required_parameter', "Missing required parameter: 'input_file_id'.", { param: 'input_file_id' });
     const pin = await pinOf(this.objects, principal.tenant, body.value);
     if (pin === null) throw new DejaError('invalid_value', "Invalid value for 'input_file_id': expected the id of a file.", { param: 'input_file_id' });
-    await this.admission.reserve(operation, principal, 0, snapshot);
+    await this.admission.reserve(operation, 0, snapshot);
     const question: RawQuestion = { ...asking('POST', 'batches', []), headers: { 'content-type': 'application/json' }, body: () => body.text };
     const answer = await this.calls.run(operation, question, this.planFor(principal.tenant, snapshot, pin), snapshot.settings);
     await this.sendMade(operation, principal, 'batch', answer, response);
@@ -80,7 +80,7 @@ export class ObjectsPipeline {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     const object = await this.objects.find(principal.tenant, call.id);
     if (object === null || object.kind !== call.kind) throw new DejaError('not_found', `There is no ${call.kind} '${call.id.slice(0, 64)}'.`, { param: 'id' });
-    await this.admission.reserve(operation, principal, 0, snapshot);
+    await this.admission.reserve(operation, 0, snapshot);
     const path = [FOLDER[call.kind], idSegment(call.id), ...(call.action === '' ? [] : [call.action])].join('/');
     const sent = call.method === 'POST' && bytes.length > 0 ? parseJsonBody(bytes).text : null;
     const asked: RawQuestion = { ...asking(call.method, path, call.query), ...(sent !== null && { headers: { 'content-type': 'application/json' }, body: () => sent }) };
@@ -104,7 +104,7 @@ export class ObjectsPipeline {
   /** `GET /v1/files`, `GET /v1/batches`: of everything in the accounts, what is this tenant's. */
   async list(operation: Operation, kind: 'file' | 'batch', query: Readonly<Record<string, string>>, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
-    await this.admission.reserve(operation, principal, 0, snapshot);
+    await this.admission.reserve(operation, 0, snapshot);
     const { tenant } = principal;
     const page = async (account: Pin, asked: Record<string, string>): Promise<ListPage> => {
       const answer = await this.calls.run(operation, asking('GET', FOLDER[kind], Object.entries(asked)), this.planFor(principal.tenant, snapshot, account), snapshot.settings);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { DejaError, type Principal } from '@deja/contracts';
+import type { ClientAddresses } from '../keys/client-address.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { checkSize, validationFor } from '../validate/validator.ts';
@@ -20,6 +21,7 @@ export class BodyReader {
   constructor(
     private readonly keys: KeyRing,
     private readonly routing: RoutingTable,
+    private readonly addresses: ClientAddresses,
   ) {}
 
   /** Never rejects with a DejaError: what is refused is an operation, too, and is told to the client as one. */
@@ -28,7 +30,7 @@ export class BodyReader {
     if (length !== null && length <= SMALL_BYTES) return collect(request, SMALL_BYTES);
     let principal: Principal | null = null;
     try {
-      principal = await this.keys.authenticate(request.headers);
+      principal = await this.keys.authenticate({ headers: request.headers, address: this.addresses.of(request), endpoint: endpointOf(request.url ?? '') });
       const rules = validationFor(principal, this.routing.snapshot());
       if (length !== null) checkSize(length, rules);
       return await collect(request, rules.max_body_bytes);
@@ -39,6 +41,9 @@ export class BodyReader {
     }
   }
 }
+
+/** Below `/v1/`; whether there is such an endpoint is for the routes to say. */
+const endpointOf = (url: string): string => url.replace(/\?.*$/s, '').replace(/^\/(v1\/)?/, '');
 
 async function collect(request: IncomingMessage, most: number): Promise<Buffer> {
   const chunks: Buffer[] = [];

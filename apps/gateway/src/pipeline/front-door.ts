@@ -6,6 +6,7 @@ import { contextOf, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
+import type { ClientAddresses } from '../keys/client-address.ts';
 import { Operation } from '../operation/operation.ts';
 import { RefusedBody } from './body-reader.ts';
 import { sendError } from '../reply/reply.ts';
@@ -19,6 +20,7 @@ export class FrontDoor {
   constructor(
     private readonly telemetry: Pick<Telemetry, 'tracer'>,
     private readonly settler: Settler,
+    private readonly addresses: ClientAddresses,
   ) {}
 
   /** Never rejects: whatever happens in `work`, the client gets an answer or an error, and the operation is settled. */
@@ -30,7 +32,7 @@ export class FrontDoor {
       { kind: SpanKind.SERVER, attributes: { 'http.request.method': method ?? '', 'http.route': `/v1/${endpoint}` } },
       contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
     );
-    const operation = new Operation(endpoint, headers, span);
+    const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw));
     const response = reply.raw;
     response.on('close', () => {
       if (!response.writableFinished) operation.abandon();

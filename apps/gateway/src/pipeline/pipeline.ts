@@ -14,8 +14,8 @@ import { scopeOf } from '../cache/scope.ts';
 import type { SemanticLookup } from '../cache/semantic-lookup.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
-import { ceilingsFor } from '../limits/ceilings.ts';
-import type { Reserved, Reserver } from '../limits/reserve.ts';
+import { reservedTokens, type Reservations } from '../limits/reservations.ts';
+import type { Reserved } from '../limits/reserve.ts';
 import { AnswerMemory } from '../objects/answer-memory.ts';
 import { pinOf } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
@@ -26,12 +26,8 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { QuotaAdmission } from '../quotas/quota-admission.ts';
 import { StreamedReply } from '../reply/streamed-reply.ts';
 import { sendWhole } from '../reply/reply.ts';
-import type { Settler } from '../settle/settler.ts';
 import { promptMember, type Validator } from '../validate/validator.ts';
 import type { ApiRequest, Endpoint, ExchangeContext } from './endpoint.ts';
-
-/** Output tokens reserved where the client did not bound them: a long answer; settlement corrects it. */
-const UNBOUNDED_OUTPUT_TOKENS = 1024;
 
 type Pin = NonNullable<PlanNeed['pin']>;
 
@@ -57,19 +53,18 @@ export class Pipeline {
     private readonly guard: Guard,
     private readonly objects: StoredObjects,
     private readonly planner: Planner,
-    private readonly reserver: Reserver,
+    private readonly reservations: Reservations,
     private readonly quotas: QuotaAdmission,
     private readonly semantic: SemanticLookup,
     private readonly attempts: Attempts,
     private readonly shadows: Shadows,
     private readonly answers: AnswerStore,
-    private readonly settler: Settler,
   ) {}
 
   /** Steps 2 to 9 of docs/architecture.md; receiving and settling are the front door's. Rejects with what the client is to be told. */
   async answer<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     // 2 Authenticate
-    const principal = await operation.timed('auth', () => this.keys.authenticate(operation.headers));
+    const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
     // 3 Validate
@@ -144,24 +139,16 @@ export class Pipeline {
     };
   }
 
-  private async reserve({ operation, principal, request, promptTokens, snapshot: { settings } }: Journey, plan: Plan, place: CachePlace): Promise<Reserved> {
-    const open = operation.opening();
+  private reserve({ operation, request, promptTokens, snapshot }: Journey, plan: Plan, place: CachePlace): Promise<Reserved> {
     const { read } = place.wishes;
-    const output = (request.maxOutputTokens ?? UNBOUNDED_OUTPUT_TOKENS) * request.choices;
-    const reserved = await this.reserver.reserve(
-      {
-        open,
-        ceilings: ceilingsFor(principal, operation.user, settings.limits),
-        tokens: promptTokens + output,
-        quotas: this.quotas.prepare(operation, plan.candidates, promptTokens + output),
-        exactKeys: read && place.exactKey !== null ? [place.exactKey] : [],
-        presenceKey: read && place.partition ? semanticPresenceKey(place.tenant, place.partition.scope, place.partition.fingerprint) : null,
-      },
-      settings.limits.degraded,
-    );
-    this.settler.opened(open, !reserved.degraded);
-    operation.reservation = reserved.reservation;
-    return reserved;
+    // What has no parameter for it gives out no tokens.
+    const need = { promptTokens, outputTokens: request.outputParam === null ? 0 : request.maxOutputTokens, choices: request.choices, plan };
+    return this.reservations.reserve(operation, snapshot, {
+      ...need,
+      quotas: this.quotas.prepare(operation, plan.candidates, reservedTokens(need)),
+      exactKeys: read && place.exactKey !== null ? [place.exactKey] : [],
+      presenceKey: read && place.partition ? semanticPresenceKey(place.tenant, place.partition.scope, place.partition.fingerprint) : null,
+    });
   }
 
   /** Puts a usable entry on the operation; says how it was found. */

@@ -1,4 +1,5 @@
 import { DejaError, PUSH_CHANNEL, SNAPSHOT_KEY, type Push, type RoutingSnapshot } from '@deja/contracts';
+import type { RedisClient } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import type { Logger } from '@deja/telemetry';
 
@@ -25,7 +26,7 @@ export class RoutingTable {
 
   constructor(
     private readonly subscriber: Redis,
-    private readonly commands: Redis,
+    private readonly commands: RedisClient,
     private readonly logger: Pick<Logger, 'info' | 'warn'>,
     private readonly now: () => number = Date.now,
   ) {
@@ -74,6 +75,11 @@ export class RoutingTable {
   get staleSinceMs(): number | null {
     if (this.downSinceMs !== null) return this.downSinceMs;
     return this.now() - Math.max(this.heardAtMs, this.joinedAtMs) < SILENT_MS ? null : this.heardAtMs || this.joinedAtMs;
+  }
+
+  /** Whether a router was heard, or could not have been yet, so short a time ago: what was pushed has come. */
+  heardWithin(ms: number): boolean {
+    return this.downSinceMs === null && this.now() - Math.max(this.heardAtMs, this.joinedAtMs) < ms;
   }
 
   /** How long what is known stays good while nobody can say whether it still does. */

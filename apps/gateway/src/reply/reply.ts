@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { costNanoUsd } from '@deja/pricing';
 import { DejaError, errorBody, usdText } from '@deja/contracts';
 import type { Operation } from '../operation/operation.ts';
-import { rateLimitHeaders } from '../limits/ceilings.ts';
-import { LimitRefusal } from '../limits/reserve.ts';
+import { rateLimitHeaders } from '../limits/limit-headers.ts';
+import { LimitRefusal } from '../limits/refusal.ts';
 import { sseEvent } from '../dialects/sse.ts';
 
 /** Headers every answer of the pipeline carries (docs/api.md). */

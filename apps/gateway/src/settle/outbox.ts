@@ -1,7 +1,6 @@
 import { gatewayAliveKey, gatewayOpsKey, GATEWAY_HEARTBEAT_S, GATEWAYS_KEY, type LateAttempt, type OpenOperation, type OperationRecord, type UsageBatch, type UsageEvent } from '@deja/contracts';
-import { isUp } from '@deja/redis';
+import { isUp, onReady, openPipeline, type Pipeline, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { ChainableCommander, Redis } from 'ioredis';
 import { lineId, type Spool, type SpoolLine } from './spool.ts';
 
 /** Puts one batch on the usage queue; resolves when Redis has it. */
@@ -28,7 +27,7 @@ export class Outbox {
   replicas = 1;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly enqueue: Enqueue,
     private readonly spool: Spool,
     private readonly o: { instance: string; leaseS: number; logger: Pick<Logger, 'error' | 'info'> },
@@ -40,7 +39,7 @@ export class Outbox {
     const beatMs = Math.min(GATEWAY_HEARTBEAT_S * 1000, (this.o.leaseS * 1000) / 4);
     this.timers.push(setInterval(() => void this.heartbeat(), beatMs).unref());
     this.timers.push(setInterval(() => void this.replay(), REPLAY_MS).unref());
-    this.redis.on('ready', () => void this.heartbeat());
+    onReady(this.redis, () => void this.heartbeat());
   }
 
   /** Remembers that an operation was opened; `recorded` says whether Redis knows it already. */
@@ -50,7 +49,7 @@ export class Outbox {
   }
 
   /** Adds the first step, the record in place of the opening, to a pipeline. */
-  queue(pipeline: ChainableCommander, record: OperationRecord): void {
+  queue(pipeline: Pipeline, record: OperationRecord): void {
     pipeline.hset(gatewayOpsKey(this.o.instance), record.id, JSON.stringify(record));
   }
 
@@ -94,7 +93,7 @@ export class Outbox {
     this.spool.close();
     if (this.open.size > 0 || !isUp(this.redis)) return;
     const left = await this.redis.hlen(gatewayOpsKey(this.o.instance));
-    if (left === 0) await this.redis.pipeline().srem(GATEWAYS_KEY, this.o.instance).del(gatewayAliveKey(this.o.instance)).exec();
+    if (left === 0) await openPipeline(this.redis).srem(GATEWAYS_KEY, this.o.instance).del(gatewayAliveKey(this.o.instance)).exec();
   }
 
   private async send(events: UsageEvent[]): Promise<void> {
@@ -121,7 +120,7 @@ export class Outbox {
   private async heartbeat(): Promise<void> {
     if (!isUp(this.redis)) return;
     try {
-      const replies = await this.redis.pipeline().sadd(GATEWAYS_KEY, this.o.instance).set(gatewayAliveKey(this.o.instance), '1', 'EX', this.o.leaseS).scard(GATEWAYS_KEY).exec();
+      const replies = await openPipeline(this.redis).sadd(GATEWAYS_KEY, this.o.instance).set(gatewayAliveKey(this.o.instance), '1', 'EX', this.o.leaseS).scard(GATEWAYS_KEY).exec();
       this.replicas = Math.max(1, Number(replies?.[2]?.[1] ?? 1));
     } catch {
       // The next beat tries again; the lease outlives several.
@@ -148,7 +147,7 @@ export class Outbox {
         const settled = lines.filter((line) => line.kind !== 'open');
         for (let i = 0; i < settled.length; i += BATCH_SIZE) await this.enqueue({ v: 1, events: settled.slice(i, i + BATCH_SIZE) });
         const openings = lines.filter((line) => line.kind === 'open' && (instance !== this.o.instance || this.open.has(line.id)));
-        for (const line of openings) await this.redis.pipeline().hset(gatewayOpsKey(instance), lineId(line), JSON.stringify(line)).sadd(GATEWAYS_KEY, instance).exec();
+        for (const line of openings) await openPipeline(this.redis).hset(gatewayOpsKey(instance), lineId(line), JSON.stringify(line)).sadd(GATEWAYS_KEY, instance).exec();
         claimed.done();
         this.o.logger.info({ settled: settled.length, open: openings.length }, 'spooled usage records were replayed');
       } catch {

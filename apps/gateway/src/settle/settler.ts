@@ -1,8 +1,8 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import { DejaError, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
-import { isUp, queueScript, scriptReply } from '@deja/redis';
+import { knownCostNanoUsd } from '@deja/pricing';
+import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient } from '@deja/redis';
 import { GEN_AI, type Logger } from '@deja/telemetry';
-import type { ChainableCommander, Redis } from 'ioredis';
 import type { AnswerStore } from '../cache/answer-store.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { Reserver } from '../limits/reserve.ts';
@@ -14,7 +14,7 @@ import { chargedTokens, settledRecord } from './settlement.ts';
 export class Settler {
   constructor(
     private readonly reserver: Reserver,
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly outbox: Outbox,
     private readonly answers: AnswerStore,
     private readonly metrics: GatewayMetrics,
@@ -46,13 +46,13 @@ export class Settler {
   private async write(operation: Operation, record: OperationRecord): Promise<void> {
     const { kept, reservation } = operation;
     const quotas = operation.quotas?.settlement() ?? [];
+    const limits = reservation === null ? [] : this.reserver.settlement(reservation, { tokens: chargedTokens(record), nanoUsd: knownCostNanoUsd(record.attempts) });
     if (!isUp(this.redis)) return this.outbox.settled(record, false);
-    const pipeline = this.redis.pipeline();
+    const pipeline = openPipeline(this.redis);
     this.outbox.queue(pipeline, record);
-    const corrections = reservation === null ? [] : this.reserver.corrections(reservation, { tokens: chargedTokens(record) - reservation.tokens });
-    const scripts = [...corrections, ...quotas];
+    const scripts = [...limits, ...quotas];
     for (const script of scripts) queueScript(pipeline, script);
-    const apart = kept.length === 0 || this.answers.redis === this.redis ? null : this.answers.redis.pipeline();
+    const apart = kept.length === 0 || this.answers.redis === this.redis ? null : openPipeline(this.answers.redis);
     for (const answer of kept) this.answers.queue(apart ?? pipeline, answer);
     const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
     this.outbox.settled(record, replies[0]?.[0] === null);
@@ -83,10 +83,8 @@ export class Settler {
   }
 }
 
-type PipelineReply = [error: Error | null, value: unknown];
-
 /** Replies of a pipeline; one error when the connection broke. */
-async function executed(pipeline: ChainableCommander): Promise<PipelineReply[]> {
+async function executed(pipeline: Pipeline): Promise<PipelineReply[]> {
   try {
     return (await pipeline.exec()) ?? [];
   } catch (error) {

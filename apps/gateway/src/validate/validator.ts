@@ -1,6 +1,6 @@
 import { DejaError, type Deployment, type Principal, type RoutingSnapshot, type Validation } from '@deja/contracts';
 import { modelFacts } from '@deja/pricing';
-import { resolveModelName } from '@deja/routing';
+import { resolveModelName, type ResolvedModel } from '@deja/routing';
 import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
 import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
@@ -19,7 +19,7 @@ export class Validator {
     bytes: Buffer,
     snapshot: RoutingSnapshot,
   ): Promise<{ request: R; promptTokens: number }> {
-    operation.tags = tagsOf(headerText(operation.headers['x-deja-tags']));
+    operation.requestTags = tagsOf(headerText(operation.headers['x-deja-tags']));
     const rules = validationFor(principal, snapshot);
     checkSize(bytes.length, rules);
     const body = readBody(endpoint, operation, bytes);
@@ -43,15 +43,21 @@ export function checkSize(length: number, rules: Validation): void {
   }
 }
 
-/** Whether this name can be served, and by this client. Whoever may use a model that chooses among others may also say how: `auto:speed`. */
+/** Whether this name can be served, and by this client. */
 export function checkModel(model: string, principal: Principal, snapshot: RoutingSnapshot): void {
   const resolved = resolveModelName(snapshot, model);
-  if (resolved === null) throw new DejaError('model_not_found', `The model '${model}' does not exist.`, { param: 'model' });
-  if (principal.models === null || principal.models.includes(model)) return;
-  const isChooser = resolved.preference !== null && resolved.model.name !== ANY_MODEL;
-  if (!isChooser || !principal.models.includes(resolved.model.name)) {
-    throw new DejaError('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
+  if (resolved === null) throw noSuchModel(model);
+  if (!mayUse(principal, model, resolved)) {
+    throw new DejaError('model_not_allowed', `This API key may not use the model '${model}'. GET /v1/models lists those it may use.`, { param: 'model' });
   }
+}
+
+export const noSuchModel = (model: string): DejaError => new DejaError('model_not_found', `The model '${model}' does not exist.`, { param: 'model' });
+
+/** Whether this client may use a name and what it stands for. Whoever may use a model that chooses among others may also say how: `auto:speed`. */
+export function mayUse({ models }: Pick<Principal, 'models'>, name: string, { model, preference }: ResolvedModel): boolean {
+  if (models === null || models.includes(name)) return true;
+  return preference !== null && model.name !== ANY_MODEL && models.includes(model.name);
 }
 
 function readBody(endpoint: Endpoint, operation: Operation, bytes: Buffer): JsonBody {

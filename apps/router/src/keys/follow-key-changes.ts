@@ -4,13 +4,14 @@ import { readPush } from '../push-channel.ts';
 import type { KeyDirectory } from './key-directory.ts';
 
 /** Has the directory forget the keys that another replica changed, and everything when it may have missed that. */
-export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'forget' | 'forgetAll'>): void {
+export function followKeyChanges(subscriber: Redis, keys: Pick<KeyDirectory, 'forget' | 'forgetTenant' | 'forgetAll'>): void {
   subscriber.on('message', (channel: string, text: string) => {
     if (channel !== PUSH_CHANNEL) return;
     const push = readPush(text);
     // What cannot be read may have been about a key.
     if (push === null) keys.forgetAll();
     else if (push.kind === 'key_changed') keys.forget(push.keySha256);
+    else if (push.kind === 'tenant_changed') keys.forgetTenant(push.tenant);
   });
   const join = (): void => {
     keys.forgetAll();

@@ -1,35 +1,28 @@
-import { randomBytes } from 'node:crypto';
 import type { CredentialConfig, DejaConfig } from '@deja/config';
-import { DejaError, newId, type CredentialRef, type CredentialView, type JsonWebKeyPublic, type NewCredential, type RewrapReport, type RouterRpc } from '@deja/contracts';
-import { isPassing } from '@deja/postgres';
+import { DejaError, type AdminChange, type CredentialRef, type CredentialView, type JsonWebKeyPublic, type NewCredential, type RewrapReport, type RouterRpc } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
-import { fileId, fileView, storedView, type HealthOf } from './credential-view.ts';
-import { additionalDataOf } from './envelope.ts';
+import type { Changes } from '../admin/changes.ts';
+import { onDatabase } from '../admin/database-trouble.ts';
+import { CredentialChanges } from './credential-changes.ts';
+import { fileView, storedView, type HealthOf } from './credential-view.ts';
 import { FileCredentials } from './file-credentials.ts';
 import { IntakeKey } from './intake-key.ts';
 import { sealerTo, type SealFor } from './lease.ts';
 import type { MasterKeysRepository } from './master-keys.repository.ts';
 import { MasterKeys } from './master-keys.ts';
-import { checkNewCredential, checkValue, checkWeight, refused, type CheckAddress } from './new-credential.ts';
+import type { CheckAddress } from './new-credential.ts';
 import { rewrap } from './rewrap.ts';
-import { sealValue } from './sealed-value.ts';
 import { StoredCredentials } from './stored-credentials.ts';
-import type { CredentialChange, CredentialVersion, NewStoredCredential, NewValue, StoredCredentialsRepository } from './stored-credentials.repository.ts';
+import type { CredentialChange, CredentialVersion, StoredCredentialsRepository } from './stored-credentials.repository.ts';
 import { KeyWrappingError, type KeyWrapping } from './wrapped-key.ts';
 
 type Lease = RouterRpc['credential']['reply']['leases'][number];
-
-const VERSION_BYTES = 12;
-const LARGEST_SEALED_CHARS = 16 * 1024;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** SQLSTATEs of Postgres (appendix "PostgreSQL Error Codes"). */
-const UNIQUE_VIOLATION = '23505';
-const FOREIGN_KEY_VIOLATION = '23503';
 
 export interface VaultOptions {
   /** Of the cluster. */
   salt: Buffer;
   keys: KeyWrapping;
+  changes: Pick<Changes, 'run'>;
   repository: StoredCredentialsRepository;
   masterKeysRepository: MasterKeysRepository;
   /** Whether this is an address, and one that a credential's requests may go to. */
@@ -48,6 +41,7 @@ export class CredentialVault {
   readonly #stored: StoredCredentials;
   readonly #keys: MasterKeys;
   readonly #intake: IntakeKey;
+  readonly #changes: CredentialChanges;
   readonly #options: VaultOptions;
   readonly #healthOf: HealthOf;
   readonly #now: () => number;
@@ -60,6 +54,8 @@ export class CredentialVault {
     this.#intake = new IntakeKey(this.#keys, options.masterKeysRepository);
     this.#file = new FileCredentials(options.salt, this.#now);
     this.#stored = new StoredCredentials(options.repository, this.#keys, this.#now);
+    const { changes, repository, checkAddress } = options;
+    this.#changes = new CredentialChanges({ changes, repository, file: this.#file, keys: this.#keys, intake: this.#intake, checkAddress, healthOf: this.#healthOf, now: this.#now, changed: () => this.#reload() });
   }
 
   /** At start, before anything else: throws a ConfigError when a master key is missing or wrong, and has written nothing then. */
@@ -134,69 +130,52 @@ export class CredentialVault {
   }
 
   /** Throws `invalid_value` naming the field of the admin API, `overloaded` when Postgres or who keeps the master key is away. */
-  async create(credential: NewCredential): Promise<CredentialView> {
-    const { baseUrl } = checkNewCredential(credential, this.#file.providers, this.#options.checkAddress);
-    const { tenant, provider, name, weight, limits, sealedValue } = credential;
-    const stored: NewStoredCredential = { id: newId(), tenant, provider, name, baseUrl, weight, limits };
-    await this.#change(async () => {
-      // Asked first, because Postgres writes what violates a foreign key into its log, and that may be a value in the wrong field.
-      if (tenant !== null && !(await this.#options.repository.hasTenant(tenant))) throw refused('tenant', NO_SUCH_TENANT);
-      const value = await this.#newValue(stored, sealedValue);
-      await this.#options.repository.insert(stored, value, this.#moment()).catch((error: unknown) => {
-        const code = sqlStateOf(error);
-        if (code === UNIQUE_VIOLATION) throw refused('name', `There is a credential ${JSON.stringify(name)} of this provider already: choose another name, or rotate that one.`, error);
-        if (code === FOREIGN_KEY_VIOLATION) throw refused('tenant', NO_SUCH_TENANT, error);
-        throw error;
-      });
-    });
-    return this.#view(stored.id);
+  create(credential: NewCredential, change: AdminChange): Promise<CredentialView> {
+    return this.#usable(() => this.#changes.create(credential, change));
   }
 
-  /** Errors, as of the next two: `not_found`; `invalid_value` for a credential that stands in deja.yaml; `overloaded`. */
-  async update(id: string, change: CredentialChange): Promise<CredentialView> {
-    this.#checkId(id);
-    if (change.weight !== undefined) checkWeight(change.weight);
-    await this.#change(async () => {
-      if (!(await this.#options.repository.update(id, change, this.#moment()))) throw notFound();
-    });
-    return this.#view(id);
+  /** Errors, as of the next two: `not_found`; `precondition_failed`; `invalid_value` for a credential that stands in deja.yaml; `overloaded`. */
+  update(id: string, next: CredentialChange, change: AdminChange): Promise<CredentialView> {
+    return this.#usable(() => this.#changes.update(id, next, change));
   }
 
   /** The new value is the one to use from now on; the one before it may be used until the grace is over, and one that is older still is destroyed, as the result says. */
-  async rotate(id: string, sealedValue: string, graceS: number): Promise<{ credential: CredentialView; destroyed: CredentialVersion[] }> {
-    this.#checkId(id);
-    const destroyed = await this.#change(async () => {
-      const credential = await this.#options.repository.find(id);
-      if (credential === null) throw notFound();
-      const value = await this.#newValue(credential, sealedValue);
-      const at = this.#moment();
-      const versions = await this.#options.repository.rotate(id, value, { at, expiresAt: graceS > 0 ? new Date(at.getTime() + graceS * 1000) : null });
-      if (versions === null) throw notFound();
-      return versions.map((version) => ({ id: `${credential.provider}/${credential.name}`, version }));
-    });
-    return { credential: this.#view(id), destroyed };
+  rotate(id: string, sealedValue: string, graceS: number, change: AdminChange): Promise<{ credential: CredentialView; destroyed: CredentialVersion[] }> {
+    return this.#usable(() => this.#changes.rotate(id, sealedValue, graceS, change));
   }
 
   /** Returns `provider/name` of what is gone. */
-  async delete(id: string): Promise<string> {
-    this.#checkId(id);
-    return this.#change(async () => (await this.#options.repository.delete(id)) ?? Promise.reject(notFound()));
+  delete(id: string, change: AdminChange): Promise<string> {
+    return this.#usable(() => this.#changes.delete(id, change));
   }
 
   /** Deletes the values whose grace is over, and says which this replica deleted. Costs nothing where there is none. */
   async destroyExpired(): Promise<CredentialVersion[]> {
     if (!this.#stored.hasExpired) return [];
-    return this.#change(() => this.#options.repository.destroyExpired(this.#moment()));
+    const destroyed = await this.#usable(() => this.#options.repository.destroyExpired(new Date(this.#now())));
+    await this.#reload();
+    return destroyed;
   }
 
-  /** Moves up to so many data keys under the current master key; to be called until nothing remains. Throws `overloaded`: what was moved stays moved. */
-  rewrap(limit: number): Promise<RewrapReport> {
-    return this.#change(() => rewrap(this.#keys, this.#options.masterKeysRepository, limit));
+  /**
+   * Moves up to so many data keys under the current master key; to be called until nothing remains. Throws `overloaded`: what was moved
+   * stays moved. Each is moved by itself, and the audit log has one row for all of a call. Repeating it does no harm, and an idempotency key
+   * no good: a call that is repeated goes on where the one before it came to.
+   */
+  rewrap(limit: number, change: AdminChange): Promise<RewrapReport> {
+    return this.#usable(async () => {
+      const { body } = await this.#options.changes.run({ ...change, ifMatch: null, idempotency: null }, async () => {
+        const report = await rewrap(this.#keys, this.#options.masterKeysRepository, limit);
+        const after = { object: 'vault', current_key: report.currentKey, rewrapped: report.rewrapped, remaining: report.remaining, failed: report.failed };
+        return { body: report, etag: null, audit: { action: 'rewrapVault', resource: 'vault', resourceId: null, tenant: null, before: null, after }, afterwards: () => this.#reload() };
+      });
+      return body;
+    });
   }
 
   /** Whether there is such a deployment is for the caller to know. */
-  async drain(deployment: string, drained: boolean): Promise<void> {
-    await this.#change(() => this.#options.repository.drain(deployment, drained, this.#moment()));
+  drain(deployment: string, drained: boolean, change: AdminChange): Promise<void> {
+    return this.#usable(() => this.#changes.drain(deployment, drained, change));
   }
 
   async #lease(wanted: { id: string; version: string }, sealFor: SealFor): Promise<Lease | null> {
@@ -223,56 +202,18 @@ export class CredentialVault {
     }
   }
 
-  /** What was sealed for the intake, checked and sealed for keeping, under a version of its own. */
-  async #newValue(owner: Pick<NewStoredCredential, 'tenant' | 'provider' | 'name' | 'baseUrl'>, sealedValue: string): Promise<NewValue> {
-    if (sealedValue.length > LARGEST_SEALED_CHARS) throw refused('value', 'The value is too long.');
-    const value = await this.#intake.open(sealedValue);
+  /** What the work comes to; `overloaded` where the database, or who keeps the master key, cannot be asked. */
+  async #usable<T>(work: () => Promise<T>): Promise<T> {
     try {
-      const { lastFour } = checkValue(value);
-      const version = randomBytes(VERSION_BYTES).toString('base64url');
-      return { version, lastFour, ...(await sealValue(this.#keys, value, additionalDataOf({ ...owner, version }))) };
-    } finally {
-      value.fill(0);
-    }
-  }
-
-  /** Does a change, and knows of it when it resolves. */
-  async #change<T>(work: () => Promise<T>): Promise<T> {
-    let result: T;
-    try {
-      result = await work();
+      return await onDatabase(work);
     } catch (cause) {
-      if (!(cause instanceof KeyWrappingError) && !isPassing(cause)) throw cause;
-      throw new DejaError('overloaded', `Credentials cannot be changed at the moment: ${cause instanceof KeyWrappingError ? 'the master key' : 'the database'} cannot be used.`, { retryAfterMs: 1000, cause });
+      if (!(cause instanceof KeyWrappingError)) throw cause;
+      throw new DejaError('overloaded', 'Credentials cannot be changed at the moment: the master key cannot be used.', { retryAfterMs: 1000, cause });
     }
-    // What is changed stays changed when this fails: the next look at the revision loads it.
+  }
+
+  /** What was changed is known when this resolves. It stays changed when that fails: the next look at the revision loads it. */
+  async #reload(): Promise<void> {
     await this.load().catch((error: unknown) => this.#options.logger.warn({ err: error }, 'a change of credentials could not be read back yet'));
-    return result;
   }
-
-  /** Throws for ids that name nothing, and for what is not in the vault's hands. */
-  #checkId(id: string): void {
-    if (this.#file.all.some((credential) => fileId(credential.id) === id)) throw refused('id', 'This credential stands in the configuration file: change it there.');
-    if (!UUID.test(id)) throw notFound();
-  }
-
-  #view(id: string): CredentialView {
-    const credential = this.#stored.find(id);
-    if (credential === null) throw new DejaError('overloaded', 'The credential was changed, but cannot be read back at the moment.', { retryAfterMs: 1000 });
-    return storedView(credential, this.#healthOf);
-  }
-
-  #moment(): Date {
-    return new Date(this.#now());
-  }
-}
-
-const NO_SUCH_TENANT = 'There is no tenant of this id.';
-const notFound = (): DejaError => new DejaError('not_found', 'There is no credential with this id.');
-
-/** Of Postgres's error, within what drizzle makes of it. */
-function sqlStateOf(error: unknown): string | null {
-  if (typeof error !== 'object' || error === null) return null;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return 'cause' in error ? sqlStateOf(error.cause) : null;
 }

@@ -17,17 +17,26 @@ export function fileView(provider: string, { id, name, value, baseUrl, weight, l
   const text = value.reveal();
   return {
     id: fileId(id), provider, name, tenant: null, baseUrl, weight, limits, disabled: false, source: 'file',
-    lastFour: lastFourOf(text, text.length), graceUntilMs: null, ...health, createdAtMs: null, updatedAtMs: null,
+    lastFour: lastFourOf(text, text.length), graceUntilMs: null, ...health, createdAtMs: null, updatedAtMs: null, revision: null,
   };
 }
 
 export function storedView(credential: StoredCredential, healthOf: HealthOf): CredentialView {
-  const { id, provider, name, tenant, baseUrl, weight, limits, disabled, createdAt, updatedAt, values } = credential;
+  const { id, provider, name, tenant, baseUrl, weight, limits, disabled, createdAt, updatedAt, revision, values } = credential;
   const [current, former] = values;
   return {
     id, provider, name, tenant, baseUrl, weight, limits, disabled, source: 'api',
     lastFour: current?.lastFour ?? '', graceUntilMs: former?.expiresAt?.getTime() ?? null,
     ...healthOf({ id: `${provider}/${name}`, version: current?.version ?? '' }),
-    createdAtMs: createdAt.getTime(), updatedAtMs: updatedAt.getTime(),
+    createdAtMs: createdAt.getTime(), updatedAtMs: updatedAt.getTime(), revision,
+  };
+}
+
+/** A credential of the admin API as the audit log keeps it: as on the wire, without what changes by itself. */
+export function auditedCredential({ id, tenant, provider, name, baseUrl, weight, limits, disabled, createdAt, updatedAt, values }: StoredCredential): object {
+  const [current, former] = values;
+  return {
+    object: 'credential', id, provider, name, tenant, base_url: baseUrl, weight, limits, disabled, source: 'api',
+    last_four: current?.lastFour ?? '', grace_until: former?.expiresAt?.toISOString() ?? null, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString(),
   };
 }

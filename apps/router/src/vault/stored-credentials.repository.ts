@@ -1,7 +1,9 @@
 import type { Limits } from '@deja/contracts';
-import { and, eq, isNotNull, isNull, lte, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { addToAudit, SYSTEM } from '../audit/audit-log.ts';
 import { cluster, credentials, credentialValues, deploymentDrains, tenants } from '../schema/tables.ts';
+import type { Transaction } from '../schema/transaction.ts';
 import type { SealedValue } from './sealed-value.ts';
 
 /** A credential of the admin API with its values, encrypted: the current one first, then the former one of a rotation while its grace runs. */
@@ -16,6 +18,7 @@ export interface StoredCredential {
   disabled: boolean;
   createdAt: Date;
   updatedAt: Date;
+  revision: number;
   values: StoredValue[];
 }
 
@@ -26,7 +29,7 @@ export interface StoredValue extends SealedValue {
   expiresAt: Date | null;
 }
 
-export type NewStoredCredential = Omit<StoredCredential, 'disabled' | 'createdAt' | 'updatedAt' | 'values'>;
+export type NewStoredCredential = Omit<StoredCredential, 'disabled' | 'createdAt' | 'updatedAt' | 'revision' | 'values'>;
 export type NewValue = Omit<StoredValue, 'expiresAt'>;
 export interface CredentialChange {
   weight?: number | undefined;
@@ -47,9 +50,7 @@ export interface VaultContent {
   drained: string[];
 }
 
-type Transaction = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0];
-
-/** Credentials of the admin API and drained deployments in Postgres. Every change raises the revision in the same transaction. */
+/** Credentials of the admin API and drained deployments in Postgres. Every change raises the revision, and that of its credential, in the same transaction. */
 export class StoredCredentialsRepository {
   constructor(private readonly db: NodePgDatabase) {}
 
@@ -73,78 +74,79 @@ export class StoredCredentialsRepository {
     }, { isolationLevel: 'repeatable read', accessMode: 'read only' });
   }
 
-  async find(id: string): Promise<NewStoredCredential | null> {
-    const [row] = await this.db.select().from(credentials).where(eq(credentials.id, id));
-    return row ?? null;
+  /** With its values; nobody else changes it until the transaction ends. */
+  async lock(tx: Transaction, id: string): Promise<StoredCredential | null> {
+    const [row] = await tx.select().from(credentials).where(eq(credentials.id, id)).for('update');
+    if (row === undefined) return null;
+    return { ...row, values: await tx.select().from(credentialValues).where(eq(credentialValues.credential, id)).orderBy(sql`${credentialValues.expiresAt} nulls first`) };
   }
 
-  async hasTenant(id: string): Promise<boolean> {
-    return (await this.db.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id))).length > 0;
+  async hasTenant(tx: Transaction, id: string): Promise<boolean> {
+    return (await tx.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id))).length > 0;
   }
 
-  async insert(credential: NewStoredCredential, value: NewValue, at: Date): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await tx.insert(credentials).values({ ...credential, createdAt: at, updatedAt: at });
-      await tx.insert(credentialValues).values({ ...value, credential: credential.id, createdAt: at });
-      await changed(tx);
-    });
+  async insert(tx: Transaction, credential: NewStoredCredential, value: NewValue, at: Date): Promise<void> {
+    await tx.insert(credentials).values({ ...credential, createdAt: at, updatedAt: at });
+    await tx.insert(credentialValues).values({ ...value, credential: credential.id, createdAt: at });
+    await changed(tx);
   }
 
-  /** False when there is no such credential. */
-  update(id: string, change: CredentialChange, at: Date): Promise<boolean> {
-    return this.db.transaction(async (tx) => {
-      const rows = await tx.update(credentials).set({ ...change, updatedAt: at }).where(eq(credentials.id, id)).returning({ id: credentials.id });
-      if (rows.length > 0) await changed(tx);
-      return rows.length > 0;
-    });
+  async update(tx: Transaction, id: string, change: CredentialChange, at: Date): Promise<void> {
+    await tx.update(credentials).set({ ...change, updatedAt: at, revision: NEXT_REVISION }).where(eq(credentials.id, id));
+    await changed(tx);
   }
 
   /**
    * Makes `value` the current one and gives the one before it until `expiresAt` (null: no time at all). A value that still had its grace
-   * from an earlier rotation is destroyed. Returns the versions that are destroyed; null when there is no such credential.
+   * from an earlier rotation is destroyed. Returns the versions that are destroyed. The credential is locked before: rotations take turns.
    */
-  rotate(id: string, value: NewValue, { at, expiresAt }: { at: Date; expiresAt: Date | null }): Promise<string[] | null> {
-    return this.db.transaction(async (tx) => {
-      // Rotations of one credential take turns.
-      const rows = await tx.update(credentials).set({ updatedAt: at }).where(eq(credentials.id, id)).returning({ id: credentials.id });
-      if (rows.length === 0) return null;
-      const own = eq(credentialValues.credential, id);
-      const destroyed = await tx.delete(credentialValues).where(expiresAt === null ? own : and(own, isNotNull(credentialValues.expiresAt))).returning({ version: credentialValues.version });
-      if (expiresAt !== null) await tx.update(credentialValues).set({ expiresAt }).where(and(own, isNull(credentialValues.expiresAt)));
-      await tx.insert(credentialValues).values({ ...value, credential: id, createdAt: at });
-      await changed(tx);
-      return destroyed.map(({ version }) => version);
-    });
+  async rotate(tx: Transaction, id: string, value: NewValue, { at, expiresAt }: { at: Date; expiresAt: Date | null }): Promise<string[]> {
+    await tx.update(credentials).set({ updatedAt: at, revision: NEXT_REVISION }).where(eq(credentials.id, id));
+    const own = eq(credentialValues.credential, id);
+    const destroyed = await tx.delete(credentialValues).where(expiresAt === null ? own : and(own, isNotNull(credentialValues.expiresAt))).returning({ version: credentialValues.version });
+    if (expiresAt !== null) await tx.update(credentialValues).set({ expiresAt }).where(and(own, isNull(credentialValues.expiresAt)));
+    await tx.insert(credentialValues).values({ ...value, credential: id, createdAt: at });
+    await changed(tx);
+    return destroyed.map(({ version }) => version);
   }
 
-  /** `provider/name` of what was deleted, with all its values; null when there was no such credential. */
-  delete(id: string): Promise<string | null> {
-    return this.db.transaction(async (tx) => {
-      const [row] = await tx.delete(credentials).where(eq(credentials.id, id)).returning({ provider: credentials.provider, name: credentials.name });
-      if (row === undefined) return null;
-      await changed(tx);
-      return `${row.provider}/${row.name}`;
-    });
+  /** With all its values. */
+  async delete(tx: Transaction, id: string): Promise<void> {
+    await tx.delete(credentials).where(eq(credentials.id, id));
+    await changed(tx);
   }
 
-  /** Deletes former values whose grace is over. */
+  async drain(tx: Transaction, deployment: string, drained: boolean, at: Date): Promise<void> {
+    if (drained) await tx.insert(deploymentDrains).values({ deployment, drainedAt: at }).onConflictDoNothing();
+    else await tx.delete(deploymentDrains).where(eq(deploymentDrains.deployment, deployment));
+    await changed(tx);
+  }
+
+  async isDrained(tx: Transaction, deployment: string): Promise<boolean> {
+    return (await tx.select().from(deploymentDrains).where(eq(deploymentDrains.deployment, deployment))).length > 0;
+  }
+
+  /** Deletes former values whose grace is over, and says so in the audit log. */
   destroyExpired(at: Date): Promise<CredentialVersion[]> {
     return this.db.transaction(async (tx) => {
-      const rows = await tx.delete(credentialValues).where(lte(credentialValues.expiresAt, at))
-        .returning({ version: credentialValues.version, id: sql<string>`(select ${credentials.provider} || '/' || ${credentials.name} from ${credentials} where ${credentials.id} = ${credentialValues.credential})` });
-      if (rows.length > 0) await changed(tx);
-      return rows;
-    });
-  }
-
-  async drain(deployment: string, drained: boolean, at: Date): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      if (drained) await tx.insert(deploymentDrains).values({ deployment, drainedAt: at }).onConflictDoNothing();
-      else await tx.delete(deploymentDrains).where(eq(deploymentDrains.deployment, deployment));
-      await changed(tx);
+      // The credential's row first, as who rotates it takes them.
+      const due = tx.select({ id: credentialValues.credential }).from(credentialValues).where(lte(credentialValues.expiresAt, at));
+      const owners = await tx.select().from(credentials).where(inArray(credentials.id, due)).orderBy(credentials.id).for('update');
+      const versions: CredentialVersion[] = [];
+      for (const { id, tenant, provider, name } of owners) {
+        const rows = await tx.delete(credentialValues).where(and(eq(credentialValues.credential, id), lte(credentialValues.expiresAt, at))).returning({ version: credentialValues.version });
+        if (rows.length === 0) continue; // it was rotated again meanwhile
+        await tx.update(credentials).set({ revision: NEXT_REVISION }).where(eq(credentials.id, id));
+        versions.push(...rows.map(({ version }) => ({ id: `${provider}/${name}`, version })));
+        await addToAudit(tx, SYSTEM, [{ action: 'endCredentialGrace', resource: 'credential', resourceId: id, tenant, before: null, after: { object: 'credential', id, provider, name, tenant, grace_until: null } }]);
+      }
+      if (versions.length > 0) await changed(tx);
+      return versions;
     });
   }
 }
+
+const NEXT_REVISION = sql`${credentials.revision} + 1`;
 
 /** Last of all in a transaction: the row of the cluster is one for all, and is held no longer than the commit takes. */
 export async function changed(tx: Transaction): Promise<void> {

@@ -2,6 +2,8 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { DejaError, type DeploymentView, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
+import { ADMIN_CHANGE } from '../admin/admin-payload.ts';
+import { checkMay } from '../admin/scope.ts';
 import { ConfigurationInForce } from '../configuration-in-force.ts';
 import { parsed } from '../parsed-payload.ts';
 import { Pool } from '../pool/pool.ts';
@@ -19,12 +21,14 @@ const weight = z.number().min(0).max(1_000_000);
 const sealedValue = z.string().min(1).max(16 * 1024);
 
 const CREATE = z.object({
+  change: ADMIN_CHANGE,
   credential: z.object({ provider: text, name: text, sealedValue, tenant: text.nullable(), baseUrl: z.string().min(1).max(2048).nullable(), weight, limits }),
 });
-const UPDATE = z.object({ id: text, weight: weight.optional(), limits: limits.optional(), disabled: z.boolean().optional() });
-const ROTATE = z.object({ id: text, sealedValue, graceS: z.int().min(0).max(LONGEST_GRACE_S) });
-const ONE = z.object({ id: text });
-const DRAIN = z.object({ id: text, drained: z.boolean() });
+const UPDATE = z.object({ change: ADMIN_CHANGE, id: text, weight: weight.optional(), limits: limits.optional(), disabled: z.boolean().optional() });
+const ROTATE = z.object({ change: ADMIN_CHANGE, id: text, sealedValue, graceS: z.int().min(0).max(LONGEST_GRACE_S) });
+const DELETE = z.object({ change: ADMIN_CHANGE, id: text });
+const REWRAP = z.object({ change: ADMIN_CHANGE });
+const DRAIN = z.object({ change: ADMIN_CHANGE, id: text, drained: z.boolean() });
 
 /** What the admin API asks of the router: credentials, the vault, deployments. See RouterRpc in the contracts. */
 @Controller()
@@ -43,7 +47,9 @@ export class VaultController {
 
   @MessagePattern('create_credential')
   async create(@Payload() payload: unknown): Promise<RouterRpc['create_credential']['reply']> {
-    const credential = await this.vault.create(parsed(CREATE, payload).credential);
+    const { credential: given, change } = parsed(CREATE, payload);
+    checkMay(change.by, 'createCredential');
+    const credential = await this.vault.create(given, change);
     await this.inForce.vaultChanged();
     return { credential };
   }
@@ -57,31 +63,36 @@ export class VaultController {
 
   @MessagePattern('update_credential')
   async update(@Payload() payload: unknown): Promise<RouterRpc['update_credential']['reply']> {
-    const { id, weight: newWeight, limits: newLimits, disabled } = parsed(UPDATE, payload);
-    const change = { ...(newWeight !== undefined && { weight: newWeight }), ...(newLimits !== undefined && { limits: newLimits }), ...(disabled !== undefined && { disabled }) };
-    const credential = await this.vault.update(id, change);
+    const { id, weight: newWeight, limits: newLimits, disabled, change } = parsed(UPDATE, payload);
+    checkMay(change.by, 'updateCredential');
+    const next = { ...(newWeight !== undefined && { weight: newWeight }), ...(newLimits !== undefined && { limits: newLimits }), ...(disabled !== undefined && { disabled }) };
+    const credential = await this.vault.update(id, next, change);
     await this.inForce.vaultChanged(disabled === true ? [`${credential.provider}/${credential.name}`] : []);
     return { credential };
   }
 
   @MessagePattern('rotate_credential')
   async rotate(@Payload() payload: unknown): Promise<RouterRpc['rotate_credential']['reply']> {
-    const { id, sealedValue: value, graceS } = parsed(ROTATE, payload);
-    const { credential, destroyed } = await this.vault.rotate(id, value, graceS);
+    const { id, sealedValue: value, graceS, change } = parsed(ROTATE, payload);
+    checkMay(change.by, 'rotateCredential');
+    const { credential, destroyed } = await this.vault.rotate(id, value, graceS, change);
     await this.inForce.vaultChanged(destroyed.map((gone) => `${gone.id}@${gone.version}`));
     return { credential };
   }
 
   @MessagePattern('delete_credential')
   async delete(@Payload() payload: unknown): Promise<RouterRpc['delete_credential']['reply']> {
-    const id = await this.vault.delete(parsed(ONE, payload).id);
-    await this.inForce.vaultChanged([id]);
+    const { id, change } = parsed(DELETE, payload);
+    checkMay(change.by, 'deleteCredential');
+    await this.inForce.vaultChanged([await this.vault.delete(id, change)]);
     return { deleted: true };
   }
 
   @MessagePattern('rewrap_vault')
-  async rewrap(): Promise<RouterRpc['rewrap_vault']['reply']> {
-    const report = await this.vault.rewrap(REWRAPPED_AT_ONCE);
+  async rewrap(@Payload() payload: unknown): Promise<RouterRpc['rewrap_vault']['reply']> {
+    const { change } = parsed(REWRAP, payload);
+    checkMay(change.by, 'rewrapVault');
+    const report = await this.vault.rewrap(REWRAPPED_AT_ONCE, change);
     if (report.rewrapped > 0) await this.inForce.vaultChanged();
     return report;
   }
@@ -95,9 +106,10 @@ export class VaultController {
 
   @MessagePattern('drain_deployment')
   async drain(@Payload() payload: unknown): Promise<RouterRpc['drain_deployment']['reply']> {
-    const { id, drained } = parsed(DRAIN, payload);
+    const { id, drained, change } = parsed(DRAIN, payload);
+    checkMay(change.by, drained ? 'drainDeployment' : 'resumeDeployment');
     await this.#deployment(id);
-    await this.vault.drain(id, drained);
+    await this.vault.drain(id, drained, change);
     await this.inForce.vaultChanged();
     return { deployment: { ...(await this.#deployment(id)), drained } };
   }

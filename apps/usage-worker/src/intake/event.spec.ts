@@ -8,13 +8,13 @@ const usage = { promptTokens: 10, cachedTokens: 4, cacheWriteTokens: 0, completi
 const price = { version: 'v', input: 1, cachedInput: 1, cacheWrite: 1, output: 1, longContext: null };
 const open = {
   kind: 'open', id: newId(), tenant: 'default', key: 'k', user: null, tags: {}, endpoint: 'chat/completions',
-  requestedModel: 'm', stream: false, receivedAtMs: nowMs, estimatedPromptTokens: 7, traceId: null,
+  requestedModel: 'm', stream: false, receivedAtMs: nowMs, estimatedPromptTokens: 7, estimatedCostNanoUsd: '1050', traceId: null,
 };
 const attempt = {
   id: newId(), n: 1, provider: 'p', deployment: 'p/m', credential: null, model: 'm', status: 200, outcome: 'ok', errorCode: null,
   hedge: false, shadow: false, usage, usageSource: 'upstream', price, startedAtMs: nowMs, firstByteMs: 3, durationMs: 9.5,
 };
-const { estimatedPromptTokens: _, ...common } = open;
+const { estimatedPromptTokens: _tokens, estimatedCostNanoUsd: _cost, ...common } = open;
 const settled = {
   ...common, kind: 'settled', model: 'm', provider: 'p', deployment: 'p/m', credential: null, status: 200, outcome: 'ok', errorCode: null,
   cache: 'MISS', cacheReason: null, cacheEntry: null, cacheSimilarity: null, usage, usageSource: 'upstream', savedPrice: null,
@@ -51,6 +51,14 @@ test.each([
 test('what a client wrote never keeps its operation out of the ledger, however long it is', () => {
   const read = readEvent({ ...settled, requestedModel: 'm'.repeat(100_000), user: 'u'.repeat(100_000), tags: { ['t'.repeat(9000)]: 'x'.repeat(9000) } }, nowMs);
   expect(read).toMatchObject({ event: { requestedModel: 'm'.repeat(4096), user: 'u'.repeat(4096), tags: { ['t'.repeat(4096)]: 'x'.repeat(4096) } } });
+});
+
+test('an opening whose estimated cost is missing, or no amount, is read as one of unknown cost', () => {
+  const { estimatedCostNanoUsd: _, ...without } = open;
+  const unknown = { event: { ...open, estimatedCostNanoUsd: null } };
+  for (const raw of [without, { ...open, estimatedCostNanoUsd: null }, { ...open, estimatedCostNanoUsd: 7 }, { ...open, estimatedCostNanoUsd: '-1' }, { ...open, estimatedCostNanoUsd: '9'.repeat(30) }]) {
+    expect(readEvent(raw, nowMs)).toEqual(unknown);
+  }
 });
 
 test('whatever comes is read or set aside, and nothing throws', () => {

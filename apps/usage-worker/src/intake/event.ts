@@ -90,7 +90,9 @@ const settled = z.object({
   flags: z.array(text).max(256).default([]),
 }) satisfies z.ZodType<OperationRecord>;
 
-const open = z.object({ kind: z.literal('open'), ...request, estimatedPromptTokens: count }) satisfies z.ZodType<OpenOperation>;
+/** Less than a billion dollars. A gateway of an earlier version does not send it; what is no amount is unknown. */
+const estimatedCost = z.string().regex(/^\d{1,18}$/).nullable().default(null).catch(null);
+const open = z.object({ kind: z.literal('open'), ...request, estimatedPromptTokens: count, estimatedCostNanoUsd: estimatedCost }) satisfies z.ZodType<OpenOperation>;
 
 const late = z.object({
   kind: z.literal('late_attempt'),

@@ -61,6 +61,16 @@ export class QueueConsumer {
     };
   }
 
+  /** For how long the oldest job has been on the queue, also of those that a worker holds at the moment; 0 for none, null while Redis is away. Milliseconds. */
+  async unrecordedMs(nowMs: number): Promise<number | null> {
+    if (!isUp(this.redis)) return null;
+    const [[oldest], active] = await Promise.all([this.queue.getJobs(['waiting', 'delayed'], 0, 0, true), this.redis.lrange(this.queue.toKey('active'), 0, -1)]);
+    // Not whole jobs: their events are not wanted here.
+    const taken = await Promise.all(active.map((id) => this.redis.hget(this.queue.toKey(id), 'timestamp')));
+    const times = [oldest?.timestamp, ...taken.flatMap((time) => (time === null ? [] : [Number(time)]))].filter((time) => time !== undefined);
+    return Math.max(0, ...times.map((time) => nowMs - time));
+  }
+
   /**
    * Takes no more jobs and resolves when those under way are done or given back; with Redis away neither is possible, and
    * after `deadlineMs` their locks are left to run out.

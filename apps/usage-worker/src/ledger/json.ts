@@ -1,5 +1,5 @@
-/** What Postgres cannot store in text or jsonb: NUL, and halves of surrogate pairs. */
-const storable = (text: string): string => (text.isWellFormed() && !text.includes('\0') ? text : text.toWellFormed().replaceAll('\0', '\u{fffd}'));
+/** Without what Postgres cannot store in text or jsonb: NUL, and halves of surrogate pairs. */
+export const storable = (text: string): string => (text.isWellFormed() && !text.includes('\0') ? text : text.toWellFormed().replaceAll('\0', '\u{fffd}'));
 
 /** Rows as JSON for json_populate_recordset. A bigint goes as text, which the column's type reads exactly. */
 export function rowsJson(rows: readonly object[]): string {

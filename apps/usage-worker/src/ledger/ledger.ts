@@ -5,6 +5,7 @@ import { attempts, operations, type AttemptRow, type OperationRow } from '../sch
 import { rowsJson } from './json.ts';
 import { dayOf, Partitions } from './partitions.ts';
 import type { LedgerRows } from './rows.ts';
+import { addSpending, type Spending } from './spend.ts';
 
 /** An event that cannot become rows, as it came. */
 export interface RejectedEvent {
@@ -41,14 +42,22 @@ const quoted = (names: string[]): string => names.map((name) => `"${name}"`).joi
 const operationColumns = Object.keys(getTableColumns(operations)).filter((name) => name !== 'recorded_at');
 const attemptColumns = Object.keys(getTableColumns(attempts));
 
-/** A settled record replaces an orphaned row, and nothing replaces a settled one. */
 const INSERT_OPERATIONS = `
-  insert into usage.operations as known (${quoted(operationColumns)})
+  insert into usage.operations (${quoted(operationColumns)})
   select ${quoted(operationColumns)} from json_populate_recordset(null::usage.operations, $1::json)
-  on conflict (id) do update
-  set ${operationColumns.filter((name) => name !== 'id').map((name) => `"${name}" = excluded."${name}"`).join(', ')}, recorded_at = now()
-  where known.outcome = 'orphaned' and excluded.outcome <> 'orphaned'
-  returning id, outcome`;
+  on conflict (id) do nothing
+  returning id`;
+/** A settled record replaces an orphaned row, and nothing replaces a settled one. Returns what the orphan's row said. */
+const REPLACE_ORPHANS = `
+  with orphans as (
+    select id, tenant, key, "user", requested_model, received_at, cost_nano_usd
+    from usage.operations where id = any($2::uuid[]) and outcome = 'orphaned' order by id for update
+  )
+  update usage.operations as known
+  set ${operationColumns.filter((name) => name !== 'id').map((name) => `"${name}" = settled."${name}"`).join(', ')}, recorded_at = now()
+  from orphans join json_populate_recordset(null::usage.operations, $1::json) settled on settled.id = orphans.id
+  where known.id = orphans.id and known.id = any($2::uuid[])
+  returning orphans.id, orphans.tenant, orphans.key, orphans."user", orphans.requested_model, orphans.received_at, orphans.cost_nano_usd`;
 const INSERT_ATTEMPTS = `
   insert into usage.attempts (${quoted(attemptColumns)})
   select ${quoted(attemptColumns)} from json_populate_recordset(null::usage.attempts, $1::json)
@@ -86,12 +95,14 @@ export class Ledger {
 
   private async insertOnce(rows: LedgerRows[], batch: LedgerBatch): Promise<Inserted> {
     return this.inTransaction(async (client) => {
-      const changed = rows.length === 0 ? [] : await insertRows(client, rows);
+      const changed = rows.length === 0 ? { settled: 0, orphaned: 0, spent: [] } : await insertRows(client, rows);
       if (batch.rejected.length > 0) await client.query(INSERT_REJECTED, [rowsJson(batch.rejected.map(rejectedRow))]);
       // Sorted, like operations: two workers with the same ones never wait for each other in a circle.
       const late = batch.late.length === 0 ? 0 : await insertAttempts(client, batch.late.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
-      const orphaned = changed.filter(({ outcome }) => outcome === 'orphaned').length;
-      return { settled: changed.length - orphaned, orphaned, late, duplicates: batch.rows.length - changed.length + batch.late.length - late };
+      // Last, because all that is spent meets in a few rows: they are locked for no longer than the commit takes.
+      await addSpending(client, changed.spent);
+      const duplicates = batch.rows.length - changed.settled - changed.orphaned + batch.late.length - late;
+      return { settled: changed.settled, orphaned: changed.orphaned, late, duplicates };
     });
   }
 
@@ -113,15 +124,43 @@ export class Ledger {
   }
 }
 
-/** Statements have names, so that each connection plans them once. */
-async function insertRows(client: PoolClient, rows: LedgerRows[]): Promise<{ id: string; outcome: string }[]> {
+interface Changed {
+  settled: number;
+  orphaned: number;
+  spent: Spending[];
+}
+
+type OrphanRow = Pick<OperationRow, 'id' | 'tenant' | 'key' | 'user' | 'requested_model'> & { received_at: Date; cost_nano_usd: string | null };
+
+/** Statements have names, so that each connection plans them once. Of a duplicate nothing is written: what belongs to it is there already. */
+async function insertRows(client: PoolClient, rows: LedgerRows[]): Promise<Changed> {
   const values = [rowsJson(rows.map(({ operation }): OperationRow => operation))];
-  const { rows: changed } = await client.query<{ id: string; outcome: string }>({ name: 'insert-operations', text: INSERT_OPERATIONS, values });
-  const ids = new Set(changed.map(({ id }) => id));
-  // Only with its operation: what belongs to a duplicate is there already.
-  const calls = rows.filter(({ operation }) => ids.has(operation.id)).flatMap((row): AttemptRow[] => row.attempts);
+  const { rows: found } = await client.query<{ id: string }>({ name: 'insert-operations', text: INSERT_OPERATIONS, values });
+  const inserted = new Set(found.map(({ id }) => id));
+  const orphans = await replaceOrphans(client, rows.filter(({ operation }) => !inserted.has(operation.id) && operation.outcome !== 'orphaned'));
+  const replaced = new Set(orphans.map(({ id }) => id));
+  const written = rows.filter(({ operation }) => inserted.has(operation.id) || replaced.has(operation.id));
+  const calls = written.flatMap((row): AttemptRow[] => row.attempts);
   if (calls.length > 0) await insertAttempts(client, calls);
-  return changed;
+  const orphaned = written.filter(({ operation }) => operation.outcome === 'orphaned').length;
+  return { settled: written.length - orphaned, orphaned, spent: [...orphans.map(takenBack), ...written.map(spendingOf)] };
+}
+
+async function replaceOrphans(client: PoolClient, settled: LedgerRows[]): Promise<OrphanRow[]> {
+  if (settled.length === 0) return [];
+  const values = [rowsJson(settled.map(({ operation }): OperationRow => operation)), settled.map(({ operation }) => operation.id)];
+  const { rows } = await client.query<OrphanRow>({ name: 'replace-orphans', text: REPLACE_ORPHANS, values });
+  return rows;
+}
+
+function spendingOf({ operation, spentNanoUsd }: LedgerRows): Spending {
+  const { tenant, key, user, requested_model: requestedModel, received_at: receivedAt } = operation;
+  return { tenant, key, user, requestedModel, receivedAtMs: Date.parse(receivedAt), nanoUsd: spentNanoUsd };
+}
+
+/** An orphan's estimate, of which the settled record knows better. */
+function takenBack({ tenant, key, user, requested_model: requestedModel, received_at: receivedAt, cost_nano_usd: cost }: OrphanRow): Spending {
+  return { tenant, key, user, requestedModel, receivedAtMs: receivedAt.getTime(), nanoUsd: -BigInt(cost ?? 0) };
 }
 
 /** How many were not there yet. Of a late one nothing is asked but that: its operation may come before it, after it, or never. */

@@ -47,10 +47,21 @@ test('what was refused before any call cost nothing and saved nothing', () => {
   expect(money({ outcome: 'blocked', status: 403, usage: null, usageSource: 'none', cache: null, attempts: [] })).toEqual({ cost_nano_usd: 0n, saved_nano_usd: 0n, price_version: null });
 });
 
-test('an orphan is accepted, unsettled and of unknown cost', () => {
-  const { operation, attempts } = orphanedRows({
-    kind: 'open', id: newId(), tenant: 't', key: null, user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'r', stream: false, receivedAtMs: 1_764_000_000_000, estimatedPromptTokens: 12, traceId: null,
-  });
-  expect(operation).toMatchObject({ outcome: 'orphaned', status: null, prompt_tokens: 12, completion_tokens: null, usage_source: 'estimated', cost_nano_usd: null, saved_nano_usd: null, received_at: '2025-11-24T16:00:00.000Z' });
+test('budgets count what is known of a cost, also where the whole is unknown', () => {
+  const rows = settledRows(record({ attempts: [attempt(), attempt({ n: 2, price: null }), attempt({ n: 3, usage: null, usageSource: 'none' }), attempt({ n: 4, shadow: true, price: price(100) })] }));
+  expect(rows.operation.cost_nano_usd).toBeNull();
+  expect(rows.spentNanoUsd).toBe(7n);
+});
+
+const open = { kind: 'open' as const, id: newId(), tenant: 't', key: null, user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'r', stream: false, receivedAtMs: 1_764_000_000_000, estimatedPromptTokens: 12, traceId: null };
+
+test('an orphan is accepted, unsettled and of the cost of its prompt', () => {
+  const { operation, attempts, spentNanoUsd } = orphanedRows({ ...open, estimatedCostNanoUsd: '1800' });
+  expect(operation).toMatchObject({ outcome: 'orphaned', status: null, prompt_tokens: 12, completion_tokens: null, usage_source: 'estimated', cost_nano_usd: 1800n, saved_nano_usd: null, received_at: '2025-11-24T16:00:00.000Z' });
   expect(attempts).toEqual([]);
+  expect(spentNanoUsd).toBe(1800n);
+});
+
+test('an orphan whose price was unknown is of unknown cost, and budgets count nothing for it', () => {
+  for (const one of [open, { ...open, estimatedCostNanoUsd: null }]) expect(orphanedRows(one)).toMatchObject({ operation: { cost_nano_usd: null }, spentNanoUsd: 0n });
 });

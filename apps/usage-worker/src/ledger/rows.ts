@@ -1,11 +1,13 @@
 import type { AttemptRecord, LateAttempt, OpenOperation, OperationRecord, Usage } from '@deja/contracts';
-import { costNanoUsd } from '@deja/pricing';
+import { costNanoUsd, knownCostNanoUsd } from '@deja/pricing';
 import type { AttemptRow, OperationRow } from '../schema/tables.ts';
 
 /** The rows of one operation. */
 export interface LedgerRows {
   operation: OperationRow;
   attempts: AttemptRow[];
+  /** What budgets count of it, nano-USD: all that is known of its cost. */
+  spentNanoUsd: bigint;
 }
 
 /** A settled operation, priced at what was quoted when its calls were made. */
@@ -38,14 +40,16 @@ export function settledRows(record: OperationRecord): LedgerRows {
       safety_flags: record.flags,
     },
     attempts,
+    spentNanoUsd: knownCostNanoUsd(record.attempts),
   };
 }
 
 /**
- * An operation whose gateway died before it was settled: nobody knows what it cost. The prompt was counted when it was
- * accepted, and is all that can be said of its size.
+ * An operation whose gateway died before it was settled: nobody knows what it cost. Its prompt was counted and priced when it
+ * was accepted, which is the least that it cost if it reached a provider.
  */
 export function orphanedRows(open: OpenOperation): LedgerRows {
+  const estimated = open.estimatedCostNanoUsd == null ? null : BigInt(open.estimatedCostNanoUsd);
   return {
     operation: {
       ...requestColumns(open),
@@ -64,13 +68,14 @@ export function orphanedRows(open: OpenOperation): LedgerRows {
       prompt_tokens: open.estimatedPromptTokens,
       usage_source: 'estimated',
       price_version: null,
-      cost_nano_usd: null,
+      cost_nano_usd: estimated,
       saved_nano_usd: null,
       first_byte_ms: null,
       duration_ms: null,
       safety_flags: [],
     },
     attempts: [],
+    spentNanoUsd: estimated ?? 0n,
   };
 }
 

@@ -1,7 +1,6 @@
 import { gatewayAliveKey, gatewayOpsKey, GATEWAYS_KEY } from '@deja/contracts';
-import { defineScript, isUp, runScript } from '@deja/redis';
+import { defineScript, isUp, runScript, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
 import { ledgerEvent } from '../intake/ledger-event.ts';
 import type { LedgerWriter } from '../ledger/ledger-writer.ts';
 
@@ -22,7 +21,7 @@ const REMOVE_UNCHANGED = defineScript(`
  */
 export class OrphanSweep {
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly writer: LedgerWriter,
     private readonly o: { instance: string; intervalMs: number; logger: Pick<Logger, 'info' | 'warn'> },
   ) {}

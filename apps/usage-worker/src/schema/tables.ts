@@ -1,5 +1,5 @@
 import type { AttemptRecord, CacheOutcome, Outcome, UsageSource } from '@deja/contracts';
-import { bigint, boolean, doublePrecision, integer, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, doublePrecision, integer, jsonb, numeric, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /**
  * The tables this app owns; docs/ledger.md says what each figure means. The SQL that makes them, with their partitions, is
@@ -76,6 +76,27 @@ export const attempts = usage.table(
     duration_ms: doublePrecision().notNull(),
   },
   (table) => [primaryKey({ columns: [table.operation_id, table.id] })],
+);
+
+/**
+ * What was spent in a quarter of an hour: by everybody (tenant, key and user are null), by each tenant, and by each client key and end user
+ * of a tenant. Changed together with `operations`.
+ */
+export const spend = usage.table(
+  'spend',
+  {
+    /** `usage.spender(tenant, key, user)` */
+    who: uuid().notNull(),
+    /** The beginning of the quarter. */
+    at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
+    /** What was asked for, as budgets count it. */
+    model: text().notNull(),
+    tenant: text(),
+    key: text(),
+    user: text(),
+    nano_usd: numeric({ mode: 'bigint' }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.who, table.at, table.model] })],
 );
 
 /** Events that were no usage events, set aside as they came. */

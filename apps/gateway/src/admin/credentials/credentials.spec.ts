@@ -1,7 +1,7 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { DejaError, type RouterRpc } from '@deja/contracts';
 import { RpcFailure, RpcTimeout, RpcUnavailable } from '@deja/transport';
-import { ADMIN_KEY, credentialView, NOW_MS, scriptedAdmin, vaultKeyPair, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
+import { ADMIN_KEY, changeBy, credentialView, NOW_MS, scriptedAdmin, tokenOf, vaultKeyPair, withToken, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 const PLANTED = 'planted-9f3c1e7a5b2d4860';
 const ID = credentialView().id;
@@ -156,7 +156,7 @@ test('a change sends what was named and nothing else', async () => {
   const admin = await started({ update_credential: () => ({ credential: credentialView({ disabled: true }) }) });
   const reply = await admin.send({ method: 'PATCH', url: `/admin/v1/credentials/${ID}`, ...json({ disabled: true, limits: {} }) });
   expect([reply.statusCode, reply.json<{ disabled: boolean }>().disabled]).toEqual([200, true]);
-  expect(admin.calls).toEqual([{ pattern: 'update_credential', request: { id: ID, disabled: true, limits: {} } }]);
+  expect(admin.calls).toEqual([{ pattern: 'update_credential', request: { id: ID, disabled: true, limits: {}, change: changeBy() } }]);
 });
 
 test.each([[{}, 3600], [{ grace_s: 0 }, 0], [{ grace_s: 2_592_000 }, 2_592_000]])('a rotation with %j has a grace of %d seconds', async (grace, graceS) => {
@@ -171,13 +171,77 @@ test('a credential that is deleted is named once more', async () => {
   const admin = await started({ delete_credential: () => ({ deleted: true }) });
   const reply = await admin.send({ method: 'DELETE', url: `/admin/v1/credentials/${ID}` });
   expect([reply.statusCode, reply.json()]).toEqual([200, { object: 'credential', id: ID, deleted: true }]);
-  expect(admin.calls).toEqual([{ pattern: 'delete_credential', request: { id: ID } }]);
+  expect(admin.calls).toEqual([{ pattern: 'delete_credential', request: { id: ID, change: changeBy() } }]);
 });
 
 test.each(['rotat', 'rotate/x', 'drain'])('there is no action %s, and its body is not looked at', async (action) => {
   const admin = await started({});
   expect((await admin.send({ method: 'POST', url: `/admin/v1/credentials/${ID}/${action}`, payload: '{', headers: { 'content-type': 'application/json' } })).statusCode).toBe(404);
   expect((await admin.send({ method: 'POST', url: '/admin/v1/credentials/rotate', ...json({ value: PLANTED }) })).statusCode).toBe(404);
+});
+
+const views = [credentialView({ id: 'a', tenant: 'acme' }), credentialView({ id: 'b', tenant: 'globex' }), credentialView({ id: 'openai/c', source: 'file', revision: null })];
+
+test('its etag goes out with a credential, and comes back as the condition of a change; one of deja.yaml has none', async () => {
+  const admin = await started({ list_credentials: () => ({ credentials: views }), update_credential: () => ({ credential: credentialView({ revision: 4 }) }) });
+  const [kept, ofTheFile] = await Promise.all(['a', 'openai/c'].map((id) => admin.send({ method: 'GET', url: `/admin/v1/credentials/${id}` })));
+  expect([kept!.headers['etag'], ofTheFile!.headers['etag']]).toEqual(['"3"', undefined]);
+  const changed = await admin.send({ method: 'PATCH', url: '/admin/v1/credentials/a', payload: '{"weight":2}', headers: { 'content-type': 'application/json', 'if-match': '"3"' } });
+  expect([changed.statusCode, changed.headers['etag']]).toEqual([200, '"4"']);
+  expect(admin.calls.at(-1)).toMatchObject({ pattern: 'update_credential', request: { change: { ifMatch: '"3"' } } });
+});
+
+test('a new credential under an idempotency key is sent with it, and an answer that is repeated says so', async () => {
+  const { publicKey } = await vaultKeyPair();
+  const admin = await started({ vault_key: () => ({ publicKey }), create_credential: () => ({ credential: credentialView(), replayed: true }) });
+  const once = (value: string) => admin.send({ method: 'POST', url: '/admin/v1/credentials', payload: JSON.stringify({ provider: 'openai', name: 'main', value }), headers: { 'content-type': 'application/json', 'idempotency-key': 'the-first-of-january' } });
+  const replies = [await once(PLANTED), await once(PLANTED), await once('another')];
+  expect(replies.map((reply) => [reply.statusCode, reply.headers['idempotent-replayed']])).toEqual(replies.map(() => [201, 'true']));
+  const sent = admin.calls.flatMap(({ pattern, request }) => (pattern === 'create_credential' ? [(request as Created).change.idempotency!] : []));
+  expect(sent.map(({ key }) => key)).toEqual(['the-first-of-january', 'the-first-of-january', 'the-first-of-january']);
+  // The value is sealed anew each time, and the request is the same one all the same.
+  expect([sent[0]!.fingerprint === sent[1]!.fingerprint, sent[0]!.fingerprint === sent[2]!.fingerprint]).toEqual([true, false]);
+});
+
+describe("with the token of one tenant", () => {
+  const scoped = async (script: Script = {}): Promise<(method: 'GET' | 'PATCH' | 'POST' | 'DELETE', path: string, body?: object) => Promise<{ status: number; json: { data?: object[]; error?: { code: string } }; calls: string[] }>> => {
+    const { publicKey } = await vaultKeyPair();
+    const made = () => ({ credential: credentialView({ tenant: 'acme' }) });
+    const admin = await started({ ...tokenOf({ role: 'operator', tenant: 'acme' }), vault_key: () => ({ publicKey }), list_credentials: () => ({ credentials: views }), create_credential: made, update_credential: made, rotate_credential: made, delete_credential: () => ({ deleted: true }), ...script });
+    return async (method, path, body) => {
+      const before = admin.calls.length;
+      const reply = await admin.send({ method, url: `/admin/v1/${path}`, headers: { ...withToken, ...(body && { 'content-type': 'application/json' }) }, ...(body && { payload: JSON.stringify(body) }) });
+      return { status: reply.statusCode, json: reply.json(), calls: admin.calls.slice(before).map(({ pattern }) => pattern) };
+    };
+  };
+
+  test("only that tenant's credentials are listed and found", async () => {
+    const send = await scoped();
+    expect((await send('GET', 'credentials')).json.data).toEqual([expect.objectContaining({ id: 'a' })]);
+    expect([(await send('GET', 'credentials/a')).status, (await send('GET', 'credentials/b')).status, (await send('GET', 'credentials/openai/c')).status]).toEqual([200, 404, 404]);
+  });
+
+  test.each(['b', 'openai/c', 'nobody'])("the credential %s, which is not that tenant's, is not there to be changed", async (id) => {
+    const send = await scoped();
+    const replies = [await send('PATCH', `credentials/${id}`, { weight: 2 }), await send('POST', `credentials/${id}/rotate`, { value: PLANTED }), await send('DELETE', `credentials/${id}`)];
+    for (const { status, json, calls } of replies) expect([status, json.error?.code, calls]).toEqual([404, 'not_found', ['list_credentials']]);
+  });
+
+  test("that tenant's own may be changed, rotated and destroyed", async () => {
+    const send = await scoped();
+    const replies = [await send('PATCH', 'credentials/a', { weight: 2 }), await send('POST', 'credentials/a/rotate', { value: PLANTED }), await send('DELETE', 'credentials/a')];
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  test('a new credential is that tenant\'s without being told so; another one\'s, or everyone\'s, cannot be made', async () => {
+    const tenants: unknown[] = [];
+    const send = await scoped({ create_credential: ({ credential }) => {
+      tenants.push(credential.tenant);
+      return { credential: credentialView({ tenant: 'acme' }) };
+    } });
+    const statuses = await Promise.all([{}, { tenant: 'acme' }, { tenant: 'globex' }, { tenant: null }].map(async (more) => (await send('POST', 'credentials', { provider: 'openai', name: 'main', value: PLANTED, ...more })).status));
+    expect([statuses, tenants]).toEqual([[201, 201, 404, 403], ['acme', 'acme']]);
+  });
 });
 
 test('a value is in no answer, no log line and no message to the router, whether it was taken or not; nor is the admin key', async () => {

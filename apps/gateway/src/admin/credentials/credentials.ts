@@ -1,67 +1,73 @@
-import { DejaError } from '@deja/contracts';
-import type { Logger } from '@deja/telemetry';
-import { pageOf, type Page } from '../admin-list.ts';
-import type { RouterCalls } from '../router-calls.ts';
-import { credentialObject, type CredentialObject } from './credential-object.ts';
-import type { CredentialChange, NewCredentialBody, Rotation } from './credential-schemas.ts';
+import type { BodyOf, CredentialObject, QueryOf, ReplyOf } from '@deja/admin-api';
+import { Secret } from '@deja/config';
+import { DejaError, type AdminActor, type AdminChange, type CredentialView, type RouterRpc } from '@deja/contracts';
+import { pageOf } from '../admin-list.ts';
+import type { AppCalls } from '../app-calls.ts';
+import { answered, type Answer } from '../gateway-handlers.ts';
+import { credentialObject } from './credential-object.ts';
 import { ValueSealer } from './value-sealer.ts';
 
-/** Provider credentials, kept by the router. A value passes through here once, on its way in, and comes back never. */
+type Changed = { credential: CredentialView; replayed?: boolean };
+
+/** Provider credentials, kept by the router. A value passes through here once, on its way in, and comes back never. Of a caller for one tenant only that tenant's are seen. */
 export class Credentials {
   private readonly sealer: ValueSealer;
 
   constructor(
-    private readonly router: RouterCalls,
-    private readonly logger: Pick<Logger, 'info'>,
+    private readonly router: AppCalls<RouterRpc>,
     private readonly now: () => number,
   ) {
     this.sealer = new ValueSealer(async () => (await router.read('vault_key', {})).publicKey);
   }
 
   /** Throws `invalid_value` for what will not do, or a name that is taken. */
-  async create(body: NewCredentialBody): Promise<CredentialObject> {
-    const { provider, name, tenant, weight, limits, value } = body;
-    const known = { provider, name, tenant, baseUrl: body.base_url, weight, limits };
-    const { credential } = await this.sealer.sealed(value, (sealedValue) => this.router.change('create_credential', { credential: { ...known, sealedValue } }));
-    this.logger.info({ credential: credential.id, provider, name }, 'a credential was created by the admin API');
-    return credentialObject(credential, this.now());
+  async create({ value, base_url: baseUrl, ...known }: BodyOf<'createCredential'>, change: AdminChange): Promise<Answer<CredentialObject>> {
+    return this.answer(await this.sealer.sealed(new Secret(value), (sealedValue) => this.router.change('create_credential', { credential: { ...known, baseUrl, sealedValue }, change })));
   }
 
-  async list(query: unknown): Promise<Page<CredentialObject>> {
-    return pageOf('credentials', await this.all(), query);
+  async list(query: QueryOf<'listCredentials'>, by: AdminActor): Promise<Answer<ReplyOf<'listCredentials'>>> {
+    return answered(pageOf('credentials', (await this.seenBy(by)).map((view) => credentialObject(view, this.now())), query));
   }
 
   /** Throws `not_found`. */
-  async get(id: string): Promise<CredentialObject> {
-    const found = (await this.all()).find((credential) => credential.id === id);
+  async get(id: string, by: AdminActor): Promise<Answer<CredentialObject>> {
+    const found = (await this.seenBy(by)).find((credential) => credential.id === id);
     if (found === undefined) throw new DejaError('not_found', 'There is no credential of that id.');
-    return found;
+    return this.answer({ credential: found });
   }
 
-  /** Throws `not_found`, and `invalid_value` for a credential that stands in deja.yaml or a change of nothing. */
-  async update(id: string, { weight, limits, disabled }: CredentialChange): Promise<CredentialObject> {
-    const change = { ...(weight !== undefined && { weight }), ...(limits !== undefined && { limits }), ...(disabled !== undefined && { disabled }) };
-    if (Object.keys(change).length === 0) throw new DejaError('invalid_value', 'Nothing is to be changed: give weight, limits or disabled.');
-    const { credential } = await this.router.change('update_credential', { id, ...change });
-    this.logger.info({ credential: id, ...change }, 'a credential was changed by the admin API');
-    return credentialObject(credential, this.now());
+  /** Throws `not_found`, `precondition_failed`, and `invalid_value` for a credential that stands in deja.yaml or a change of nothing. */
+  async update(id: string, { weight, limits, disabled }: BodyOf<'updateCredential'>, change: AdminChange): Promise<Answer<CredentialObject>> {
+    const changes = { ...(weight !== undefined && { weight }), ...(limits !== undefined && { limits }), ...(disabled !== undefined && { disabled }) };
+    if (Object.keys(changes).length === 0) throw new DejaError('invalid_value', 'Nothing is to be changed: give weight, limits or disabled.');
+    await this.mustSee(id, change.by);
+    return this.answer(await this.router.change('update_credential', { id, ...changes, change }));
   }
 
-  /** Throws `not_found`, and `invalid_value` for a credential that stands in deja.yaml. */
-  async rotate(id: string, { value, grace_s: graceS }: Rotation): Promise<CredentialObject> {
-    const { credential } = await this.sealer.sealed(value, (sealedValue) => this.router.change('rotate_credential', { id, sealedValue, graceS }));
-    this.logger.info({ credential: id, grace_s: graceS }, 'a credential was rotated by the admin API');
-    return credentialObject(credential, this.now());
+  /** Throws `not_found`, `precondition_failed`, and `invalid_value` for a credential that stands in deja.yaml. */
+  async rotate(id: string, { value, grace_s: graceS }: BodyOf<'rotateCredential'>, change: AdminChange): Promise<Answer<CredentialObject>> {
+    await this.mustSee(id, change.by);
+    return this.answer(await this.sealer.sealed(new Secret(value), (sealedValue) => this.router.change('rotate_credential', { id, sealedValue, graceS, change })));
   }
 
-  /** Throws `not_found`, and `invalid_value` for a credential that stands in deja.yaml. */
-  async delete(id: string): Promise<void> {
-    await this.router.change('delete_credential', { id });
-    this.logger.info({ credential: id }, 'a credential was deleted by the admin API');
+  /** Throws `not_found`, `precondition_failed`, and `invalid_value` for a credential that stands in deja.yaml. */
+  async delete(id: string, change: AdminChange): Promise<Answer<ReplyOf<'deleteCredential'>>> {
+    await this.mustSee(id, change.by);
+    await this.router.change('delete_credential', { id, change });
+    return answered({ object: 'credential', id, deleted: true });
   }
 
-  private async all(): Promise<CredentialObject[]> {
+  private answer({ credential, replayed = false }: Changed): Answer<CredentialObject> {
+    return { body: credentialObject(credential, this.now()), etag: credential.revision === null ? null : `"${credential.revision}"`, replayed };
+  }
+
+  /** The router looks at the tenant, too; another one's is not even named to it. */
+  private async mustSee(id: string, by: AdminActor): Promise<void> {
+    if (by.tenant !== null) await this.get(id, by);
+  }
+
+  private async seenBy({ tenant }: AdminActor): Promise<CredentialView[]> {
     const { credentials } = await this.router.read('list_credentials', {});
-    return credentials.map((view) => credentialObject(view, this.now()));
+    return tenant === null ? credentials : credentials.filter((credential) => credential.tenant === tenant);
   }
 }

@@ -1,32 +1,11 @@
+import type { DeploymentObject } from '@deja/admin-api';
 import type { DeploymentView, Trouble } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
-import { healthOf, wireTime, type Health } from '../health.ts';
+import { healthOf, wireTime } from '../health.ts';
 
-interface State {
-  health: Health;
-  trouble: Trouble | null;
-  unavailable_until: string | null;
-}
+type State = Pick<DeploymentObject, 'health' | 'trouble' | 'unavailable_until'>;
 
 /** A deployment as the admin API shows it. */
-export interface DeploymentObject extends State {
-  object: 'deployment';
-  id: string;
-  provider: string;
-  kind: string;
-  upstream_model: string;
-  models: string[];
-  drained: boolean;
-  /** Over all gateways; null while unknown. */
-  first_byte_ms: number | null;
-  /** Within the breaker's window, over all gateways. */
-  calls: number;
-  failures: number;
-  credentials: ({ id: string } & State)[];
-  /** What the gateway that answers has seen itself. */
-  this_gateway: { in_flight: number; first_byte_ms: number | null };
-}
-
 export function deploymentObject(view: DeploymentView, seen: RoutingView, nowMs: number): DeploymentObject {
   const { id, provider, kind, models, drained, calls, failures } = view;
   const own = seen.deployments.get(id);

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { DejaError } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
-import { deploymentView, NOW_MS, scriptedAdmin, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
+import { changeBy, deploymentView, NOW_MS, scriptedAdmin, type Script, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 const open: ScriptedAdmin[] = [];
 const started = async (script: Script, seen?: RoutingView): Promise<ScriptedAdmin> => {
@@ -64,7 +64,7 @@ test.each([
   const admin = await started({ drain_deployment: ({ id, drained }) => ({ deployment: deploymentView({ id, drained }) }) });
   const reply = await admin.send({ method: 'POST', url: `/admin/v1/deployments/${path}` });
   expect([reply.statusCode, reply.json()]).toEqual([200, expect.objectContaining(request)]);
-  expect(admin.calls).toEqual([{ pattern: 'drain_deployment', request }]);
+  expect(admin.calls).toEqual([{ pattern: 'drain_deployment', request: { ...request, change: changeBy() } }]);
 });
 
 test.each(['openai/gpt-4o', 'drain', 'openai/gpt-4o/stop', 'openai/gpt-4o/drain/now'])('POST deployments/%s is nothing', async (path) => {

@@ -1,35 +1,34 @@
-import { DejaError } from '@deja/contracts';
+import type { DeploymentObject, QueryOf, ReplyOf } from '@deja/admin-api';
+import { DejaError, type AdminChange, type RouterRpc } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
-import type { Logger } from '@deja/telemetry';
-import { pageOf, type Page } from '../admin-list.ts';
-import type { RouterCalls } from '../router-calls.ts';
-import { deploymentObject, type DeploymentObject } from './deployment-object.ts';
+import { pageOf } from '../admin-list.ts';
+import type { AppCalls } from '../app-calls.ts';
+import { answered, type Answer } from '../gateway-handlers.ts';
+import { deploymentObject } from './deployment-object.ts';
 
 /** Deployments as the router knows them, and as this gateway sees them. */
 export class Deployments {
   constructor(
-    private readonly router: RouterCalls,
+    private readonly router: AppCalls<RouterRpc>,
     private readonly seen: () => RoutingView,
-    private readonly logger: Pick<Logger, 'info'>,
     private readonly now: () => number,
   ) {}
 
-  async list(query: unknown): Promise<Page<DeploymentObject>> {
-    return pageOf('deployments', await this.all(), query);
+  async list(query: QueryOf<'listDeployments'>): Promise<Answer<ReplyOf<'listDeployments'>>> {
+    return answered(pageOf('deployments', await this.all(), query));
   }
 
   /** Throws `not_found`. */
-  async get(id: string): Promise<DeploymentObject> {
+  async get(id: string): Promise<Answer<DeploymentObject>> {
     const found = (await this.all()).find((deployment) => deployment.id === id);
     if (found === undefined) throw new DejaError('not_found', 'There is no deployment of that id.');
-    return found;
+    return answered(found);
   }
 
   /** Takes one out of rotation, or back in. Throws `not_found`. */
-  async drain(id: string, drained: boolean): Promise<DeploymentObject> {
-    const { deployment } = await this.router.change('drain_deployment', { id, drained });
-    this.logger.info({ deployment: id, drained }, 'a deployment was taken out of rotation, or back in, by the admin API');
-    return deploymentObject(deployment, this.seen(), this.now());
+  async drain(id: string, drained: boolean, change: AdminChange): Promise<Answer<DeploymentObject>> {
+    const { deployment, replayed = false } = await this.router.change('drain_deployment', { id, drained, change });
+    return { ...answered(deploymentObject(deployment, this.seen(), this.now())), replayed };
   }
 
   private async all(): Promise<DeploymentObject[]> {

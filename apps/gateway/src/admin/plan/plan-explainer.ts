@@ -1,6 +1,6 @@
+import type { BodyOf, ReplyOf } from '@deja/admin-api';
 import { DejaError, usdText } from '@deja/contracts';
 import type { Explanation } from '@deja/routing';
-import { z } from 'zod';
 import { CHAT } from '../../chat/chat.endpoint.ts';
 import { COMPLETIONS } from '../../completions/completions.endpoint.ts';
 import { EMBEDDINGS } from '../../embeddings/embeddings.pipeline.ts';
@@ -33,44 +33,15 @@ export type ExplainedCandidate = Explanation & { quotaWaitMs: number };
 /** Explains a plan over the current snapshot, as `explainRequest` does. Throws `overloaded` where there is no snapshot. */
 export type Explain = (question: PlanQuestion) => Explained | Promise<Explained>;
 
-export interface PlanObject {
-  model: string;
-  snapshot_version: number;
-  candidates: CandidateObject[];
-}
-
-/** One deployment with one credential; null is unknown, or does not apply. */
-interface CandidateObject extends Pick<Explanation, 'order' | 'model' | 'deployment' | 'credential' | 'version' | 'role' | 'reason' | 'behind' | 'trouble'> {
-  weight: number;
-  priority: number;
-  credential_weight: number | null;
-  wait_ms: number;
-  /** Until its quota has room; 0: it has, -1: never for this request. */
-  quota_wait_ms: number;
-  first_byte_ms: number | null;
-  in_flight: number;
-  /** Expected, as decimal text. */
-  cost_usd: string | null;
-  capability: number | null;
-}
-
 const ENDPOINTS: readonly Endpoint[] = [CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS].map((endpoint) => endpoint as unknown as Endpoint);
-const PLACE = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write a name of letters, digits, ".", "_" and "-", at most 63 long');
-
-export const PLAN_QUESTION = z.strictObject({
-  model: z.string().min(1).max(256),
-  endpoint: z.enum(ENDPOINTS.map(({ path }) => path)).default(CHAT.path),
-  tenant: z.string().regex(/^[a-z0-9-]{1,63}$/, 'write the id of a tenant: a-z, 0-9 and "-", at most 63 long').nullable().default(null),
-  body: z.record(z.string(), z.unknown()).optional(),
-  requires: z.strictObject({ region: PLACE.optional(), tags: z.array(PLACE).max(16).optional() }).prefault({}),
-});
+type PlanObject = ReplyOf<'explainPlan'>;
 
 /** Says why a request goes where it goes. */
 export class PlanExplainer {
   constructor(private readonly explain: Explain) {}
 
   /** Throws `model_not_found`, and a 400 for a body that is no request of that endpoint. */
-  async answer({ model, endpoint: path, tenant, body, requires: { region, tags } }: z.output<typeof PLAN_QUESTION>): Promise<PlanObject> {
+  async answer({ model, endpoint: path, tenant, body, requires: { region, tags } }: BodyOf<'explainPlan'>): Promise<PlanObject> {
     const endpoint = ENDPOINTS.find((known) => known.path === path) ?? ENDPOINTS[0];
     if (endpoint === undefined) throw new Error('there is no endpoint to plan for');
     const request = body === undefined ? null : requestOf(endpoint, { ...body, model });
@@ -90,7 +61,7 @@ function requestOf(endpoint: Endpoint, body: Record<string, unknown>): ApiReques
   }
 }
 
-function candidateObject({ quotaWaitMs, order, model, deployment, credential, version, role, reason, behind, trouble, detail }: ExplainedCandidate): CandidateObject {
+function candidateObject({ quotaWaitMs, order, model, deployment, credential, version, role, reason, behind, trouble, detail }: ExplainedCandidate): PlanObject['candidates'][number] {
   const { weight, priority, credentialWeight, waitMs, firstByteMs, inFlight, costNanoUsd, capability } = detail;
   const cost = costNanoUsd === null ? null : usdText(BigInt(Math.round(costNanoUsd)));
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { RpcTimeout } from '@deja/transport';
 import type { RewrapReport } from '@deja/contracts';
-import { scriptedAdmin, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
+import { changeBy, scriptedAdmin, type ScriptedAdmin } from '../../../test/scripted-admin.ts';
 
 async function rewrapped(reports: Partial<RewrapReport>[], now?: () => number): Promise<{ reply: Awaited<ReturnType<ScriptedAdmin['send']>>; calls: number }> {
   let asked = 0;
@@ -31,6 +31,15 @@ test('a rewrap of very much is answered in time; the next call goes on', async (
   const { reply, calls } = await rewrapped([{ rewrapped: 1, remaining: 1_000_000 }], () => (nowMs += 5000));
   expect(reply.json()).toMatchObject({ remaining: 1_000_000 });
   expect(calls).toBeLessThan(10);
+});
+
+test('each piece is a change of its own, also under an idempotency key: none is taken for a repetition', async () => {
+  let left = 3;
+  const admin = await scriptedAdmin({ script: { rewrap_vault: () => ({ currentKey: 'mk-2', rewrapped: 1, remaining: --left, failed: [] }) } });
+  const reply = await admin.send({ method: 'POST', url: '/admin/v1/vault/rewrap', headers: { 'idempotency-key': 'the-first-of-january' } });
+  expect([reply.statusCode, reply.json()]).toMatchObject([200, { rewrapped: 3, remaining: 0 }]);
+  expect(admin.calls).toEqual([1, 2, 3].map(() => ({ pattern: 'rewrap_vault', request: { change: changeBy() } })));
+  await admin.close();
 });
 
 test('a router that does not answer is not waited for', async () => {

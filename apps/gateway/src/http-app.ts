@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http';
+import { NestFactory } from '@nestjs/core';
+import type { DynamicModule } from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DejaError } from '@deja/contracts';
+import type { FastifyRequest } from 'fastify';
+import { fromAzurePath } from './azure-paths.ts';
+import { refuseRaw, refuseUnreadable } from './unreadable.ts';
+
+export interface HttpAppOptions {
+  /** What becomes of a body; that of a form streams by. */
+  read: (request: FastifyRequest, payload: IncomingMessage) => Promise<unknown>;
+  /** Connections are then closed with their next answer. */
+  isDraining: () => boolean;
+  logger?: false | ('error' | 'warn')[];
+}
+
+const OPTIONS = { http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } } as const;
+
+/** An application of Nest's on Fastify, not yet listening: what comes by HTTP reaches its controllers as it was sent, and what is no HTTP is refused in the shape of all errors. */
+export async function httpApp(module: DynamicModule, { read, isDraining, logger = ['error', 'warn'] }: HttpAppOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({ ...OPTIONS, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { bodyParser: false, logger });
+  const http = adapter.getInstance();
+  // The body stays bytes until it is parsed by whoever knows what it should be: what is passed on untouched keeps every digit.
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('*', read);
+  // A form may hold a file of any size: it streams by.
+  http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
+  http.addHook('onRequest', ({ raw }, reply, done) => {
+    if (isDraining()) reply.raw.setHeader('connection', 'close');
+    done(raw.headers.host === undefined && raw.httpVersion === '1.1' ? new DejaError('invalid_value', 'The request has no host header.', { param: 'host' }) : undefined);
+  });
+  // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
+  http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
+  return app;
+}

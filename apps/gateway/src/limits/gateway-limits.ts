@@ -1,0 +1,72 @@
+import type { BudgetAccount, Settings, UsageRpc } from '@deja/contracts';
+import { isCluster, type RedisClient } from '@deja/redis';
+import type { Logger, Telemetry } from '@deja/telemetry';
+import { AccountRegister } from '../budgets/account-register.ts';
+import { BudgetWatch } from '../budgets/budget-watch.ts';
+import { BudgetList } from '../budgets/list-budgets.ts';
+import { SpentSource } from '../budgets/spent-source.ts';
+import type { BudgetState } from './ask.ts';
+import { Leases } from './leases.ts';
+import { LimitMetrics } from './limit-metrics.ts';
+import { RedisWatch } from './redis-watch.ts';
+import { DECISION_MS, Reserver } from './reserve.ts';
+import { LimitShards } from './shards.ts';
+
+export interface LimitSurroundings {
+  redis: RedisClient;
+  /** Where cached answers are; the same connection unless they have a Redis of their own. */
+  cache: RedisClient;
+  instance: string;
+  /** How long what an operation holds outlives this process. */
+  leaseS: number;
+  spent: (request: UsageRpc['spent']['request'], deadlineMs: number) => Promise<UsageRpc['spent']['reply']>;
+  /** Live gateway replicas. */
+  replicas: () => number;
+  settings: () => Pick<Settings, 'budgets' | 'limits'>;
+  telemetry: Pick<Telemetry, 'meter'>;
+  logger: Logger;
+}
+
+/** Everything that limits and budgets need, put together. */
+export class GatewayLimits {
+  readonly reserver: Reserver;
+  readonly watch: BudgetWatch;
+  readonly list: BudgetList;
+  private readonly redisWatch: RedisWatch;
+  private readonly leases: Leases;
+
+  constructor({ redis, cache, instance, leaseS, spent, replicas, settings, telemetry, logger }: LimitSurroundings) {
+    const merged = !isCluster(redis);
+    const limits = new LimitShards({ leaseMs: leaseS * 1000, merged });
+    const ledger = new SpentSource(spent, logger);
+    const register = new AccountRegister(redis, logger);
+    this.watch = new BudgetWatch(telemetry.meter, logger);
+    this.list = new BudgetList(redis, ledger, settings);
+    this.leases = new Leases(redis, limits, logger);
+    this.redisWatch = new RedisWatch(redis, { deadlineMs: DECISION_MS, merged, now: Date.now, random: Math.random, logger });
+    this.reserver = new Reserver({
+      redis, cache, instance, limits, ledger, replicas, logger,
+      watch: this.redisWatch,
+      leases: this.leases,
+      metrics: new LimitMetrics(telemetry.meter),
+      budgets: {
+        saw: (states: readonly BudgetState[]) => {
+          this.watch.saw(states);
+          register.use(states.map(({ budget }) => budget.account));
+        },
+        seeded: (accounts: readonly BudgetAccount[]) => register.begin(accounts),
+      },
+      now: Date.now,
+      random: Math.random,
+    });
+  }
+
+  start(): void {
+    this.leases.start();
+  }
+
+  close(): void {
+    this.leases.close();
+    this.redisWatch.close();
+  }
+}

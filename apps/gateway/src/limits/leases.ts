@@ -1,0 +1,84 @@
+import { GATEWAY_HEARTBEAT_S } from '@deja/contracts';
+import { isUp, onReady, openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCall } from '@deja/redis';
+import type { Logger } from '@deja/telemetry';
+import type { Held, LimitShards } from './shards.ts';
+
+interface Running {
+  held: Held;
+  tokensSoFar: () => number;
+  /** What its limits are charged with. */
+  chargedTokens: number;
+}
+
+const TOP_UP_MS = 1000;
+/** Operations in one round trip. */
+const AT_ONCE = 500;
+
+/** Keeps what operations under way hold in Redis from running out, and charges streams that outgrow their reservation while they run. */
+export class Leases {
+  private readonly running = new Map<string, Running>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private unfollow = (): void => undefined;
+
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly limits: LimitShards,
+    private readonly logger: Pick<Logger, 'error'>,
+  ) {}
+
+  /** `tokensSoFar`: prompt and answer as far as it has come. */
+  add(held: Held, tokensSoFar: () => number): void {
+    const { operation, tokens } = held.charge;
+    this.running.set(operation, { held, tokensSoFar, chargedTokens: Math.max(tokens, this.running.get(operation)?.chargedTokens ?? 0) });
+  }
+
+  /** To be called before the settlement is written: a renewal after it would bring the lease to life again. */
+  remove(operation: string): void {
+    this.running.delete(operation);
+  }
+
+  start(): void {
+    this.timers.push(setInterval(() => void this.renew(), GATEWAY_HEARTBEAT_S * 1000).unref());
+    this.timers.push(setInterval(() => void this.topUp(), TOP_UP_MS).unref());
+    this.unfollow = onReady(this.redis, () => void this.renew());
+  }
+
+  close(): void {
+    for (const timer of this.timers) clearInterval(timer);
+    this.unfollow();
+  }
+
+  /** Never rejects: what one could not do, the next one does. A Redis that has lost the leases gets them again. */
+  async renew(): Promise<void> {
+    const all = Array.from(this.running.values(), ({ held }) => held);
+    for (let i = 0; i < all.length; i += AT_ONCE) {
+      // Those that were settled while the portion before was under way are left alone.
+      await this.write(this.limits.renewCalls(all.slice(i, i + AT_ONCE).filter(({ charge }) => this.running.has(charge.operation))));
+    }
+  }
+
+  /** Never rejects: settlement puts right what could not be written. */
+  async topUp(): Promise<void> {
+    const calls: ScriptCall[] = [];
+    for (const running of this.running.values()) {
+      const more = Math.ceil(running.tokensSoFar()) - running.chargedTokens;
+      if (more <= 0) continue;
+      running.chargedTokens += more;
+      calls.push(...this.limits.addCalls(running.held, more));
+    }
+    await this.write(calls);
+  }
+
+  private async write(calls: ScriptCall[]): Promise<void> {
+    if (calls.length === 0 || !isUp(this.redis)) return;
+    try {
+      const pipeline = openPipeline(this.redis);
+      for (const call of calls) queueScript(pipeline, call);
+      const replies = await pipeline.exec();
+      await Promise.all(calls.map((call, i) => scriptReply(this.redis, replies?.[i], call)));
+    } catch (error) {
+      // The connection logs its own outages; what a Redis that is there objects to is a defect.
+      if (error instanceof Error && error.name === 'ReplyError') this.logger.error({ err: error }, 'leases of limits could not be renewed');
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, test } from '@jest/globals';
+import type { Principal, RoutingSnapshot } from '@deja/contracts';
+import { ClientAddresses } from '../keys/client-address.ts';
+import { KeyRing } from '../keys/key-ring.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { BodyReader, RefusedBody } from './body-reader.ts';
+
+const routing: Pick<RoutingTable, 'snapshot'> = { snapshot: () => ({ settings: { validation: { max_body_bytes: 200_000 } } }) as unknown as RoutingSnapshot };
+
+/** What becomes of a body of this size; `read` is how much of it was taken. */
+async function reading(bytes: number, { url = '/v1/chat/completions', remoteAddress = '192.0.2.1', key = {} }: { url?: string; remoteAddress?: string; key?: Partial<Principal> } = {}): Promise<Buffer | RefusedBody> {
+  const principal = { tenant: 'acme', revision: 1, key: 'k', endpoints: null, networks: null, expiresAtMs: null, ...key } as Principal;
+  const keys = new KeyRing({ resolve: async () => ({ status: 'active', principal }) });
+  const body = Object.assign(Readable.from([Buffer.alloc(bytes)]), { headers: { authorization: 'Bearer k', 'content-length': String(bytes) }, url, socket: { remoteAddress } });
+  return new BodyReader(keys, routing as RoutingTable, new ClientAddresses([])).read(body as unknown as IncomingMessage);
+}
+
+describe('a large body', () => {
+  test.each(['/v1/chat/completions', '/chat/completions?x=1', '/v1/chat/completions/'])('is read for a key that may send it to %s', async (url) => {
+    expect(await reading(100_000, { url, key: { endpoints: ['chat/completions'], networks: ['192.0.2.0/24'] } })).toHaveLength(100_000);
+  });
+
+  test.each<[string, Parameters<typeof reading>[1]]>([
+    ['endpoint_not_allowed', { key: { endpoints: ['embeddings'] } }],
+    ['network_not_allowed', { key: { networks: ['198.51.100.0/24'] } }],
+  ])('is not read where it is refused as %s', async (code, how) => {
+    const refused = await reading(100_000, how);
+    expect(refused).toBeInstanceOf(RefusedBody);
+    expect(refused).toMatchObject({ error: { code } });
+  });
+
+  test('is not read beyond what its key may send, and whose it is is told', async () => {
+    expect(await reading(300_000)).toMatchObject({ error: { code: 'request_too_large' }, principal: { tenant: 'acme' } });
+  });
+});

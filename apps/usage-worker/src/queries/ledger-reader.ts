@@ -1,0 +1,53 @@
+import { DejaError } from '@deja/contracts';
+import { isPassing, type Pool, type PoolClient } from '@deja/postgres';
+
+/** Of the longest question; a caller that waits less gets less. Milliseconds. */
+const LONGEST_MS = 10_000;
+const QUERY_CANCELED = '57014';
+
+/** Answers questions about the ledger on connections of its own, each for a bounded time: what is heavy never keeps events waiting. */
+export class LedgerReader {
+  constructor(
+    private readonly pool: Pool,
+    private readonly longestMs = LONGEST_MS,
+  ) {}
+
+  /**
+   * Runs `work` on one state of the ledger. No statement of it takes longer than `deadlineMs` (ms from now; null: 10 s). Rejects with
+   * `overloaded` where that is not enough, or Postgres is away.
+   */
+  async read<T>(work: (client: PoolClient) => Promise<T>, deadlineMs: number | null = null): Promise<T> {
+    const timeoutMs = Math.max(1, Math.ceil(Math.min(this.longestMs, deadlineMs ?? this.longestMs)));
+    try {
+      return await this.inTransaction(work, timeoutMs);
+    } catch (error) {
+      if (error instanceof DejaError) throw error;
+      if ((error as { code?: unknown }).code === QUERY_CANCELED) {
+        throw new DejaError('overloaded', 'This takes too long to find. Ask for less: a shorter time between from and to, or one tenant, key or user.', { retry: false, cause: error });
+      }
+      if (isPassing(error)) throw new DejaError('overloaded', 'The ledger does not answer at the moment. Try again shortly.', { retryAfterMs: 1000, cause: error });
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.pool.end();
+  }
+
+  private async inTransaction<T>(work: (client: PoolClient) => Promise<T>, timeoutMs: number): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(`begin isolation level repeatable read read only; set local statement_timeout = ${timeoutMs}`);
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // A connection that cannot even roll back is not given to anyone else.
+      await client.query('rollback').catch((failed: Error) => (broken = failed));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+}

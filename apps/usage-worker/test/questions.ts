@@ -1,0 +1,74 @@
+import type { ReplyOf } from '@deja/admin-api';
+import type { AdminAnswer, OperationRecord } from '@deja/contracts';
+import { openPool, type Pool } from '@deja/postgres';
+import { v7 } from 'uuid';
+import { Ledger } from '../src/ledger/ledger.ts';
+import { settledRows } from '../src/ledger/rows.ts';
+import { LedgerReader } from '../src/queries/ledger-reader.ts';
+import { UsageQueries, type LedgerCall } from '../src/queries/usage-queries.ts';
+import { database, logger, migrateLedger, type Cleanup } from './infrastructure.ts';
+import { attemptRecord, operationRecord } from './records.ts';
+
+/** When questions are asked, Unix ms. */
+export const NOW = Date.UTC(2026, 2, 31, 12);
+export const HOUR_MS = 3_600_000;
+/** What a record has of an answer from the cache. */
+export const hit = { cache: 'HIT-EXACT', usageSource: 'cache', attempts: [], savedPrice: attemptRecord().price } satisfies Partial<OperationRecord>;
+
+export interface Asking {
+  scope?: string | null;
+  after?: string | null;
+  params?: Record<string, string>;
+  nowMs?: number;
+}
+
+/** A ledger, and who answers questions about it. */
+export class Questions {
+  private constructor(
+    readonly url: string,
+    readonly pool: Pool,
+    readonly ledger: Ledger,
+    private readonly queries: UsageQueries,
+  ) {}
+
+  static async of(cleanup: Cleanup): Promise<Questions> {
+    const { url, pool } = await database(cleanup);
+    await migrateLedger(pool);
+    const queries = new UsageQueries(new LedgerReader(openPool(url, { name: 'queries', logger, max: 1 })));
+    cleanup.add(() => queries.close());
+    return new Questions(url, pool, new Ledger(pool), queries);
+  }
+
+  async clear(): Promise<void> {
+    await this.pool.query('truncate usage.operations, usage.attempts, usage.spend');
+  }
+
+  /** Tells the ledger of an operation that was received at a moment (Unix ms). */
+  async received(atMs: number, over: Partial<OperationRecord> = {}): Promise<OperationRecord> {
+    const record = operationRecord({ id: v7({ msecs: atMs }), receivedAtMs: atMs, ...over });
+    await this.ledger.insert({ rows: [settledRows(record)], late: [], rejected: [] });
+    return record;
+  }
+
+  async ask(operation: LedgerCall['operation'], query: unknown, { scope = null, after = null, params = {}, nowMs = NOW }: Asking = {}): Promise<AdminAnswer> {
+    return await this.queries.answer({ operation, params, query, by: { role: 'viewer', tenant: scope }, after }, nowMs, null);
+  }
+
+  async list(query: Record<string, string> = {}, asking?: Asking): Promise<ReplyOf<'listRequests'>> {
+    return (await this.ask('listRequests', query, asking)).body as ReplyOf<'listRequests'>;
+  }
+
+  async usage(query: Record<string, string> = {}, asking?: Asking): Promise<ReplyOf<'getUsage'>> {
+    return (await this.ask('getUsage', query, asking)).body as ReplyOf<'getUsage'>;
+  }
+
+  async exported(query: Record<string, string>, asking: Asking = {}): Promise<string[]> {
+    const lines: string[] = [];
+    for (let after: string | null = null; ; ) {
+      const answer = await this.ask('exportUsage', query, { ...asking, after });
+      lines.push(...(answer.body as string[]));
+      after = answer.next;
+      if (after === null) return lines;
+    }
+  }
+}
