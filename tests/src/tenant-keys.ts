@@ -5,7 +5,7 @@ import { AdminClient } from './admin-client.ts';
 /** What is said of a key when it is made, as docs/admin.md has it. */
 export interface KeyOptions {
   /** Public models; all unless given. */
-  models?: string[];
+  models?: string[] | null;
   limits?: object;
   [setting: string]: unknown;
 }

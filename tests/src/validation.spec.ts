@@ -1,15 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { PUSH_CHANNEL, type Validation } from '@deja/contracts';
+import type { Validation } from '@deja/contracts';
 import { fakeProvider, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
-import { Redis } from 'ioredis';
+import { AdminClient } from './admin-client.ts';
 import { ask, chat, eventually, post, type Raw } from './client.ts';
+import { newKeyWithId } from './tenant-keys.ts';
 
 const MAX_INPUT_TOKENS = 2000;
 const GPT_4_WINDOW = 8192;
 
 let provider: FakeProvider;
 let cluster: TestCluster;
+let admin: AdminClient;
 
 beforeAll(async () => {
   provider = await fakeProvider();
@@ -25,20 +27,19 @@ beforeAll(async () => {
       validation: { max_body_bytes: 4_000_000, max_messages: 20, max_input_tokens: MAX_INPUT_TOKENS, max_output_tokens: 1000 },
     },
   });
+  admin = new AdminClient(cluster);
 }, 60_000);
 afterAll(async () => {
   await cluster?.stop();
   await provider?.close();
 });
 
-const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
-
 /** A key of a tenant of its own, with ceilings for either, and the headers that present it. */
-async function keyWith(o: { tenant?: Partial<Validation>; key?: Partial<Validation>; models?: string[] }): Promise<{ id: string; sha256: string; headers: { authorization: string } }> {
-  const [id, tenant, key] = [randomUUID(), `t-${randomUUID()}`, `sk-deja-${randomUUID()}`];
-  await cluster.sql('insert into router.tenants (id, name, validation) values ($1, $1, $2)', [tenant, JSON.stringify(o.tenant ?? {})]);
-  await cluster.sql(`insert into router.client_keys (id, tenant, key_sha256, name, models, validation) values ($1, $2, $3, 'a key', $4, $5)`, [id, tenant, sha256(key), o.models ? JSON.stringify(o.models) : null, JSON.stringify(o.key ?? {})]);
-  return { id, sha256: sha256(key), headers: { authorization: `Bearer ${key}` } };
+async function keyWith(o: { tenant?: Partial<Validation>; key?: Partial<Validation>; models?: string[] }): Promise<{ id: string; headers: { authorization: string } }> {
+  const tenant = `t-${randomUUID()}`;
+  await admin.done('POST', 'tenants', { id: tenant, name: tenant, validation: o.tenant ?? {} });
+  const { id, key } = await newKeyWithId(cluster, tenant, { validation: o.key ?? {}, models: o.models ?? null });
+  return { id, headers: { authorization: `Bearer ${key}` } };
 }
 
 /** Exactly so many tokens in either of OpenAI's encodings: each repetition is one. */
@@ -158,10 +159,7 @@ describe('whose ceilings hold', () => {
     const key = await keyWith({ key: { max_messages: 1 } });
     const two = (): object => fresh({ messages: [...ask('One'), ...ask('Two')] });
     expect((await post(cluster, two(), key.headers)).status).toBe(400);
-    await cluster.sql('update router.client_keys set validation = $1 where id = $2', [JSON.stringify({ max_messages: 2 }), key.id]);
-    const redis = new Redis(cluster.redisUrl);
-    await redis.publish(PUSH_CHANNEL, JSON.stringify({ kind: 'key_changed', keySha256: [key.sha256] }));
-    redis.disconnect();
+    await admin.done('PATCH', `keys/${key.id}`, { validation: { max_messages: 2 } });
     await eventually('the new ceiling', async () => (await post(cluster, two(), key.headers)).status === 200);
   });
 });

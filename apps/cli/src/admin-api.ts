@@ -124,7 +124,7 @@ export class AdminApi {
     const operation = operationOf(id);
     this.#connection ??= this.options.connect();
     const { baseUrl, adminKey } = await this.#connection;
-    const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+    const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]])));
     const headers: Record<string, string> = { authorization: `Bearer ${adminKey}`, accept: operation.streams === true ? '*/*' : 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (ifMatch !== null) headers['if-match'] = ifMatch;

@@ -5,6 +5,7 @@ import { AdminSurface } from './admin/admin-surface.ts';
 import { ApiController } from './api.controller.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { ErrorFilter } from './error.filter.ts';
+import { ClientAddresses } from './keys/client-address.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { ModelsController } from './models/models.controller.ts';
 import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
@@ -37,6 +38,7 @@ export class GatewayModule {
       providers: [
         { provide: APP_FILTER, useClass: ErrorFilter },
         provided(KeyRing, (services) => services.keys),
+        provided(ClientAddresses, (services) => services.addresses),
         provided(RoutingTable, (services) => services.routing),
         provided(FrontDoor, (services) => services.door),
         provided(Pipeline, (services) => services.pipeline),

@@ -1,17 +1,18 @@
 import { join } from 'node:path';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
+import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
 import { isUp, openRedis } from '@deja/redis';
 import { StreamsClient } from '@deja/transport';
 import { Queue } from 'bullmq';
 import { explainedBy } from './admin/plan/explained-by.ts';
 import { AdminSurface } from './admin/admin-surface.ts';
+import { AppCalls } from './admin/app-calls.ts';
 import { Attempts } from './attempt/attempts.ts';
 import { CredentialLeases } from './attempt/credential-leases.ts';
 import { OutcomeReporter } from './attempt/outcome-reporter.ts';
 import { Shadows } from './attempt/shadow.ts';
 import { Upstream } from './attempt/upstream.ts';
-import { AnswerStore } from './cache/answer-store.ts';
+import { GatewayCache } from './cache/gateway-cache.ts';
 import { SemanticLookup } from './cache/semantic-lookup.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { Guard } from './guard/guard.ts';
@@ -74,6 +75,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly shadows: Shadows;
   private readonly quotas: CredentialQuotas;
   private readonly limits: GatewayLimits;
+  private readonly answers: GatewayCache;
 
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
@@ -113,7 +115,13 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       replicas: () => this.outbox.replicas,
       settings: () => this.routing.snapshot().settings,
     });
-    const answers = new AnswerStore(this.cache, (event) => this.semantic.notify('store', event), logger);
+    const auditor = new AppCalls<RouterRpc>((pattern, request, options) => this.router.call(pattern, request, options), 'router');
+    this.answers = new GatewayCache({
+      redis: this.commands, cache: this.cache, instance, telemetry, logger,
+      notify: (pattern, event) => this.semantic.notify(pattern, event),
+      audit: (change) => auditor.change('audit', change),
+    });
+    const { answers } = this.answers;
     const metrics = new GatewayMetrics(telemetry.meter);
     const settler = new Settler(this.limits.reserver, this.commands, this.outbox, answers, metrics, logger);
     const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view, admission: quotaAdmission };
@@ -138,6 +146,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       callUsage: (pattern, request, options) => this.usage.call(pattern, request, options),
       clientAddress: (request) => this.addresses.of(request),
       listBudgets: (query, owners) => this.limits.list.list(query, owners),
+      cache: this.answers.admin,
       seen: () => view.forPlan(Date.now()),
       explain: explainedBy(planner, this.routing, this.quotas),
       logger,
@@ -148,6 +157,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   async onApplicationBootstrap(): Promise<void> {
     this.routing.start();
     this.limits.start();
+    this.answers.start();
     await Promise.all([this.outbox.start(), this.quotas.start()]);
   }
 
@@ -157,6 +167,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     await this.reporter.flush();
     this.quotas.close();
     this.limits.close();
+    await this.answers.close();
     await this.outbox.close();
     await this.upstream.close();
     await Promise.all([this.queue.close(), this.router.close(), this.semantic.close(), this.usage.close()]);
@@ -174,13 +185,17 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   }
 
   private follow(leases: CredentialLeases, view: OwnView): void {
-    this.routing.onReconnect(() => this.keys.forget());
+    this.routing.onReconnect(() => {
+      this.keys.forget();
+      this.answers.invalidations.notice();
+    });
     this.routing.onPush((push) => {
       if (push.kind === 'snapshot') {
         leases.prefetch(push.snapshot);
         view.keep(push.snapshot);
       } else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
       else if (push.kind === 'tenant_changed') this.keys.forgetTenant(push.tenant);
+      else if (push.kind === 'cache_invalidated') this.answers.invalidations.notice();
       else if (push.kind === 'credential_revoked') leases.revoke(push.ids);
     });
   }

@@ -1,6 +1,5 @@
 import type { Limits } from '@deja/contracts';
-import { runScript, type ScriptCall } from '@deja/redis';
-import type { RedisProcess } from '@deja/testing';
+import { runScript, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { BudgetCeiling, Ceiling, Charge, Scope, Shard } from '../src/limits/ask.ts';
 import { LimitShards, type Held, type ShardVerdict } from '../src/limits/shards.ts';
 
@@ -38,13 +37,13 @@ export class LimitStage {
   readonly shards: LimitShards;
 
   constructor(
-    readonly server: RedisProcess,
+    readonly server: { client: RedisClient },
     readonly merged = true,
   ) {
     this.shards = new LimitShards({ leaseMs: LEASE_MS, merged, now: () => this.ms });
   }
 
-  get redis(): RedisProcess['client'] {
+  get redis(): RedisClient {
     return this.server.client;
   }
 

@@ -1,19 +1,20 @@
 import type { Attributes, Meter, ObservableResult } from '@opentelemetry/api';
 import { newId, type BudgetAccount, type OpenOperation } from '@deja/contracts';
-import { isUp, queueScript, type RedisClient, type ScriptCall } from '@deja/redis';
-import { openPipeline } from '@deja/redis';
+import { isUp, runScript, type RedisClient, type ScriptCall } from '@deja/redis';
 import { eventually, type RedisProcess } from '@deja/testing';
 import type { Charge, Shard } from '../src/limits/ask.ts';
 import { Leases } from '../src/limits/leases.ts';
 import { LimitMetrics } from '../src/limits/limit-metrics.ts';
 import { RedisWatch } from '../src/limits/redis-watch.ts';
-import { DECISION_MS, Reserver, type Reserved, type ReserveRequest } from '../src/limits/reserve.ts';
+import { Reserver, type Reserved, type ReserveRequest } from '../src/limits/reserve.ts';
 import { LimitShards } from '../src/limits/shards.ts';
 
 export interface GatewayOptions {
   merged?: boolean;
   replicas?: number;
   cache?: RedisClient;
+  /** Generous by default: who is slow is for the specs that stop Redis to say. */
+  deadlineMs?: number;
   /** What the ledger says; by default it is silent. */
   ledger?: (accounts: readonly BudgetAccount[]) => Promise<string[]>;
 }
@@ -32,15 +33,15 @@ export class ReservingGateway {
 
   constructor(
     readonly redis: RedisClient,
-    { merged = true, replicas = 1, cache = redis, ledger = () => Promise.reject(new Error('silent')) }: GatewayOptions = {},
+    { merged = true, replicas = 1, cache = redis, deadlineMs = 10_000, ledger = () => Promise.reject(new Error('silent')) }: GatewayOptions = {},
   ) {
     const limits = new LimitShards({ leaseMs: 60_000, merged });
     const logger = { info: () => undefined, warn: () => undefined, error: (fields: unknown) => void this.errors.push(fields) };
-    this.watch = new RedisWatch(redis, { deadlineMs: DECISION_MS, merged, now: Date.now, random: () => 0, logger });
+    this.watch = new RedisWatch(redis, { deadlineMs, merged, now: Date.now, random: () => 0, logger });
     this.leases = new Leases(redis, limits, logger);
     this.reserver = new Reserver({
       redis, cache, instance: this.instance, limits, watch: this.watch, leases: this.leases, metrics: new LimitMetrics(this.meter()),
-      ledger: { spent: ledger }, replicas: () => replicas, now: Date.now, random: () => 0.5, logger,
+      ledger: { spent: ledger }, budgets: { saw: () => undefined, seeded: () => undefined }, deadlineMs, replicas: () => replicas, now: Date.now, random: () => 0.5, logger,
     });
   }
 
@@ -91,10 +92,7 @@ export const opening = (): OpenOperation => ({
 });
 
 export async function run(redis: RedisClient, calls: ScriptCall[]): Promise<void> {
-  if (calls.length === 0) return;
-  const pipeline = openPipeline(redis);
-  for (const call of calls) queueScript(pipeline, call);
-  for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+  for (const { script, keys, args } of calls) await runScript(redis, script, keys, args);
 }
 
 /** Stops a server without ending it: connections stay open, and nothing answers. Returns what lets it go on. */

@@ -8,6 +8,7 @@ import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
 import { AdminModule } from '../src/admin/admin.module.ts';
 import { AdminSurface } from '../src/admin/admin-surface.ts';
 import type { Explain } from '../src/admin/plan/plan-explainer.ts';
+import type { CacheAdmin } from '../src/cache/cache-admin.ts';
 import type { BudgetList } from '../src/budgets/list-budgets.ts';
 import { httpApp } from '../src/http-app.ts';
 import type { Runtime } from '../src/runtime.ts';
@@ -40,12 +41,15 @@ export interface ScriptedAdminOptions {
   adminKey?: string | null;
   explain?: Explain;
   listBudgets?: BudgetList['list'];
+  cache?: CacheAdmin;
   seen?: RoutingView;
   now?: () => number;
 }
 
+const unscripted = (): Promise<never> => Promise.reject(new Error('the script has no cache'));
+
 /** The admin surface as the gateway serves it on a port of its own, over apps that play a script. */
-export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_KEY, explain, listBudgets, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
+export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_KEY, explain, listBudgets, cache, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
   const calls: ScriptedAdmin['calls'] = [];
   const lines: string[] = [];
   const log = (...parts: unknown[]): void => void lines.push(inspect(parts, { depth: 10 }));
@@ -63,6 +67,7 @@ export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_
     clientAddress: () => ROOT.from,
     seen: () => seen ?? { deployments: new Map(), credentials: new Map() },
     explain: explain ?? (() => ({ snapshotVersion: 1, candidates: [] })),
+    cache: cache ?? ({ stats: unscripted, invalidate: unscripted, feedback: unscripted } as unknown as CacheAdmin),
     listBudgets: listBudgets ?? (() => Promise.reject(new Error('the script has no budgets'))),
     logger,
     now,

@@ -29,6 +29,22 @@ CREATE INDEX "client_key_secrets_public_id" ON "router"."client_key_secrets" ("p
 --> statement-breakpoint
 CREATE INDEX "client_key_secrets_imported" ON "router"."client_key_secrets" ("key") WHERE "public_id" IS NULL;
 --> statement-breakpoint
+-- A key that was made elsewhere and taken away here is not planted again by the environment that still names it.
+CREATE TABLE "router"."retired_imports" (
+	"key_sha256" text PRIMARY KEY,
+	"retired_at" timestamp with time zone NOT NULL DEFAULT now()
+);
+--> statement-breakpoint
+CREATE FUNCTION "router"."retire_import"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO "router"."retired_imports" ("key_sha256") VALUES (OLD."key_sha256") ON CONFLICT DO NOTHING;
+	RETURN OLD;
+END
+$$;
+--> statement-breakpoint
+CREATE TRIGGER "client_key_secrets_retire_import" AFTER DELETE ON "router"."client_key_secrets"
+	FOR EACH ROW WHEN (OLD."public_id" IS NULL) EXECUTE FUNCTION "router"."retire_import"();
+--> statement-breakpoint
 INSERT INTO "router"."client_key_secrets" ("key_sha256", "key", "created_at") SELECT "key_sha256", "id", "created_at" FROM "router"."client_keys";
 --> statement-breakpoint
 ALTER TABLE "router"."client_keys" DROP COLUMN "key_sha256";

@@ -1,5 +1,5 @@
 import { PUSH_CHANNEL, type Push } from '@deja/contracts';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 
 const RETRY_MS = 200;
@@ -9,7 +9,7 @@ const GIVE_UP_MS = 30_000;
 /** What this replica tells every gateway and the other replicas. */
 export class PushChannel {
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly logger: Pick<Logger, 'error'>,
   ) {}
 

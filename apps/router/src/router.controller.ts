@@ -2,9 +2,6 @@ import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { FAILURE_KINDS, MOST_LEASES, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
-import { ADMIN_CALL } from './admin/admin-payload.ts';
-import { AdminDispatcher } from './admin/dispatcher.ts';
-import { TokenDirectory } from './admin-tokens/token-directory.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
@@ -15,10 +12,8 @@ import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A gateway of a version before has none. */
-const RESOLVE_KEY = z.object({ keySha256: sha256, publicId: z.string().max(64).nullable().default(null) });
-const RESOLVE_ADMIN_TOKEN = z.object({ tokenSha256: sha256, publicId: z.string().max(64) });
+const RESOLVE_KEY = z.object({ keySha256: z.string().regex(/^[0-9a-f]{64}$/), publicId: z.string().max(64).nullable().default(null) });
 
 const CREDENTIAL = z.object({
   credentials: z.array(z.object({ id: z.string(), version: z.string() })).max(MOST_LEASES),
@@ -57,7 +52,7 @@ const OBJECT_DELETED = z.object({ tenant: name, id: objectId });
 const FIND_OBJECTS = z.object({ tenant: name, ids: z.array(objectId).max(MOST_OBJECT_IDS) });
 const OBJECT_ACCOUNTS = z.object({ tenant: name, kind: objectKind });
 
-/** Everything the router answers and takes: see RouterRpc and RouterEvents in the contracts. */
+/** What gateways ask and tell on the way of requests; the admin API has controllers of its own (admin/, vault/). See RouterRpc and RouterEvents in the contracts. */
 @Controller()
 export class RouterController {
   constructor(
@@ -69,8 +64,6 @@ export class RouterController {
     private readonly publisher: SnapshotPublisher,
     private readonly metrics: RouterMetrics,
     private readonly objects: ObjectDirectory,
-    private readonly tokens: TokenDirectory,
-    private readonly dispatcher: AdminDispatcher,
   ) {}
 
   @MessagePattern('resolve_key')
@@ -78,16 +71,6 @@ export class RouterController {
     const resolution = await this.keys.resolve(parsed(RESOLVE_KEY, payload));
     this.metrics.keyResolved(resolution.status);
     return resolution;
-  }
-
-  @MessagePattern('resolve_admin_token')
-  resolveAdminToken(@Payload() payload: unknown): Promise<RouterRpc['resolve_admin_token']['reply']> {
-    return this.tokens.resolve(parsed(RESOLVE_ADMIN_TOKEN, payload));
-  }
-
-  @MessagePattern('admin')
-  admin(@Payload() payload: unknown): Promise<RouterRpc['admin']['reply']> {
-    return this.dispatcher.answer(parsed(ADMIN_CALL, payload));
   }
 
   @MessagePattern('credential')

@@ -1,4 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AdminController } from './admin/admin.controller.ts';
+import { Changes } from './admin/changes.ts';
 import { AdminDispatcher } from './admin/dispatcher.ts';
 import { TokenDirectory } from './admin-tokens/token-directory.ts';
 import { ConfigFile } from './config-file.ts';
@@ -23,6 +25,7 @@ export interface RouterParts {
   metrics: RouterMetrics;
   objects: ObjectDirectory;
   tokens: TokenDirectory;
+  changes: Changes;
   dispatcher: AdminDispatcher;
 }
 
@@ -31,7 +34,7 @@ export class RouterModule {
   static of(parts: RouterParts): DynamicModule {
     return {
       module: RouterModule,
-      controllers: [RouterController, VaultController],
+      controllers: [RouterController, VaultController, AdminController],
       providers: [
         { provide: KeyDirectory, useValue: parts.keys },
         { provide: CredentialVault, useValue: parts.vault },
@@ -41,6 +44,7 @@ export class RouterModule {
         { provide: SnapshotPublisher, useValue: parts.publisher },
         { provide: RouterMetrics, useValue: parts.metrics },
         { provide: ObjectDirectory, useValue: parts.objects },
+        { provide: Changes, useValue: parts.changes },
         { provide: TokenDirectory, useValue: parts.tokens },
         { provide: AdminDispatcher, useValue: parts.dispatcher },
       ],

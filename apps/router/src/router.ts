@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { CustomStrategy } from '@nestjs/microservices';
-import { ConfigError, DEFAULT_OPS_PORT, type Environment } from '@deja/config';
+import { ConfigError, DEFAULT_OPS_PORT, type DejaConfig, type Environment } from '@deja/config';
 import { CLIENT_KEY_PREFIX, publicIdCheckKey } from '@deja/contracts';
 import { migrate, openPool, type Pool as DatabasePool } from '@deja/postgres';
 import { isUp, openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { adminSurface } from './admin/admin-surface.ts';
+import { adminSurface, type AdminSurface } from './admin/admin-surface.ts';
 import { Changes } from './admin/changes.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
@@ -28,11 +28,13 @@ import { RouterModule } from './router.module.ts';
 import { followVaultChanges } from './snapshot/follow-vault-changes.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { SnapshotStore } from './snapshot/snapshot-store.ts';
+import type { Database } from './schema/transaction.ts';
 import { bootstrap } from './tenants/bootstrap.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
 import { keyWrappingOf } from './vault/key-wrapping.ts';
 import { MasterKeysRepository } from './vault/master-keys.repository.ts';
 import { StoredCredentialsRepository } from './vault/stored-credentials.repository.ts';
+import type { KeyWrapping } from './vault/wrapped-key.ts';
 
 const REDIS_MOMENT_MS = 5000;
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
@@ -78,22 +80,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const { salt, newKeySha256 } = await bootstrap(db, environment.bootstrapKey);
   state.isMigrated = true;
 
-  const clientKeys = new ClientKeysRepository(db);
-  const keys = new KeyDirectory({ keys: clientKeys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), logger });
-  const keySweep = new SecretSweep(clientKeys, logger);
-  const changes = new Changes({ db, salt, logger });
-  const vault = new CredentialVault({
-    salt,
-    keys: wrapping,
-    changes,
-    repository: new StoredCredentialsRepository(db),
-    masterKeysRepository: new MasterKeysRepository(db),
-    checkAddress: (baseUrl) => inForce.addressProblem(baseUrl),
-    logger,
-    healthOf: (credential) => publisher.healthOf(credential),
-  });
-  const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
-  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys });
+  const { keys, keySweep, vault, inForce, admin } = storeOn(db, salt, { environment, wrapping, configFile, config, redis, push, publisher, logger });
   await vault.verifyMasterKeys();
   await vault.load();
   followKeyChanges(subscriber, keys);
@@ -109,7 +96,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
 
   const metrics = new RouterMetrics(telemetry.meter, publisher, pool);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects, tokens: admin.tokens, dispatcher: admin.dispatcher }),
+    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects, ...admin }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new RpcErrorFilter(logger));
@@ -128,6 +115,47 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
     await ops.close();
   };
   return { opsPort: ops.port, keys, close };
+}
+
+interface Around {
+  environment: RouterOptions['environment'];
+  wrapping: KeyWrapping;
+  configFile: ConfigFile;
+  config: DejaConfig;
+  redis: RedisClient;
+  push: PushChannel;
+  publisher: SnapshotPublisher;
+  logger: Logger;
+}
+
+interface Store {
+  keys: KeyDirectory;
+  keySweep: SecretSweep;
+  vault: CredentialVault;
+  inForce: ConfigurationInForce;
+  admin: AdminSurface;
+}
+
+/** What the admin API changes, and what becomes of it. */
+function storeOn(db: Database, salt: Buffer, around: Around): Store {
+  const { environment, wrapping, configFile, config, redis, push, publisher, logger } = around;
+  const clientKeys = new ClientKeysRepository(db);
+  const keys = new KeyDirectory({ keys: clientKeys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), logger });
+  const keySweep = new SecretSweep(clientKeys, logger);
+  const changes = new Changes({ db, salt, logger });
+  const vault = new CredentialVault({
+    salt,
+    keys: wrapping,
+    changes,
+    repository: new StoredCredentialsRepository(db),
+    masterKeysRepository: new MasterKeysRepository(db),
+    checkAddress: (baseUrl) => inForce.addressProblem(baseUrl),
+    logger,
+    healthOf: (credential) => publisher.healthOf(credential),
+  });
+  const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
+  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys });
+  return { keys, keySweep, vault, inForce, admin };
 }
 
 interface Parts {

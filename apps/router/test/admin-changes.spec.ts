@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { DejaError, type AdminChange } from '@deja/contracts';
+import { DejaError, type AdminChange, type RouterRpc } from '@deja/contracts';
 import { openPool, type Pool } from '@deja/postgres';
 import { TcpPath } from '@deja/testing';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import { Changes, etagOf } from '../src/admin/changes.ts';
 import { tenants } from '../src/schema/tables.ts';
-import type { Transaction } from '../src/schema/transaction.ts';
-import { AdminStage, changeBy, ROOT } from './admin-stage.ts';
+import type { Database, Transaction } from '../src/schema/transaction.ts';
+import { AdminStage, changeBy, ROOT, scoped } from './admin-stage.ts';
 import { recorder } from './infrastructure.ts';
 
 jest.setTimeout(60_000);
@@ -17,7 +17,7 @@ const KEY = 'an-idempotency-key';
 let stage: AdminStage;
 let path: TcpPath;
 let pool: Pool;
-let db: NodePgDatabase;
+let db: Database;
 let changes: Changes;
 let lines: Record<string, unknown>[];
 /** Two replicas of the router take the calls in turn. */
@@ -58,7 +58,7 @@ describe('a change', () => {
 
   test('is not made when its row of the audit log cannot be written', async () => {
     await stage.sql.query('alter table router.audit add constraint no_planted check (resource_id <> \'unaudited\')');
-    await expect(changes.run(changeBy(ROOT), make('unaudited'))).rejects.toThrow();
+    await expect(changes.run(changeBy(ROOT), make('unaudited'))).rejects.toThrow('insert into "router"."audit"');
     await stage.sql.query('alter table router.audit drop constraint no_planted');
     expect(await rows('tenants', 'id', 'unaudited')).toBe(0);
   });
@@ -151,7 +151,7 @@ describe('an idempotency key', () => {
     // Whoever can write to the table cannot give one key's answer to another.
     await stage.call('createTenant', { body: { id: 'swapped' }, key: 'another-key-not-kept' });
     await stage.sql.query('update router.idempotency a set answer = b.answer from router.idempotency b where a.id <> b.id');
-    await expect(stage.call('createKey', { body: { tenant: 'default', name: 'k' }, key: 'a-key-that-is-not-kept' })).rejects.toThrow();
+    await expect(stage.call('createKey', { body: { tenant: 'default', name: 'k' }, key: 'a-key-that-is-not-kept' })).rejects.toThrow('failed on the other side');
   });
 
   test('that is short is no key', async () => {
@@ -160,8 +160,25 @@ describe('an idempotency key', () => {
 
   test('holds for credentials too', async () => {
     const change = { idempotency: { key: 'a-key-of-a-credential', fingerprint: 'f' } };
-    const first = await stage.credential('idempotent', null, change);
-    expect(await stage.credential('idempotent', null, change)).toEqual(first);
+    const made = async (): Promise<RouterRpc['create_credential']['reply']> => {
+      const credential = { provider: 'p', name: 'idempotent', sealedValue: await stage.sealed('sk-planted'), tenant: null, baseUrl: null, weight: 1, limits: {} };
+      return stage.rpc('create_credential', { credential, change: changeBy(ROOT, change) });
+    };
+    const first = await made();
+    expect(first).toMatchObject({ credential: { name: 'idempotent' }, replayed: false });
+    expect(await made()).toEqual({ ...first, replayed: true });
     expect((await stage.rpc('list_credentials', {})).credentials.filter(({ name }) => name === 'idempotent')).toHaveLength(1);
+  });
+
+  test('holds for what a gateway does by itself, which is in the audit log before it is done', async () => {
+    const change = changeBy(ROOT, { idempotency: { key: 'a-key-of-an-invalidation', fingerprint: 'f' } });
+    const entry = { action: 'invalidateCache', resource: 'cache', resourceId: null, tenant: 'default', after: { model: 'm' } };
+    expect(await stage.rpc('audit', { ...entry, change, outcome: { entries: 3 } })).toEqual({ outcome: { entries: 3 }, replayed: false });
+    expect(await stage.rpc('audit', { ...entry, change, outcome: { entries: 4 } })).toEqual({ outcome: { entries: 3 }, replayed: true });
+    const logged = (await stage.call('listAudit', { query: { action: 'invalidateCache' } })).body['data'];
+    expect(logged).toMatchObject([{ actor: 'root', resource: 'cache', tenant: 'default', before: null, after: { model: 'm' } }]);
+    for (const tenant of ['default', null]) await expect(stage.rpc('audit', { ...entry, tenant, change: changeBy(scoped('another')), outcome: null })).rejects.toMatchObject({ code: tenant === null ? 'permission_denied' : 'not_found' });
+    await expect(stage.rpc('audit', { ...entry, change: changeBy({ ...ROOT, role: 'viewer' }), outcome: null })).rejects.toMatchObject({ code: 'permission_denied' });
+    await expect(stage.rpc('audit', { ...entry, action: 'deleteTenant', change: changeBy(ROOT), outcome: null })).rejects.toMatchObject({ code: 'invalid_value', param: 'action' });
   });
 });

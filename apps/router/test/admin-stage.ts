@@ -38,7 +38,7 @@ export class AdminStage {
   readonly lines: Record<string, unknown>[] = [];
   #telemetry!: Telemetry;
   #folder = '';
-  #pair!: CryptoKeyPair;
+  #pair!: Awaited<ReturnType<typeof generateKeyPair>>;
   #publicKey!: JsonWebKeyPublic;
   readonly #closing: (() => unknown)[] = [];
 

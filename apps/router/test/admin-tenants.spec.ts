@@ -140,7 +140,7 @@ describe('the audit log', () => {
     const before = (await stage.sql.query('select * from router.audit order by id')).rows;
     expect(before.length).toBeGreaterThan(0);
     await expect(stage.sql.query(statement)).rejects.toThrow('only added to');
-    await expect(stage.sql.query(`set session_replication_role = replica; ${statement}`)).rejects.toThrow();
+    await expect(stage.sql.query(`set session_replication_role = replica; ${statement}`)).rejects.toThrow('only added to');
     expect((await stage.sql.query('select * from router.audit order by id')).rows).toEqual(before);
   });
 

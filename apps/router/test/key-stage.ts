@@ -4,7 +4,7 @@ import { CLIENT_KEY_PREFIX, keySha256, makeKey, newId, publicIdCheckKey, publicI
 import { migrate, openPool, type Pool } from '@deja/postgres';
 import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { RedisProcess, TcpPath, testDatabase, type TestDatabase } from '@deja/testing';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import { Changes } from '../src/admin/changes.ts';
 import type { CallOf, Change, Handlers, RouterOperation } from '../src/admin/handlers.ts';
 import { ClientKeysRepository } from '../src/keys/client-keys.repository.ts';
@@ -12,6 +12,7 @@ import { KeyDirectory } from '../src/keys/key-directory.ts';
 import { keyOperations } from '../src/keys/key-operations.ts';
 import { PushChannel } from '../src/push-channel.ts';
 import { clientKeys, clientKeySecrets, tenants } from '../src/schema/tables.ts';
+import type { Database } from '../src/schema/transaction.ts';
 import { TenantRevisions } from '../src/tenants/tenant-revisions.ts';
 import { TenantsRepository } from '../src/tenants/tenants.repository.ts';
 import { recorder } from './infrastructure.ts';
@@ -39,7 +40,7 @@ export class KeyStage {
     private readonly database: TestDatabase,
     readonly path: TcpPath,
     readonly pool: Pool,
-    readonly db: NodePgDatabase,
+    readonly db: Database,
   ) {}
 
   static async start(): Promise<KeyStage> {

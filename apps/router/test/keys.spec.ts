@@ -50,6 +50,13 @@ describe('starting', () => {
     expect(await directory.resolve(asked('boot'))).toEqual({ status: 'disabled', principal: null });
   });
 
+  test('a bootstrap key that was deleted is not planted again at the next start', async () => {
+    await bootstrap(stage.db, 'sk-once');
+    await stage.db.delete(clientKeys).where(eq(clientKeys.name, 'bootstrap'));
+    expect((await bootstrap(stage.db, 'sk-once')).newKeySha256).toBeNull();
+    expect(await stage.db.select({ name: clientKeys.name }).from(clientKeys).where(eq(clientKeys.name, 'bootstrap'))).toEqual([]);
+  });
+
   test('a bootstrap key is known at once to who was there before, and in a while to who did not hear of it', async () => {
     expect(await directory.resolve(asked('late'))).toEqual(unknown);
     await stage.plant('late');

@@ -7,13 +7,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@
 import { readEnvironment } from '@deja/config';
 import { storedObjectKey, type RouterRpc, type StoredObject } from '@deja/contracts';
 import { migrate, openPool, type Pool } from '@deja/postgres';
-import { openRedis, whenReady } from '@deja/redis';
+import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { startTelemetry } from '@deja/telemetry';
 import { eventually, RedisProcess, TcpPath, testDatabase, type TestDatabase } from '@deja/testing';
 import { StreamsClient } from '@deja/transport';
 import { eq } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import type { Redis } from 'ioredis';
 import { ObjectDirectory } from '../src/objects/object-directory.ts';
 import { ResponseSweep } from '../src/objects/response-sweep.ts';
 import { StoredObjectsRepository } from '../src/objects/stored-objects.repository.ts';
@@ -29,7 +28,7 @@ const DAY_MS = 24 * 60 * 60_000;
 const NOW = Date.UTC(2026, 0, 1);
 
 let redisServer: RedisProcess;
-let redis: Redis;
+let redis: RedisClient;
 let database: TestDatabase;
 let path: TcpPath;
 let pool: Pool;

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { readEnvironment } from '@deja/config';
-import { SNAPSHOT_KEY, type AttemptOutcome, type CredentialRef, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
-import { openRedis, whenReady } from '@deja/redis';
+import { SNAPSHOT_KEY, type AdminCall, type AttemptOutcome, type CredentialRef, type JsonWebKeyPublic, type RouterRpc, type RoutingSnapshot } from '@deja/contracts';
+import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { startTelemetry, type Telemetry } from '@deja/telemetry';
 import { StreamsClient } from '@deja/transport';
-import type { Redis } from 'ioredis';
 import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
 import pg from 'pg';
 import { startRouter, type RunningRouter } from '../src/router.ts';
 import { eventually, RedisProcess, testDatabase, type TestDatabase } from '@deja/testing';
+import { ROOT } from './admin-stage.ts';
 import { recorder } from './infrastructure.ts';
 
 jest.setTimeout(60_000);
@@ -29,7 +29,7 @@ models: [{ name: m, deployments: [{ provider: p, model: m }] }]
 
 let dir: string;
 let redisServer: RedisProcess;
-let redis: Redis;
+let redis: RedisClient;
 let database: TestDatabase;
 let telemetry: Telemetry;
 let client: StreamsClient;
@@ -46,7 +46,7 @@ async function replica(over: NodeJS.ProcessEnv = {}): Promise<RunningRouter> {
 }
 
 const resolveKey = (key: string): Promise<RouterRpc['resolve_key']['reply']> =>
-  client.call('resolve_key', { keySha256: createHash('sha256').update(key).digest('hex') }, { deadlineMs: 5000 });
+  client.call('resolve_key', { keySha256: createHash('sha256').update(key).digest('hex'), publicId: null }, { deadlineMs: 5000 });
 
 const snapshot = async (): Promise<RoutingSnapshot> => JSON.parse((await redis.get(SNAPSHOT_KEY)) ?? 'null') as RoutingSnapshot;
 
@@ -112,7 +112,7 @@ describe('a router', () => {
 
   test('refuses a message that is not of the expected form, naming the field', async () => {
     await replica();
-    await expect(client.call('resolve_key', { keySha256: 'x' }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'keySha256' });
+    await expect(client.call('resolve_key', { keySha256: 'x', publicId: null }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'keySha256' });
     await expect(client.call('credential', { credentials: [], publicKey: { kty: 'EC' } }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'publicKey.crv' });
   });
 
@@ -191,11 +191,12 @@ describe('two replicas', () => {
 });
 
 test('no credential and no client key is in Redis, in Postgres, in the log or in a metric', async () => {
-  const router = await replica();
+  await replica();
   const { credentials } = (await snapshot()).deployments[0]!;
   const { principal } = await resolveKey(BOOTSTRAP_KEY);
   await leased(credentials);
-  await router.keys.change(principal!.key, { limits: { requests_per_minute: 5 } });
+  const change: AdminCall = { operation: 'updateKey', by: ROOT, ifMatch: null, idempotency: null, params: { id: principal!.key }, query: {}, body: { limits: { requests_per_minute: 5 } }, sealTo: null };
+  await client.call('admin', change, { deadlineMs: 5000 });
   await client.notify('attempt_outcomes', { gateway: 'g', outcomes: [outcome({ version: credentials[0]!.version, status: 401, failure: 'auth' })] });
   await eventually('the outcome', async () => (await snapshot()).deployments[0]!.credentials[0]!.unavailableUntilMs > 0);
 

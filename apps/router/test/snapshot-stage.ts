@@ -1,8 +1,7 @@
 import { parseConfig } from '@deja/config';
 import { PUSH_CHANNEL, SNAPSHOT_KEY, type AttemptOutcome, type CredentialRef, type Push, type RoutingSnapshot } from '@deja/contracts';
-import { openRedis, whenReady } from '@deja/redis';
+import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { RedisProcess } from '@deja/testing';
-import type { Redis } from 'ioredis';
 import { HealthStore } from '../src/pool/health-store.ts';
 import { Pool } from '../src/pool/pool.ts';
 import { PushChannel } from '../src/push-channel.ts';
@@ -25,7 +24,7 @@ export interface SnapshotReplica {
 /** One Redis, a gateway that hears what is pushed, and replicas that come and go with each test. */
 export class SnapshotStage {
   server!: RedisProcess;
-  redis!: Redis;
+  redis!: RedisClient;
   pushed: Push[] = [];
   readonly closing: (() => Promise<void> | void)[] = [];
 

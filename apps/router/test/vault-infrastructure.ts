@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { addressProblem, outboundRule, parseConfig, readEnvironment, type DejaConfig } from '@deja/config';
-import type { AdminChange, JsonWebKeyPublic, NewCredential } from '@deja/contracts';
+import type { AdminChange, CredentialView, JsonWebKeyPublic, NewCredential } from '@deja/contracts';
 import { migrate, openPool, type Pool } from '@deja/postgres';
 import { TcpPath, testDatabase } from '@deja/testing';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { Changes } from '../src/admin/changes.ts';
+import type { Database } from '../src/schema/transaction.ts';
 import { bootstrap } from '../src/tenants/bootstrap.ts';
 import { CredentialVault, type VaultOptions } from '../src/vault/credential-vault.ts';
 import { keyWrappingOf } from '../src/vault/key-wrapping.ts';
@@ -40,7 +41,7 @@ export function configOf(yaml = YAML): DejaConfig {
 export class VaultBench {
   readonly path: TcpPath;
   readonly pool: Pool;
-  readonly db: NodePgDatabase;
+  readonly db: Database;
   /** What was logged. */
   readonly lines: Record<string, unknown>[];
   readonly #options: Omit<VaultOptions, 'keys'>;
@@ -135,4 +136,9 @@ export async function leased(vault: CredentialVault, refs: { id: string; version
 export function formsOf(text: string): string[] {
   const base64 = [0, 1, 2].flatMap((before) => (['base64', 'base64url'] as const).map((form) => Buffer.concat([Buffer.alloc(before), Buffer.from(text)]).toString(form).slice(Math.ceil((before * 4) / 3), -4)));
   return [text, Buffer.from(text).toString('hex'), ...base64];
+}
+
+/** A credential as it is once made. */
+export async function created(vault: CredentialVault, credential: NewCredential, change: AdminChange): Promise<CredentialView> {
+  return (await vault.create(credential, change)).credential;
 }

@@ -3,7 +3,7 @@ import { ConfigError } from '@deja/config';
 import { FakeTransit } from '@deja/testing';
 import type { RewrapReport } from '@deja/contracts';
 import type { CredentialVault } from '../src/vault/credential-vault.ts';
-import { CHANGE, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
+import { CHANGE, created, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
 
 // A first start of Postgres takes its time.
 jest.setTimeout(60_000);
@@ -30,7 +30,7 @@ const remote = (...keys: string[]): NodeJS.ProcessEnv => ({ VAULT_ADDR: transit.
 /** A vault with so many credentials `p/c0`, `p/c1` … whose values are their names. */
 async function filled(variables: NodeJS.ProcessEnv, credentials: number): Promise<{ vault: CredentialVault; ids: string[] }> {
   const vault = await bench.started(variables);
-  const views = await Promise.all(Array.from({ length: credentials }, async (_, index) => vault.create(await newCredential(vault, `c${index}`, `p/c${index}`), CHANGE)));
+  const views = await Promise.all(Array.from({ length: credentials }, async (_, index) => created(vault, await newCredential(vault, `c${index}`, `p/c${index}`), CHANGE)));
   return { vault, ids: views.map(({ id }) => id) };
 }
 
@@ -61,7 +61,7 @@ describe('a start', () => {
     const vaults = await Promise.all([1, 2, 3].map(() => bench.started(local(A))));
     expect(new Set(vaults.map(({ intakePublicKey }) => JSON.stringify(intakePublicKey))).size).toBe(1);
     expect(Object.keys(vaults[0]!.intakePublicKey).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
-    await vaults[1]!.create(await newCredential(vaults[0]!, 'one', 'value-of-one'), CHANGE);
+    await created(vaults[1]!, await newCredential(vaults[0]!, 'one', 'value-of-one'), CHANGE);
     expect((await bench.started(local(A))).intakePublicKey).toEqual(vaults[0]!.intakePublicKey);
   });
 
@@ -153,7 +153,7 @@ describe('a rewrap', () => {
     for (const replica of [before, renamed, await bench.started(local(name + bytes))]) {
       await replica.load();
       expect(await leased(replica)).toEqual(values);
-      await replica.create(await newCredential(replica, 'again', 'p/again'), CHANGE).then(({ id }) => replica.delete(id, CHANGE));
+      await created(replica, await newCredential(replica, 'again', 'p/again'), CHANGE).then(({ id }) => replica.delete(id, CHANGE));
     }
     // On to another key, as for one that was never renamed.
     await rewrapped(await bench.started(local(B, name + bytes)));
@@ -169,7 +169,7 @@ describe('a rewrap', () => {
       rewrapped(vault, 2),
       ...ids.slice(0, 4).map(async (id, index) => old.rotate(id, await sealed(old, `rotated-${index}`), index % 2 === 0 ? 60 : 0, CHANGE)),
       ...ids.slice(4, 6).map((id) => vault.delete(id, CHANGE)),
-      newCredential(vault, 'new', 'value-of-new').then((credential) => vault.create(credential, CHANGE)),
+      newCredential(vault, 'new', 'value-of-new').then((credential) => created(vault, credential, CHANGE)),
       bench.started(local(B, A)).then((other) => rewrapped(other, 2)),
     ]);
     // Those rotations of a replica whose current key is the old one may have come last.

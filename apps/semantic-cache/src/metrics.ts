@@ -4,6 +4,7 @@ import type { Meter } from '@opentelemetry/api';
 export class CacheMetrics {
   private readonly record: (durationMs: number, outcome: string) => void;
   private readonly countStore: (outcome: string) => void;
+  private readonly countInvalidation: (outcome: string) => void;
 
   constructor(meter: Meter, entries: () => number) {
     const lookups = meter.createCounter('deja.semantic_cache.lookups', { description: 'Look-ups by outcome: hit, or the reason of the miss' });
@@ -19,6 +20,8 @@ export class CacheMetrics {
       duration.record(durationMs / 1000);
     };
     this.countStore = (outcome) => stores.add(1, { outcome });
+    const invalidations = meter.createCounter('deja.semantic_cache.invalidations', { description: 'Invalidation events by outcome' });
+    this.countInvalidation = (outcome) => invalidations.add(1, { outcome });
   }
 
   lookedUp(durationMs: number, outcome: string): void {
@@ -27,5 +30,9 @@ export class CacheMetrics {
 
   stored(outcome: string): void {
     this.countStore(outcome);
+  }
+
+  invalidated(outcome: string): void {
+    this.countInvalidation(outcome);
   }
 }

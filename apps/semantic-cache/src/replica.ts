@@ -1,10 +1,9 @@
 import { DEFAULT_OPS_PORT, type Environment } from '@deja/config';
-import { isUp, openRedis } from '@deja/redis';
+import { isUp, openRedis, type RedisClient } from '@deja/redis';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import type { Redis } from 'ioredis';
 import { readModelFiles } from './embed/model-files.ts';
 import { StaticEmbedder } from './embed/static-embedder.ts';
 import { EntryLog } from './entries/entry-log.ts';
@@ -45,10 +44,10 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
   const cache = new SemanticCache({ embedder, index, log, now: Date.now });
   const follower = new LogFollower({
     redis: openRedis(environment.cacheRedisUrl, { role: 'blocking', name: `${SERVICE}:follow`, logger }),
-    onEntries: (entries) => cache.learn(entries),
+    onRecords: (records) => cache.learn(records),
     onReset: () => {
       if (index.size > 0) logger.warn({ entries: index.size }, 'the entry log began anew: Redis was emptied, and so is the index');
-      index.clear();
+      cache.reset();
     },
     logger,
   });
@@ -58,7 +57,7 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
-    checks: () => ({ model: true, log_replayed: follower.replayed, redis: isUp(redis), bus: server.unwrap<Redis[]>().every(isUp), accepting }),
+    checks: () => ({ model: true, log_replayed: follower.replayed, redis: isUp(redis), bus: server.unwrap<RedisClient[]>().every(isUp), accepting }),
     logger,
   });
   const letGo = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { DejaError } from '@deja/contracts';
 import { StreamsContext } from '@deja/transport';
 import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { parseLookup, parseStore } from './entries/messages.ts';
+import { parseInvalidation, parseLookup, parseStore } from './entries/messages.ts';
 import { CacheMetrics } from './metrics.ts';
 import { SemanticCache, type LookupReply } from './semantic-cache.ts';
 
@@ -35,6 +35,18 @@ export class SemanticCacheController {
       this.metrics.stored(await this.cache.store(parseStore(data)));
     } catch (error) {
       this.metrics.stored(error instanceof DejaError ? error.code : 'internal_error');
+      if (!(error instanceof DejaError)) throw error;
+    }
+  }
+
+  /** As for `store`. */
+  @EventPattern('invalidate')
+  async invalidate(@Payload() data: unknown): Promise<void> {
+    try {
+      await this.cache.invalidate(parseInvalidation(data));
+      this.metrics.invalidated('logged');
+    } catch (error) {
+      this.metrics.invalidated(error instanceof DejaError ? error.code : 'internal_error');
       if (!(error instanceof DejaError)) throw error;
     }
   }

@@ -1,10 +1,10 @@
-import type { SemanticCacheRpc } from '@deja/contracts';
+import { includes, InvalidationSet, type Invalidation, type SemanticCacheRpc } from '@deja/contracts';
 import { normaliseText } from '@deja/cache-key';
 import type { Embedding, OutOfDepth, StaticEmbedder } from './embed/static-embedder.ts';
-import type { EntryLog } from './entries/entry-log.ts';
+import { INVALIDATION_LIFE_MS, type EntryLog, type LogRecord } from './entries/entry-log.ts';
 import type { LookupMessage, StoreMessage } from './entries/messages.ts';
 import type { EmbeddedIndex } from './index/embedded/embedded-index.ts';
-import type { IndexEntry } from './index/entry.ts';
+import { cachedAnswer, type IndexEntry } from './index/entry.ts';
 import { verdict } from './verify/verdict.ts';
 
 /** How many neighbours are verified, and how near they must be. Measured: docs/caching.md. */
@@ -13,7 +13,7 @@ const FLOOR = 0.5;
 
 export type LookupReply = SemanticCacheRpc['lookup']['reply'];
 export type MissReason = OutOfDepth | 'too_late' | 'no_candidate' | 'not_verified';
-export type StoreOutcome = 'stored' | 'expired' | OutOfDepth;
+export type StoreOutcome = 'stored' | 'expired' | 'invalidated' | OutOfDepth;
 
 /** Until when an answer is of use, as the caller said. */
 export interface Urgency {
@@ -22,12 +22,14 @@ export interface Urgency {
   deadlineMs: number | null;
 }
 
-/** The two things this app does. The index is filled by following the log, never directly: every replica is alike. */
+/** What this app does. The index is filled by following the log, never directly: every replica is alike. */
 export class SemanticCache {
   private readonly embedder: StaticEmbedder;
   private readonly index: EmbeddedIndex;
   private readonly log: EntryLog;
   private readonly now: () => number;
+  /** Those of the last hour: an entry may come later than what covers it. */
+  private invalidations = new InvalidationSet([]);
 
   constructor(parts: { embedder: StaticEmbedder; index: EmbeddedIndex; log: EntryLog; now: () => number }) {
     this.embedder = parts.embedder;
@@ -57,20 +59,43 @@ export class SemanticCache {
   async store(message: StoreMessage): Promise<StoreOutcome> {
     const nowMs = this.now();
     if (message.expiresAtMs <= nowMs) return 'expired';
+    if (this.invalidations.covers(cachedAnswer(message))) return 'invalidated';
     const { outOfDepth } = this.embed(message.text);
     if (outOfDepth !== null) return outOfDepth;
     await this.log.append(message, nowMs);
     return 'stored';
   }
 
-  /** Takes entries from the log into the index. */
-  learn(entries: readonly IndexEntry[]): void {
+  /** Has all replicas forget what was taken back, so that it does not stand before what may be served. Rejects when Redis does not take it. */
+  async invalidate(invalidation: Invalidation): Promise<void> {
+    await this.log.appendInvalidation(invalidation);
+  }
+
+  /** Takes what the log says into the index. */
+  learn(records: readonly LogRecord[]): void {
     const nowMs = this.now();
-    for (const entry of entries) {
-      if (entry.expiresAtMs <= nowMs) continue;
+    this.forget(records.flatMap((record) => ('invalidation' in record ? [record.invalidation] : [])), nowMs);
+    for (const record of records) {
+      if (!('entry' in record)) continue;
+      const { entry } = record;
+      if (entry.expiresAtMs <= nowMs || this.invalidations.covers(cachedAnswer(entry))) continue;
       const { vector } = this.embed(entry.text);
       if (vector !== null) this.index.add(entry, vector);
     }
+  }
+
+  /** Redis was emptied: what was read of the log is void. */
+  reset(): void {
+    this.index.clear();
+    this.invalidations = new InvalidationSet([]);
+  }
+
+  private forget(added: readonly Invalidation[], nowMs: number): void {
+    if (added.length === 0) return;
+    const fresh = new InvalidationSet(added);
+    this.index.deleteWhere((entry) => fresh.covers(cachedAnswer(entry)));
+    const known = this.invalidations.all.filter((one) => nowMs - one.madeAtMs < INVALIDATION_LIFE_MS && !added.some((other) => includes(other, one)));
+    this.invalidations = new InvalidationSet([...known, ...added]);
   }
 
   /** Equal normalised texts must have equal vectors, or the search could pass over what the verdict would accept. */

@@ -1,11 +1,10 @@
-import { semanticPresenceKey } from '@deja/contracts';
-import { isUp, openRedis, whenReady } from '@deja/redis';
-import type { Redis } from 'ioredis';
+import { semanticPresenceKey, type Invalidation } from '@deja/contracts';
+import { isUp, openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { eventually, RedisProcess } from '@deja/testing';
 
 const until = (condition: () => boolean | Promise<boolean>): Promise<true> => eventually(String(condition), condition);
 import type { IndexEntry } from '../src/index/entry.ts';
-import { EntryLog, EPOCH_KEY, LOG_KEY } from '../src/entries/entry-log.ts';
+import { EntryLog, EPOCH_KEY, INVALIDATION_LIFE_MS, LOG_KEY } from '../src/entries/entry-log.ts';
 import { LogFollower } from '../src/entries/log-follower.ts';
 
 const silent = { info: () => undefined, warn: () => undefined };
@@ -14,7 +13,7 @@ const entry = (id: string, more: Partial<IndexEntry> = {}): IndexEntry =>
   ({ tenant: 'acme', scope: 'tenant', fingerprint: 'f'.repeat(64), text: `text of ${id}`, entry: id, expiresAtMs: NOW_MS + 3_600_000, ...more });
 
 let server: RedisProcess;
-let redis: Redis;
+let redis: RedisClient;
 let log: EntryLog;
 const followers: LogFollower[] = [];
 
@@ -40,7 +39,7 @@ function follow(): { seen: Set<string>; resets: () => number; follower: LogFollo
   let resets = 0;
   const follower = new LogFollower({
     redis: openRedis(server.url, { role: 'blocking', name: 'test', logger: silent }),
-    onEntries: (entries) => entries.forEach((one) => seen.add(one.entry)),
+    onRecords: (records) => records.forEach((record) => seen.add('entry' in record ? record.entry.entry : `-${record.invalidation.id}`)),
     onReset: () => {
       resets++;
       seen.clear();
@@ -133,6 +132,19 @@ test('the expired head of the log is dropped, the rest stays', async () => {
   await log.trimExpired(NOW_MS + 7_200_000);
   expect(await redis.xlen(LOG_KEY)).toBe(0);
   await log.trimExpired(NOW_MS + 7_200_000);
+});
+
+test('a follower sees what was taken back, and an invalidation is dropped from the log when an hour has passed', async () => {
+  const invalidation: Invalidation = { id: 'r1', tenant: 'acme', model: null, tag: 'k=v', entry: null, beforeMs: NOW_MS, madeAtMs: NOW_MS };
+  await log.appendInvalidation(invalidation);
+  await log.append(entry('after', { expiresAtMs: NOW_MS + 10 * INVALIDATION_LIFE_MS }), NOW_MS);
+  const { seen, follower } = follow();
+  await follower.whenReplayed();
+  expect([...seen]).toEqual(['-r1', 'after']);
+  await log.trimExpired(NOW_MS + INVALIDATION_LIFE_MS - 1);
+  expect(await redis.xlen(LOG_KEY)).toBe(2);
+  await log.trimExpired(NOW_MS + INVALIDATION_LIFE_MS);
+  expect(await redis.xlen(LOG_KEY)).toBe(1);
 });
 
 test('dropping expired records is not taken for an emptied Redis', async () => {

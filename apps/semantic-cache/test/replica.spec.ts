@@ -1,5 +1,5 @@
 import { readEnvironment } from '@deja/config';
-import { cacheEntryKey, newId, semanticPresenceKey, type SemanticCacheRpc } from '@deja/contracts';
+import { cacheEntryKey, newId, semanticPresenceKey, type Invalidation, type SemanticCacheRpc } from '@deja/contracts';
 import { createLogger, startTelemetry } from '@deja/telemetry';
 import { StreamsClient } from '@deja/transport';
 import { Redis } from 'ioredis';
@@ -131,6 +131,45 @@ test('an event delivered twice makes one entry', async () => {
   await until(() => isHit('What is photosynthesis about?', entry));
   const { opsPort } = replicas[0]!;
   expect(await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text()).toMatch(/deja_semantic_cache_entries(?:\{[^}]*\})? 1\b/);
+});
+
+describe('what was taken back', () => {
+  const made = (createdAtMs: number, more: object = {}): object => ({ made: { createdAtMs, model: 'm', ...more } });
+  const takeBack = (more: Partial<Invalidation> = {}): Promise<void> =>
+    client.notify('invalidate', { id: newId(), tenant: 'acme', model: null, tag: null, entry: null, beforeMs: 1000, madeAtMs: Date.now(), ...more });
+
+  test('is not found by any replica, nor by one that starts later', async () => {
+    const [first] = await Promise.all([replica(), replica()]);
+    const old = await store('What is the boiling point of ethanol?', made(1000, { tags: { team: 'a' } }));
+    await until(async () => (await askedOften('What is the boiling point of ethanol?')).every((reply) => reply.outcome === 'hit' && reply.entry === old));
+    await takeBack({ model: 'm', tag: 'team=a' });
+    await until(async () => (await askedOften('What is the boiling point of ethanol?')).every((reply) => reply.outcome === 'miss'));
+    await replica();
+    expect(await first.close().then(() => askedOften('What is the boiling point of ethanol?'))).toEqual(Array(40).fill({ outcome: 'miss', reason: 'no_candidate' }));
+    replicas.splice(replicas.indexOf(first), 1);
+  });
+
+  test('does not hide another answer to the same question', async () => {
+    await replica();
+    const wrong = await store('What is the boiling point of ethanol?', made(1000));
+    await until(() => isHit('What is the boiling point of ethanol?', wrong));
+    const right = await store('what is the boiling point of ethanol', made(1000));
+    await takeBack({ entry: wrong });
+    await until(async () => (await lookup('What is the boiling point of ethanol?')).outcome === 'hit' && !(await isHit('What is the boiling point of ethanol?', wrong)));
+    expect(await lookup('What is the boiling point of ethanol?')).toMatchObject({ outcome: 'hit', entry: right });
+  });
+
+  test('stays away when its event comes late, and what is made later is found', async () => {
+    await replica();
+    await takeBack();
+    const sentinel = await store('What is a sentinel for?', made(1001));
+    await until(() => isHit('What is a sentinel for?', sentinel));
+    await store('How tall is Mount Everest?', made(1000));
+    await store('How tall is Mount Kenya?', {}); // of a gateway that does not say when
+    const later = await store('How tall is Mount Logan?', made(1001));
+    await until(() => isHit('How tall is Mount Logan?', later));
+    for (const mountain of ['Everest', 'Kenya']) expect(await lookup(`How tall is Mount ${mountain}?`)).toMatchObject({ outcome: 'miss' });
+  });
 });
 
 test('a malformed message is refused by name and without its content', async () => {

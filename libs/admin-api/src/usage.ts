@@ -123,13 +123,13 @@ const budgetState = z.object({
 export type BudgetState = z.output<typeof budgetState>;
 
 export const USAGE = [
-  operation({ id: 'listRequests', method: 'GET', path: 'requests', summary: 'Requests, the latest first', owner: 'usage-worker', query: z.strictObject({ ...page, ...filters }), reply: listOf(requestObject), tenantScoped: true }),
+  operation({ id: 'listRequests', method: 'GET', path: 'requests', summary: 'Requests, the latest first; of the last 30 days unless `from` says otherwise', owner: 'usage-worker', query: z.strictObject({ ...page, ...filters }), reply: listOf(requestObject), tenantScoped: true }),
   operation({ id: 'getRequest', method: 'GET', path: 'requests/{id}', summary: 'One request with its attempts', owner: 'usage-worker', reply: requestObject, tenantScoped: true }),
   operation({
     id: 'exportUsage',
     method: 'GET',
     path: 'usage/export',
-    summary: 'Request rows, one a line',
+    summary: 'Request rows, one a line, the earliest first; of the last 30 days unless `from` says otherwise',
     owner: 'usage-worker',
     query: z.strictObject({ ...filters, format: z.enum(['csv', 'jsonl']).default('jsonl') }),
     reply: z.string(),
@@ -140,7 +140,7 @@ export const USAGE = [
     id: 'getUsage',
     method: 'GET',
     path: 'usage',
-    summary: 'What was used, in groups',
+    summary: 'What was used, in groups; in the last 30 days unless `from` says otherwise',
     owner: 'usage-worker',
     query: z.strictObject({ group_by: groupBy.optional(), time_zone: z.string().max(64).default('UTC'), tenant: filters.tenant, key: filters.key, user: filters.user, model: filters.model, from: filters.from, to: filters.to, limit, cursor }),
     reply: listOf(usageRow),

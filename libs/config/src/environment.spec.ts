@@ -21,7 +21,12 @@ describe('the environment', () => {
     [{ OPS_PORT: '65536' }, 'OPS_PORT must be a port between 0 and 65535, but it is "65536".'],
     [{ PORT: '-1' }, 'PORT must be a port between 0 and 65535, but it is "-1".'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, but it is "loud".'],
-    [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL that starts with redis:// or rediss://.'],
+    [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL that starts with redis:// or rediss://, or several of them with commas between them, which are nodes of a Redis Cluster.'],
+    [{ CACHE_REDIS_URL: 'redis://:planted@a:1,b:2' }, 'CACHE_REDIS_URL must be a URL that starts with redis:// or rediss://, or several of them with commas between them, which are nodes of a Redis Cluster.'],
+    [{ REDIS_URL: 'redis://a:1/2,redis://b:1/2' }, 'REDIS_URL names a Redis Cluster, which has no databases by number: leave out what follows the port.'],
+    [{ REDIS_URL: 'redis+cluster://a:1/1' }, 'REDIS_URL names a Redis Cluster, which has no databases by number: leave out what follows the port.'],
+    [{ REDIS_URL: 'rediss://a:1,redis://b:1' }, 'REDIS_URL names a Redis Cluster, whose nodes have one user, one password, and all TLS or none: give them in the first URL.'],
+    [{ REDIS_URL: 'redis://:planted@a:1,redis://:other@b:1' }, 'REDIS_URL names a Redis Cluster, whose nodes have one user, one password, and all TLS or none: give them in the first URL.'],
     [{ DATABASE_URL: 'mysql://u:secret@h/d' }, 'DATABASE_URL must be a URL that starts with postgres:// or postgresql://.'],
     [{ DEJA_ADMIN_KEY: 'se cret' }, 'DEJA_ADMIN_KEY must be printable ASCII without blanks, because clients send it in an HTTP header.'],
     [{ DEJA_ADMIN: 'no' }, 'DEJA_ADMIN must be on or off, but it is "no".'],
@@ -42,6 +47,14 @@ describe('the environment', () => {
 
   test('says whether and where the admin API is served, and which proxies are believed', () => {
     expect(readEnvironment({ DEJA_ADMIN: 'off', DEJA_ADMIN_PORT: '3001', DEJA_TRUSTED_PROXIES: ' 10.0.0.0/8, ::1,' })).toMatchObject({ admin: false, adminPort: 3001, trustedProxies: ['10.0.0.0/8', '::1'] });
+  });
+
+  test.each([
+    ['redis://:a,b@h:1/2', 'redis://:a,b@h:1/2'],
+    ['redis://u:p@a:7000, redis://b:7001,redis://u:p@c', 'redis://u:p@a:7000,redis://b:7001,redis://u:p@c'],
+    ['rediss+cluster://config.example:6380/', 'rediss+cluster://config.example:6380/'],
+  ])('takes one Redis or the nodes of a cluster: %j', (given, redisUrl) => {
+    expect(readEnvironment({ REDIS_URL: given })).toMatchObject({ redisUrl, cacheRedisUrl: redisUrl });
   });
 
   test('takes master keys from a file, unless they stand in the environment itself', () => {
@@ -65,7 +78,7 @@ describe('the environment', () => {
     const environment = readEnvironment({
       DEJA_MASTER_KEY: `planted-id:${Buffer.from('planted-planted-planted-planted-').toString('base64')}`, VAULT_ADDR: 'https://v', VAULT_TOKEN: 'planted-token', DEJA_TRANSIT_KEY: 'deja',
       DEJA_ADMIN_KEY: 'planted-admin', DEJA_BOOTSTRAP_KEY: 'planted-key', OPENAI_API_KEY: 'planted-openai',
-      REDIS_URL: 'redis://:planted-redis@h:1', DATABASE_URL: 'postgres://u:planted-pg@h/d',
+      REDIS_URL: 'redis://:planted-redis@h:1,redis://:planted-redis@i:1', CACHE_REDIS_URL: 'redis://:planted-cache@h:1', DATABASE_URL: 'postgres://u:planted-pg@h/d',
     });
     const printed = (JSON.stringify(environment) + inspect(environment, { depth: 9 })).replaceAll('planted-id', '');
     expect(printed).not.toContain('planted');

@@ -45,6 +45,7 @@ export interface Environment {
   /** Networks and addresses of proxies whose `x-forwarded-for` says where a request comes from. */
   trustedProxies: string[];
   bootstrapKey: string | null;
+  /** One URL, or several with commas between them: some nodes of a Redis Cluster. A cluster may also be one URL of scheme `redis+cluster` or `rediss+cluster`. */
   redisUrl: string;
   cacheRedisUrl: string;
   databaseUrl: string | null;
@@ -68,7 +69,7 @@ const readText: ReadFile = (path) => readFileSync(path, 'utf8');
  * value when that is a secret. `readFile` reads what DEJA_MASTER_KEY_FILE names.
  */
 export function readEnvironment(variables: NodeJS.ProcessEnv, readFile: ReadFile = readText): Environment {
-  const redisUrl = url(variables, 'REDIS_URL', ['redis:', 'rediss:']) ?? 'redis://127.0.0.1:6379';
+  const redisUrl = redis(variables, 'REDIS_URL') ?? 'redis://127.0.0.1:6379';
   return masked({
     port: port(variables, 'PORT') ?? 3000,
     host: text(variables, 'HOST') ?? '127.0.0.1',
@@ -81,7 +82,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, readFile: ReadFile
     trustedProxies: networks(variables, 'DEJA_TRUSTED_PROXIES'),
     bootstrapKey: key(variables, 'DEJA_BOOTSTRAP_KEY'),
     redisUrl,
-    cacheRedisUrl: url(variables, 'CACHE_REDIS_URL', ['redis:', 'rediss:']) ?? redisUrl,
+    cacheRedisUrl: redis(variables, 'CACHE_REDIS_URL') ?? redisUrl,
     databaseUrl: url(variables, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     qdrantUrl: url(variables, 'QDRANT_URL', ['http:', 'https:']),
     openaiApiKeys: listOf(text(variables, 'OPENAI_API_KEY') ?? ''),
@@ -143,6 +144,27 @@ function url(variables: NodeJS.ProcessEnv, name: string, protocols: string[]): s
     throw new ConfigError(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}.`);
   }
   return value;
+}
+
+/** A comma divides only where the next URL begins: a password may hold one. */
+const BETWEEN_REDIS_URLS = /,\s*(?=rediss?(?:\+cluster)?:\/\/)/;
+
+/** One Redis, or a Redis Cluster by some of its nodes. */
+function redis(variables: NodeJS.ProcessEnv, name: string): string | null {
+  const value = text(variables, name);
+  if (value === null) return null;
+  const parts = value.split(BETWEEN_REDIS_URLS);
+  const urls = parts.map((part) => URL.parse(part));
+  // The value is not repeated: it may hold a password.
+  if (!urls.every((one) => one !== null && /^rediss?(\+cluster)?:$/.test(one.protocol) && one.host !== '')) {
+    throw new ConfigError(`${name} must be a URL that starts with redis:// or rediss://, or several of them with commas between them, which are nodes of a Redis Cluster.`);
+  }
+  const [first, ...others] = urls.filter((one) => one !== null);
+  if (first === undefined || (others.length === 0 && !first.protocol.includes('+'))) return value;
+  if (urls.some((one) => one !== null && !/^\/?0?$/.test(one.pathname))) throw new ConfigError(`${name} names a Redis Cluster, which has no databases by number: leave out what follows the port.`);
+  const asFirst = (one: URL): boolean => one.protocol.startsWith('rediss') === first.protocol.startsWith('rediss') && (one.password === '' || (one.username === first.username && one.password === first.password));
+  if (!others.every(asFirst)) throw new ConfigError(`${name} names a Redis Cluster, whose nodes have one user, one password, and all TLS or none: give them in the first URL.`);
+  return parts.join(',');
 }
 
 function logLevel(variables: NodeJS.ProcessEnv): LogLevel {
@@ -207,14 +229,16 @@ function masked(environment: Environment): Environment {
     adminKey: environment.adminKey === null ? null : MASK,
     bootstrapKey: environment.bootstrapKey === null ? null : MASK,
     openaiApiKeys: environment.openaiApiKeys.map(() => MASK),
-    redisUrl: withoutPassword(environment.redisUrl),
-    cacheRedisUrl: withoutPassword(environment.cacheRedisUrl),
+    redisUrl: withoutPasswords(environment.redisUrl),
+    cacheRedisUrl: withoutPasswords(environment.cacheRedisUrl),
     databaseUrl: environment.databaseUrl === null ? null : withoutPassword(environment.databaseUrl),
   });
   Object.defineProperty(environment, 'toJSON', { value: printable, enumerable: false });
   Object.defineProperty(environment, inspect.custom, { value: printable, enumerable: false });
   return environment;
 }
+
+const withoutPasswords = (urls: string): string => urls.split(BETWEEN_REDIS_URLS).map(withoutPassword).join(',');
 
 function withoutPassword(value: string): string {
   const parsed = new URL(value);

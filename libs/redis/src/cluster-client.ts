@@ -1,15 +1,12 @@
 import { Cluster, type Command, type Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './address.ts';
-import { failFastAfterFirstAttempt } from './connection-policy.ts';
-import { followClusterOutages, type OutageLogger } from './outages.ts';
+import { followClusterOutages, serversIn, type OutageLogger } from './outages.ts';
 
-/** How often a cluster is asked anew for its nodes while one of them is away: another may have taken its place. */
+/** How often a cluster is asked anew for its nodes while one of them is away: it may be back, or another in its place. */
 const LOOK_MS = 500;
 /** And how often in quiet times. */
 const REFRESH_MS = 10_000;
-/** When no node has answered for so long, the cluster is looked for where it was first: all its addresses may have changed. */
-const START_ANEW_MS = 5000;
-/** Without a replica's promotion a slot may stay without a master for long; who can wait asks again after this. */
+/** Who can wait for a master that is away asks again after this. */
 const RETRY_MS = 100;
 
 export interface ClusterClientOptions {
@@ -19,18 +16,18 @@ export interface ClusterClientOptions {
   commandTimeoutMs: number;
 }
 
-/** A client of a cluster, with the policy of its role for each node: connections to nodes come back by themselves, as that to a single Redis does. */
+/** A client of a cluster, with the policy of its role for each of its nodes. */
 export function openCluster(address: RedisAddress, connection: RedisOptions, o: ClusterClientOptions): Cluster {
-  const { retryStrategy = null, ...redisOptions } = connection;
+  const { retryStrategy: _ofOneServer, ...redisOptions } = connection;
   const isPatient = o.role === 'blocking';
   const cluster = new Cluster(address.nodes, {
     // A certificate names the host, so names are not replaced by addresses; and each connection looks them up anew.
     dnsLookup: (name, found) => found(null, name),
     clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
-    clusterNodeRetryStrategy: retryStrategy,
+    slotsRefreshInterval: REFRESH_MS,
     retryDelayOnFailover: isPatient ? RETRY_MS : 0,
     retryDelayOnClusterDown: isPatient ? RETRY_MS : 0,
-    slotsRefreshInterval: REFRESH_MS,
+    ...(isPatient && { maxRedirections: Infinity }),
     redisOptions: {
       ...redisOptions,
       // A pipeline made up by ioredis fails as a whole where one slot has moved.
@@ -42,17 +39,15 @@ export function openCluster(address: RedisAddress, connection: RedisOptions, o: 
   });
   followClusterOutages(cluster, o.name, o.logger);
   if (o.role === 'commands') failFast(cluster, o.commandTimeoutMs);
-  lookForNodes(cluster);
   return cluster;
 }
 
-/** Commands wait for the first attempt to find the cluster, and then for the first to connect to their node; from then on they fail at once. */
+/**
+ * Commands wait for the first attempt to find the cluster, and each for the first to connect to its node. From then on those for a node
+ * that is away fail at once: ioredis would try to connect for each.
+ */
 function failFast(cluster: Cluster, commandTimeoutMs: number): void {
-  cluster.on('+node', (node: Redis) => {
-    failFastAfterFirstAttempt(node);
-    // Connected before it is needed, but for replicas, which nobody asks.
-    if (node.status === 'wait' && node.options.readOnly !== true) node.connect().catch(() => undefined); // logged as an outage
-  });
+  const away = nodesAway(cluster);
   const found = Promise.withResolvers<void>();
   let isOpening = true;
   cluster.once('ready', found.resolve);
@@ -61,44 +56,60 @@ function failFast(cluster: Cluster, commandTimeoutMs: number): void {
     isOpening = false;
   });
   const send = cluster.sendCommand.bind(cluster);
-  cluster.sendCommand = (command: Command, stream, node: unknown) => {
+  cluster.sendCommand = (command: Command, stream, node?: Destination) => {
     if (command.name === 'cluster') return send(command, stream, node); // how it is found in the first place
     command.setTimeout(commandTimeoutMs);
     if (isOpening) {
-      void found.promise.then(() => cluster.sendCommand(command, stream, node));
-    } else if (!command.isSettled) {
-      if (cluster.status === 'ready') return send(command, stream, node ?? (stream === undefined ? anyNodeFor(cluster, command) : undefined));
-      command.reject(new Error('there is no connection to the Redis cluster'));
+      void found.promise.then(() => void cluster.sendCommand(command, stream, node));
+      return command.promise;
     }
+    if (command.isSettled) return command.promise;
+    const slot = node === undefined ? (command.getSlot() as number | null) : node.slot;
+    const server = slot === null ? undefined : cluster.slots[slot]?.[0];
+    if (cluster.status === 'ready' && (server === undefined || !away.has(server))) {
+      return send(command, stream, node ?? (slot === null ? anyNode(cluster) : undefined));
+    }
+    command.reject(new Error(`there is no connection to Redis at ${server ?? 'any node of the cluster'}`));
     return command.promise;
   };
 }
 
+/** Where a pipeline of ioredis's own goes. */
+interface Destination {
+  slot: number | null;
+  redis?: Redis;
+}
+
 /** A command without keys may go anywhere: to a node that is there, as long as there is one. */
-function anyNodeFor(cluster: Cluster, command: Command): { slot: null; redis: Redis } | undefined {
-  if ((command.getSlot() as number | null) !== null) return undefined;
+function anyNode(cluster: Cluster): Destination | undefined {
   const up = cluster.nodes('master').filter((node) => node.status === 'ready');
   const redis = up[Math.floor(Math.random() * up.length)];
   return redis && { slot: null, redis };
 }
 
-/** ioredis learns of changes by redirections only, which a node that is away cannot give. */
-function lookForNodes(cluster: Cluster): void {
-  let silentSinceMs: number | null = null;
-  const look = (): void => {
-    const isWhole = cluster.nodes('master').every(({ status }) => status === 'ready' || status === 'wait');
-    if (cluster.status !== 'ready' || isWhole) {
-      silentSinceMs = null;
-      return;
-    }
-    cluster.refreshSlotsCache((error) => {
-      if (error == null) silentSinceMs = null;
-      else silentSinceMs ??= Date.now();
-      if (silentSinceMs === null || Date.now() - silentSinceMs < START_ANEW_MS || cluster.status !== 'ready') return;
-      silentSinceMs = null;
-      cluster.disconnect(true);
+/**
+ * The servers that could not be connected to when it was last tried. Every node is connected to before it is needed, and again and again
+ * while it is away, as long as the cluster counts it as one of its own.
+ */
+function nodesAway(cluster: Cluster): ReadonlySet<string> {
+  const away = new Set<string>();
+  cluster.on('+node', (node: Redis) => {
+    const server = `${node.options.host}:${node.options.port}`;
+    node.on('ready', () => away.delete(server));
+    node.on('end', () => {
+      if (cluster.status === 'ready') away.add(server);
     });
-  };
-  const timer = setInterval(look, LOOK_MS).unref();
+    if (node.status === 'wait') node.connect().catch(() => undefined); // logged as an outage
+  });
+  cluster.on('refresh', () => {
+    if (away.size === 0) return;
+    const servers = serversIn(cluster);
+    for (const server of away) if (!servers.has(server)) away.delete(server);
+  });
+  // ioredis itself asks after a redirection only, which a node that is away cannot give.
+  const timer = setInterval(() => {
+    if (away.size > 0 && cluster.status === 'ready') cluster.refreshSlotsCache();
+  }, LOOK_MS).unref();
   cluster.once('end', () => clearInterval(timer));
+  return away;
 }

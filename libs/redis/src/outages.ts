@@ -82,33 +82,40 @@ export function followOutages(redis: Redis, name: string, logger: OutageLogger):
 /** The same for every node of a cluster. A node that no longer belongs to it takes no part. */
 export function followClusterOutages(cluster: Cluster, name: string, logger: OutageLogger): void {
   const outages = Outages.of(logger);
-  const seen = new Set<string>();
+  const down = new Set<string>();
   const lost = (server: string, error?: unknown): void => {
-    seen.add(server);
+    down.add(server);
     outages.lost(server, cluster, name, error);
   };
   cluster.on('+node', (node: Redis) => {
     const server = serverOf(node);
     node.on('error', (error: unknown) => lost(server, error));
-    node.on('reconnecting', () => lost(server));
-    node.on('ready', () => outages.recovered(server, cluster, name));
+    node.on('end', () => {
+      if (cluster.status === 'ready' && serversIn(cluster).has(server)) lost(server);
+    });
+    node.on('ready', () => {
+      down.delete(server);
+      outages.recovered(server, cluster, name);
+    });
   });
-  cluster.on('-node', (node: Redis) => {
-    if (cluster.status === 'ready') outages.left(serverOf(node), cluster);
-  });
-  // Nodes that were asked for the others, over a connection of their own.
+  // Nodes that were asked for the others, over a connection of its own.
   cluster.on('node error', (error: unknown, server: string) => lost(server, error));
   cluster.on('error', () => undefined); // its nodes' errors say more
-  cluster.on('ready', () => {
-    for (const server of seen) {
-      const node = cluster.nodes().find((one) => serverOf(one) === server);
-      if (node === undefined) outages.left(server, cluster);
-      else if (node.status === 'wait') outages.recovered(server, cluster, name); // not needed so far
+  const leave = (stays: ReadonlySet<string>): void => {
+    for (const server of down) {
+      if (stays.has(server)) continue;
+      down.delete(server);
+      const outage = outages.left(server, cluster);
+      if (outage !== null && stays.size > 0) logger.info({ server, connection: name, down_ms: Date.now() - outage.sinceMs }, 'the Redis cluster goes on without this node');
     }
-  });
-  cluster.on('end', () => {
-    for (const server of seen) outages.left(server, cluster);
-  });
+  };
+  cluster.on('refresh', () => down.size > 0 && leave(serversIn(cluster)));
+  cluster.on('end', () => leave(new Set()));
+}
+
+/** `host:port` of every node that holds slots, or is a replica of one that does. */
+export function serversIn(cluster: Cluster): Set<string> {
+  return new Set([...new Set(cluster.slots)].flatMap((servers) => servers ?? []));
 }
 
 /** Host and port only: a URL may hold a password. */

@@ -142,9 +142,8 @@ test('a cluster that is away altogether is found again, and says so to those who
   onReady(client, () => void times++);
   for (const master of cluster.masters) await master.kill();
   await until('the loss is noticed', () => !isUp(client));
-  await expect(client.get('{a}:n')).rejects.toThrow();
-  for (const master of cluster.masters) await master.restart();
-  for (const master of cluster.masters) await cluster.restart(master);
+  await expect(client.get('{a}:n')).rejects.toThrow('no connection to Redis');
+  await cluster.restart(...cluster.masters);
   await whenReady(client, 10_000);
   await until('every key is served', () => Promise.all(KEYS.map((key) => client.get(key))).then(() => true, () => false));
   expect(times).toBeGreaterThan(0);
@@ -153,12 +152,29 @@ test('a cluster that is away altogether is found again, and says so to those who
 test('a client of a cluster that nobody answers for fails its commands, and finds the cluster later', async () => {
   for (const master of cluster.masters) await master.kill();
   const client = open('commands');
-  await expect(client.get('{a}:n')).rejects.toThrow();
+  await expect(client.get('{a}:n')).rejects.toThrow('no connection to Redis');
   await expect(whenReady(client, 20)).rejects.toThrow('within 20 ms');
-  for (const master of cluster.masters) await master.restart();
-  for (const master of cluster.masters) await cluster.restart(master);
+  await cluster.restart(...cluster.masters);
   await whenReady(client, 10_000);
   await until('keys are served', () => client.get('{a}:n').then((value) => value === null, () => false));
+});
+
+test('user and password of the first URL hold for every node', async () => {
+  for (const { client } of cluster.masters) await client.config('SET', 'requirepass', 'p@ss');
+  try {
+    const url = cluster.url.replace('redis://', 'redis://:p%40ss@');
+    const [client, subscriber] = [openRedis(url, { role: 'commands', name: 'test', logger: logger() }), openRedis(url, { role: 'subscriber', name: 'test', logger: logger() })];
+    opened.push(client, subscriber);
+    expect(await Promise.all(KEYS.map((key) => client.set(key, 'x')))).toEqual(KEYS.map(() => 'OK'));
+    const heard: string[] = [];
+    subscriber.on('message', (_channel: string, message: string) => heard.push(message));
+    await subscriber.subscribe('news');
+    await client.publish('news', 'hello');
+    await until('the message is heard', () => heard.length === 1);
+    await expect(open('commands').get(KEYS[0]!)).rejects.toThrow('no connection to Redis');
+  } finally {
+    for (const { client } of cluster.masters) await client.config('SET', 'requirepass', '');
+  }
 });
 
 test('a blocking command outlives a restart of its master', async () => {

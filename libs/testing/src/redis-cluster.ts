@@ -55,9 +55,9 @@ export class RedisCluster {
     return found.server;
   }
 
-  /** Starts a killed master again; resolves when the whole cluster takes commands. */
-  async restart(master: RedisProcess): Promise<void> {
-    await master.restart();
+  /** Starts killed masters again; resolves when the whole cluster takes commands. */
+  async restart(...killed: readonly RedisProcess[]): Promise<void> {
+    await Promise.all(killed.map((master) => master.restart()));
     await this.#whole();
   }
 

@@ -1,9 +1,9 @@
-import { isUp, openRedis, type OutageLogger } from '@deja/redis';
+import { isUp, onReady, openRedis, type OutageLogger, type RedisClient } from '@deja/redis';
 import type { Redis } from 'ioredis';
 
 /** A client's two connections: one sends, the other hears the replies. Usable only while both stand and the inbox is subscribed. */
 export class ClientLink {
-  readonly commands: Redis;
+  readonly commands: RedisClient;
   private readonly subscriber: Redis;
   private readonly inbox: string;
   private isSubscribed = false;
@@ -25,7 +25,7 @@ export class ClientLink {
     };
     this.subscriber.on('message', (_channel: string, text: string) => on.message(text));
     this.subscriber.on('ready', () => void this.subscribe().then(check));
-    this.commands.on('ready', check);
+    onReady(this.commands, check);
     this.subscriber.on('close', () => {
       this.isSubscribed = false;
       resolve(false);
@@ -41,7 +41,7 @@ export class ClientLink {
     return this.isSubscribed && isUp(this.commands) && isUp(this.subscriber);
   }
 
-  get connections(): Redis[] {
+  get connections(): RedisClient[] {
     return [this.commands, this.subscriber];
   }
 

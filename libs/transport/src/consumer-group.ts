@@ -1,5 +1,4 @@
-import { runScript } from '@deja/redis';
-import type { Redis } from 'ioredis';
+import { runScript, type RedisClient } from '@deja/redis';
 import type { StreamEntry } from './protocol.ts';
 import { ACKNOWLEDGE, REMOVE_SEATS, SET_ASIDE } from './stream-scripts.ts';
 
@@ -23,12 +22,12 @@ const GROUP_IS_GONE = /^(?:NOGROUP|UNBLOCKED)/;
 
 /** One replica's seat in the consumer group of one stream. The group is made again when Redis lost it. */
 export class ConsumerGroup {
-  private readonly reader: Redis;
-  private readonly commands: Redis;
+  private readonly reader: RedisClient;
+  private readonly commands: RedisClient;
   private readonly seat: Seat;
 
   /** `reader` blocks; `commands` does everything else. */
-  constructor(reader: Redis, commands: Redis, seat: Seat) {
+  constructor(reader: RedisClient, commands: RedisClient, seat: Seat) {
     this.reader = reader;
     this.commands = commands;
     this.seat = seat;
@@ -72,7 +71,7 @@ export class ConsumerGroup {
   /** Says that these entries are still being worked on, so that nobody takes them over. */
   async renew(entryIds: string[]): Promise<void> {
     const { key, group, consumer } = this.seat;
-    if (entryIds.length > 0) await this.commands.xclaim(key, group, consumer, 0, ...entryIds, 'JUSTID');
+    if (entryIds.length > 0) await this.commands.call('XCLAIM', key, group, consumer, 0, ...entryIds, 'JUSTID');
   }
 
   /** Up to `count` entries that nobody has worked on for `idleMs`. */
@@ -84,7 +83,7 @@ export class ConsumerGroup {
   /** Takes an entry over; null when another replica was faster, or it is gone. */
   async claim(entryId: string, idleMs: number): Promise<StreamEntry | null> {
     const { key, group, consumer } = this.seat;
-    const claimed = (await this.commands.xclaim(key, group, consumer, idleMs, entryId)) as (StreamEntry | null)[];
+    const claimed = (await this.commands.call('XCLAIM', key, group, consumer, idleMs, entryId)) as (StreamEntry | null)[];
     return claimed[0] ?? null;
   }
 

@@ -1,6 +1,5 @@
 import type { ServiceName } from '@deja/contracts';
-import { isUp } from '@deja/redis';
-import type { Redis } from 'ioredis';
+import { isUp, type RedisClient } from '@deja/redis';
 import type { ConsumerGroup } from './consumer-group.ts';
 import { toWire } from './errors.ts';
 import { runHandler, UnknownPattern, type Handlers } from './handler-run.ts';
@@ -18,7 +17,7 @@ const TRIM_EVERY = 100;
 export interface RequestParts {
   service: ServiceName;
   handlers: Handlers;
-  commands: Redis;
+  commands: RedisClient;
   group: ConsumerGroup;
   inFlight: InFlight;
   clock: RedisClock;

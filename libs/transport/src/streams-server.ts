@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { context as active, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { ServiceName } from '@deja/contracts';
-import { isUp, openRedis, whenReady } from '@deja/redis';
+import { isUp, nodesOf, onReady, openRedis, whenReady, type RedisClient } from '@deja/redis';
 import type { Redis } from 'ioredis';
 import { ConsumerGroup } from './consumer-group.ts';
 import { EventHandling } from './event-handling.ts';
@@ -60,11 +60,11 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
   override readonly propagatesEventHandlerErrors = true;
   private readonly o: StreamsServerOptions & typeof DEFAULTS;
   private readonly seat = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  private readonly clock = new RedisClock();
-  private readonly connections: Redis[] = [];
+  private readonly clock: RedisClock;
+  private readonly connections: RedisClient[] = [];
   private readonly readerNames: string[] = [];
   private readonly inFlight: { requests: InFlight; events: InFlight };
-  private readonly commands: Redis;
+  private readonly commands: RedisClient;
   private readonly groups: { requests: ConsumerGroup; events: ConsumerGroup };
   private readonly requests: RequestHandling;
   private readonly events: EventHandling;
@@ -78,6 +78,7 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
     this.o = { ...DEFAULTS, ...options };
     const { service, logger, maxInFlight, maxEventsInFlight } = this.o;
     this.inFlight = { requests: new InFlight(maxInFlight), events: new InFlight(maxEventsInFlight) };
+    this.clock = new RedisClock(requestsKey(service));
     this.commands = this.connection('commands', 'replies');
     this.groups = { requests: this.group(requestsKey(service), true), events: this.group(eventsKey(service), false) };
     const counts = new ServerCounts(service, this.inFlight);
@@ -114,7 +115,7 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
   private async start(): Promise<void> {
     await this.joined();
     if (this.closing !== null) return;
-    this.commands.on('ready', () => void this.keepUp()); // another Redis may have taken over, with another clock
+    onReady(this.commands, () => void this.keepUp()); // another Redis may have taken over, with another clock
     this.upkeepTimer = setInterval(() => void this.keepUp(), this.o.claimIdleMs / UPKEEPS_PER_CLAIM).unref();
     const { inFlight, groups } = this;
     this.loops = Promise.all([
@@ -124,7 +125,8 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
   }
 
   private async joined(): Promise<void> {
-    const subscriber = this.connection('subscriber', 'cancellations');
+    const subscriber = openRedis(this.o.redisUrl, { role: 'subscriber', name: this.nameFor('cancellations'), logger: this.o.logger });
+    this.connections.push(subscriber);
     subscriber.on('message', (_channel: string, callId: string) => this.requests.cancel(callId));
     while (this.closing === null) {
       try {
@@ -184,8 +186,9 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
       requests.abortAll('the service stops');
       events.abortAll('the service stops');
     }
-    // Redis answers in order, so the replies have gone out when it has removed the seats.
-    if (isUp(this.commands)) await Promise.allSettled([this.groups.requests.leave(), this.groups.events.leave()]);
+    // A server answers in order, so the replies have gone out when it has answered this.
+    const sent = nodesOf(this.commands).filter(isUp).map((node) => node.ping());
+    if (isUp(this.commands)) await Promise.allSettled([this.groups.requests.leave(), this.groups.events.leave(), ...sent]);
     for (const redis of this.connections) redis.disconnect();
   }
 
@@ -202,21 +205,28 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
   }
 
   private async unblockReaders(): Promise<void> {
-    const clients = String(await this.commands.client('LIST')).split('\n');
+    await Promise.all(nodesOf(this.commands).filter(isUp).map((node) => this.unblockReadersAt(node)));
+  }
+
+  private async unblockReadersAt(node: Redis): Promise<void> {
+    const clients = String(await node.client('LIST')).split('\n');
     const ids = clients.filter((line) => this.readerNames.includes(/ name=(\S*)/.exec(line)?.[1] ?? '')).flatMap((line) => /^id=(\d+)/.exec(line)?.[1] ?? []);
-    await Promise.all(ids.map((id) => this.commands.client('UNBLOCK', Number(id))));
+    await Promise.all(ids.map((id) => node.client('UNBLOCK', Number(id))));
   }
 
   private group(key: string, noAck: boolean): ConsumerGroup {
     const purpose = `${noAck ? 'requests' : 'events'}-${this.seat}`;
-    const reader = this.connection('blocking', purpose, 2 * this.o.blockMs);
-    this.readerNames.push(reader.options.connectionName ?? '');
-    return new ConsumerGroup(reader, this.commands, { key, group: this.o.service, consumer: this.seat, noAck });
+    this.readerNames.push(this.nameFor(purpose));
+    return new ConsumerGroup(this.connection('blocking', purpose, 2 * this.o.blockMs), this.commands, { key, group: this.o.service, consumer: this.seat, noAck });
   }
 
-  private connection(role: 'commands' | 'blocking' | 'subscriber', purpose: string, silenceMs?: number): Redis {
-    const redis = openRedis(this.o.redisUrl, { role, name: `${this.o.service}-${purpose}`, logger: this.o.logger, ...(silenceMs !== undefined && { silenceMs }) });
+  private connection(role: 'commands' | 'blocking', purpose: string, silenceMs?: number): RedisClient {
+    const redis = openRedis(this.o.redisUrl, { role, name: this.nameFor(purpose), logger: this.o.logger, ...(silenceMs !== undefined && { silenceMs }) });
     this.connections.push(redis);
     return redis;
+  }
+
+  private nameFor(purpose: string): string {
+    return `${this.o.service}-${purpose}`;
   }
 }

@@ -134,16 +134,24 @@ export function recorder(): { logger: StreamsLogger; logged: Logged } {
 /** One Redis, and replicas and clients that come and go with each test. */
 export class Stage {
   redis!: RedisProcess;
+  /** Where replicas and clients connect to, unless their options say it. */
+  redisUrl = '';
   readonly #running: { seen?: Seen; close(): Promise<unknown> }[] = [];
 
   async open(): Promise<void> {
     this.redis = await RedisProcess.start();
+    this.redisUrl = this.redis.url;
   }
 
   async clear(): Promise<void> {
+    await this.leave();
+    await this.redis.client.flushall();
+  }
+
+  /** Closes the replicas and clients of a test. */
+  async leave(): Promise<void> {
     for (const one of this.#running) one.seen?.release();
     for (const one of this.#running.splice(0)) await one.close();
-    await this.redis.client.flushall();
   }
 
   async close(): Promise<void> {
@@ -156,7 +164,7 @@ export class Stage {
     @Module({ controllers: [controllerFor(seen)] })
     class App {}
     const app = await NestFactory.createMicroservice<CustomStrategy>(App, {
-      strategy: new StreamsServer({ service: 'router', redisUrl: this.redis.url, logger: silent, claimIdleMs: 150, blockMs: 300, drainMs: 3000, ...options }),
+      strategy: new StreamsServer({ service: 'router', redisUrl: this.redisUrl, logger: silent, claimIdleMs: 150, blockMs: 300, drainMs: 3000, ...options }),
       logger: false,
     });
     app.useGlobalFilters(new RpcErrorFilter(silent));
@@ -173,7 +181,7 @@ export class Stage {
   }
 
   unconnected(options: Partial<StreamsClientOptions> = {}): StreamsClient {
-    const made = new StreamsClient({ service: 'router', redisUrl: this.redis.url, logger: silent, ...options });
+    const made = new StreamsClient({ service: 'router', redisUrl: this.redisUrl, logger: silent, ...options });
     this.#running.push(made);
     return made;
   }

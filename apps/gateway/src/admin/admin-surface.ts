@@ -5,6 +5,7 @@ import type { RouterRpc, UsageRpc } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
 import type { BudgetList } from '../budgets/list-budgets.ts';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
 import { AdminAccess } from './admin-access.ts';
 import { AppCalls, type CallApp } from './app-calls.ts';
 import { Budgets } from './budgets/budgets.ts';
@@ -26,6 +27,7 @@ export interface AdminSurroundings {
   seen: () => RoutingView;
   explain: Explain;
   listBudgets: BudgetList['list'];
+  cache: CacheAdmin;
   logger: Pick<Logger, 'info' | 'warn'>;
   /** Unix ms. */
   now: () => number;
@@ -42,7 +44,7 @@ export class AdminSurface {
   private readonly forwarded: Forwarded;
   private description: string | null = null;
 
-  constructor({ adminKey, callRouter, callUsage, clientAddress, seen, explain, listBudgets, logger, now }: AdminSurroundings) {
+  constructor({ adminKey, callRouter, callUsage, clientAddress, seen, explain, listBudgets, cache, logger, now }: AdminSurroundings) {
     const router = new AppCalls<RouterRpc>(callRouter, 'router');
     this.access = new AdminAccess(adminKey, (request) => router.read('resolve_admin_token', request));
     this.fingerprintKey = createHmac('sha256', adminKey ?? '').update('deja fingerprints of admin requests').digest();
@@ -55,6 +57,7 @@ export class AdminSurface {
       deployments: new Deployments(router, seen, now),
       plans: new PlanExplainer(explain),
       budgets: new Budgets(listBudgets, router),
+      cache,
     });
   }
 

@@ -93,13 +93,6 @@ describe('the ledger', () => {
   });
 });
 
-describe('what a gateway does itself', () => {
-  test.each([['GET', 'cache/stats', undefined], ['POST', 'cache/invalidate', {}], ['POST', 'cache/feedback', { entry: ID, correct: true }]] as const)('%s %s is not there yet', async (method, path, body) => {
-    const admin = await started({});
-    expect((await admin.send({ method, url: `/admin/v1/${path}`, ...(body && json(body)) })).statusCode).toBe(404);
-  });
-});
-
 test('the description of the surface is there for everybody who is let in', async () => {
   const admin = await started({ script: tokenOf({ role: 'viewer', tenant: 'acme' }) });
   const reply = await admin.send({ method: 'GET', url: '/admin/v1/openapi.json', headers: withToken });

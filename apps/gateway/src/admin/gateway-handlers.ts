@@ -1,6 +1,6 @@
 import type { BodyOf, OperationId, OwnedBy, QueryOf, ReplyOf } from '@deja/admin-api';
 import type { AdminChange } from '@deja/contracts';
-import { nothingHere } from './admin-access.ts';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Budgets } from './budgets/budgets.ts';
 import type { Credentials } from './credentials/credentials.ts';
 import type { Deployments } from './deployments/deployments.ts';
@@ -37,10 +37,11 @@ export interface GatewayParts {
   deployments: Deployments;
   plans: PlanExplainer;
   budgets: Budgets;
+  cache: CacheAdmin;
 }
 
 /** Every operation that a gateway does itself, and which part of it does. */
-export function gatewayHandlers({ credentials, vault, deployments, plans, budgets }: GatewayParts): GatewayHandlers {
+export function gatewayHandlers({ credentials, vault, deployments, plans, budgets, cache }: GatewayParts): GatewayHandlers {
   return {
     createCredential: ({ body, change }) => credentials.create(body, change),
     listCredentials: ({ query, change }) => credentials.list(query, change.by),
@@ -55,16 +56,13 @@ export function gatewayHandlers({ credentials, vault, deployments, plans, budget
     resumeDeployment: ({ params, change }) => deployments.drain(idIn(params), false, change),
     explainPlan: async ({ body }) => answered(await plans.answer(body)),
     listBudgets: ({ query, change }) => budgets.list(query, change.by),
-    cacheStats: notThereYet,
-    invalidateCache: notThereYet,
-    cacheFeedback: notThereYet,
+    cacheStats: cache.stats,
+    invalidateCache: cache.invalidate,
+    cacheFeedback: cache.feedback,
   };
 }
 
 /** The answer to a call that has neither etag nor repetition. */
 export const answered = <Body>(body: Body): Answer<Body> => ({ body, etag: null, replayed: false });
-
-/** In the list of operations already, and done by no part of the gateway. */
-const notThereYet = (): Promise<never> => Promise.reject(nothingHere());
 
 const idIn = (params: Record<string, string>): string => params['id'] ?? '';

@@ -1,11 +1,12 @@
-import { cacheEntryKey, newId, type Candidate, type SemanticCacheEvents, type SemanticPartition } from '@deja/contracts';
-import { isUp } from '@deja/redis';
+import { cacheEntryKey, countedModel, newId, type Candidate, type SemanticCacheEvents, type SemanticPartition, type Usage } from '@deja/contracts';
+import { isUp, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { ChainableCommander } from 'ioredis';
 import type { KeptReply } from '../attempt/exchange.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { CacheWishes } from './directives.ts';
-import { decodeEntry, encodeEntry, type CacheEntry, type KeptAnswer } from './entry.ts';
+import { cachedAnswer, decodeEntry, encodeEntry, factsOf, type CacheEntry, type EntryMeta, type KeptAnswer } from './entry.ts';
+import type { Invalidations } from './invalidations.ts';
 
 /** Beyond this an answer is not kept: it would cost more memory than it is likely to save money. */
 const MAX_ENTRY_BYTES = 1024 * 1024;
@@ -22,13 +23,17 @@ export interface CachePlace {
   rules: string;
 }
 
+/** A usable entry, or why there is none, as `x-cache-reason` says it. */
+export type Looked = { entry: CacheEntry } | { reason: 'no_entry' | 'invalidated' | 'cache_unavailable' };
+
 /** Tells the semantic-cache of an answer that may serve similar questions. */
 export type AnnounceAnswer = (event: SemanticCacheEvents['store']) => Promise<void>;
 
 /** Cached answers in Redis. Its failures are misses, never errors. */
 export class AnswerStore {
   constructor(
-    readonly redis: Redis,
+    readonly redis: RedisClient,
+    private readonly invalidations: Pick<Invalidations, 'areCurrent' | 'covers' | 'nowMs'>,
     private readonly announce: AnnounceAnswer,
     private readonly logger: Pick<Logger, 'debug'>,
   ) {}
@@ -37,25 +42,47 @@ export class AnswerStore {
     return isUp(this.redis) ? await this.redis.getBuffer(key).catch(() => null) : null; // an outage is a miss
   }
 
-  /** The entry, if it is one, was held to today's content rules and is young enough for this request. */
-  usable(value: Buffer | null, { wishes, rules }: Pick<CachePlace, 'wishes' | 'rules'>): CacheEntry | null {
+  /** The entry, if it is one, was not taken back, was held to today's content rules and is young enough for this request. */
+  look(value: Buffer | null, kind: 'exact' | 'semantic', { wishes, tenant, rules }: Pick<CachePlace, 'wishes' | 'tenant' | 'rules'>): Looked {
     const entry = value === null ? null : decodeEntry(value);
-    if (entry === null || (entry.meta.rules ?? '') !== rules) return null;
-    const ageS = (Date.now() - entry.meta.createdAtMs) / 1000;
-    return wishes.maxAgeS === null || ageS <= wishes.maxAgeS ? entry : null;
+    if (entry === null || (entry.meta.rules ?? '') !== rules) return { reason: 'no_entry' };
+    // An answer may have been taken back in the meantime.
+    if (!this.invalidations.areCurrent) return { reason: 'cache_unavailable' };
+    if (this.invalidations.covers(cachedAnswer(tenant, entry.meta))) return { reason: 'invalidated' };
+    const ageS = ((this.invalidations.nowMs() ?? Date.now()) - entry.meta.createdAtMs) / 1000;
+    return ageS <= wishes.oldestS[kind] ? { entry } : { reason: 'no_entry' };
+  }
+
+  /** The entry at the place of the same question, where it may be served. */
+  usable(value: Buffer | null, place: Pick<CachePlace, 'wishes' | 'tenant' | 'rules'>): CacheEntry | null {
+    const looked = this.look(value, 'exact', place);
+    return 'entry' in looked ? looked.entry : null;
+  }
+
+  /** What is to be known of an answer that is made now. null where nobody can tell what time it is for invalidations: then it is not to be kept. */
+  metaOf(operation: Operation, { rules }: Pick<CachePlace, 'rules'>, { model, deployment }: Pick<Candidate, 'model' | 'deployment'>, usage: Usage | null): EntryMeta | null {
+    const createdAtMs = this.invalidations.nowMs();
+    if (createdAtMs === null) return null;
+    const asked = countedModel(operation.requestedModel);
+    const { tags } = operation;
+    return {
+      v: 1, id: newId(), rules, createdAtMs, model, provider: deployment.provider, deployment: deployment.id, usage, price: operation.servingAttempt?.price ?? null,
+      ...(asked !== model && { asked }),
+      ...(Object.keys(tags).length > 0 && { tags }),
+    };
   }
 
   /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. Empty when nothing may be kept. */
-  prepare(operation: Operation, place: CachePlace, { model, deployment }: Candidate, reply: KeptReply | null): KeptAnswer[] {
+  prepare(operation: Operation, place: CachePlace, candidate: Candidate, reply: KeptReply | null): KeptAnswer[] {
     const { wishes, tenant, exactKey, partition, text } = place;
     if (!wishes.write || reply === null || !reply.storable || reply.body.length > MAX_ENTRY_BYTES) return [];
-    const attempt = operation.servingAttempt;
-    const id = newId();
-    const meta = { v: 1 as const, id, rules: place.rules, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage: attempt?.usage ?? null, price: attempt?.price ?? null };
+    const meta = this.metaOf(operation, place, candidate, operation.servingAttempt?.usage ?? null);
+    if (meta === null) return [];
+    const { id } = meta;
     const ttlS = wishes.semanticTtlS;
     const exact = exactKey === null ? null : { key: exactKey, ttlS: wishes.exactTtlS };
     const expiresAtMs = Date.now() + ttlS * 1000;
-    const similar = partition === null || !reply.complete ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs } };
+    const similar = partition === null || !reply.complete ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs, made: factsOf(meta) } };
     return exact === null && similar === null ? [] : [{ value: encodeEntry({ meta, body: reply.body }), exact, similar }];
   }
 

@@ -5,18 +5,19 @@ const policy = { scope: 'tenant' as const, exact: { enabled: true, ttl_s: 300 },
 
 describe('what a request may ask of the cache', () => {
   test('without a word: read and write both kinds', () => {
-    expect(cacheWishes({}, policy)).toMatchObject({ exact: true, semantic: true, read: true, write: true, exactTtlS: 300, semanticTtlS: 3600, bypass: null });
+    expect(cacheWishes({}, policy)).toMatchObject({ exact: true, semantic: true, read: true, write: true, exactTtlS: 300, semanticTtlS: 3600, oldestS: { exact: 300, semantic: 3600 }, bypass: null });
   });
 
   test.each([
     ['no-cache is not answered from the cache, and still writes', { 'cache-control': 'no-cache' }, { read: false, write: true, bypass: 'no_cache' }],
     ['no-store reads, and writes nothing', { 'cache-control': 'no-store' }, { read: true, write: false, bypass: null }],
-    ['max-age bounds the age', { 'cache-control': 'max-age=10' }, { read: true, maxAgeS: 10 }],
+    ['max-age bounds the age', { 'cache-control': 'max-age=10' }, { read: true, oldestS: { exact: 10, semantic: 10 } }],
+    ['max-age accepts nothing that is older than the policy', { 'cache-control': 'max-age=1000' }, { read: true, oldestS: { exact: 300, semantic: 1000 } }],
     ['max-age=0 accepts nothing that is old', { 'cache-control': 'max-age=0' }, { read: false, bypass: 'max_age' }],
     ['only-if-cached', { 'cache-control': 'only-if-cached' }, { onlyIfCached: true, read: true }],
     ['mode off does neither', { 'x-cache-mode': 'off' }, { read: false, write: false, bypass: 'mode_off' }],
     ['mode exact never asks for similar ones', { 'x-cache-mode': 'EXACT' }, { exact: true, semantic: false }],
-    ['a ttl may be shorter than the policy', { 'x-cache-ttl': '5' }, { exactTtlS: 5, semanticTtlS: 5 }],
+    ['a ttl may be shorter than the policy', { 'x-cache-ttl': '5' }, { exactTtlS: 5, semanticTtlS: 5, oldestS: { exact: 300, semantic: 3600 } }],
     ['a ttl is never longer than the policy', { 'x-cache-ttl': '100000' }, { exactTtlS: 300, semanticTtlS: 3600 }],
     ['directives combine', { 'cache-control': 'no-cache, no-store' }, { read: false, write: false }],
   ])('%s', (_, headers, expected) => {

@@ -7,8 +7,8 @@ export interface CacheWishes {
   semantic: boolean;
   read: boolean;
   write: boolean;
-  /** Oldest acceptable entry in seconds, null for any. */
-  maxAgeS: number | null;
+  /** Oldest acceptable entry of each kind, in seconds: who keeps answers for longer may share them with who does not want them as old. */
+  oldestS: { exact: number; semantic: number };
   onlyIfCached: boolean;
   exactTtlS: number;
   semanticTtlS: number;
@@ -33,7 +33,7 @@ export function cacheWishes(headers: IncomingHttpHeaders, policy: Settings['cach
     semantic,
     read: (exact || semantic) && !control.noCache && control.maxAgeS !== 0,
     write: (exact || semantic) && !control.noStore && !noTtl,
-    maxAgeS: control.maxAgeS,
+    oldestS: { exact: Math.min(control.maxAgeS ?? Infinity, policy.exact.ttl_s), semantic: Math.min(control.maxAgeS ?? Infinity, policy.semantic.ttl_s) },
     onlyIfCached: control.onlyIfCached,
     exactTtlS: Math.min(ttlS ?? Infinity, policy.exact.ttl_s),
     semanticTtlS: Math.min(ttlS ?? Infinity, policy.semantic.ttl_s),

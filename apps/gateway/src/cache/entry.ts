@@ -1,12 +1,10 @@
-import type { Price, SemanticCacheEvents, Usage } from '@deja/contracts';
+import type { AnswerFacts, CachedAnswer, Price, SemanticCacheEvents, Usage } from '@deja/contracts';
 
 /** What is known of a cached answer besides its text. */
-export interface EntryMeta {
+export interface EntryMeta extends AnswerFacts {
   v: 1;
   id: string;
-  createdAtMs: number;
-  /** Public model, provider and deployment that gave the answer. */
-  model: string;
+  /** Provider and deployment that gave the answer. */
   provider: string;
   deployment: string;
   /** The original numbers; null when the provider gave none. */
@@ -40,12 +38,23 @@ export function encodeEntry(entry: CacheEntry): Buffer {
 
 /** null for anything that is not an entry of this version: an unreadable entry is a miss. */
 export function decodeEntry(value: Buffer): CacheEntry | null {
-  const end = value.indexOf(LINE_FEED);
+  const meta = decodeMeta(value);
+  return meta && { meta, body: value.subarray(value.indexOf(LINE_FEED) + 1) };
+}
+
+/** What is known of an entry, from its beginning; null where that is no entry of this version, or not all of the line. */
+export function decodeMeta(head: Buffer): EntryMeta | null {
+  const end = head.indexOf(LINE_FEED);
   if (end < 0) return null;
   try {
-    const meta = JSON.parse(value.toString('utf8', 0, end)) as EntryMeta;
-    return meta.v === 1 ? { meta, body: value.subarray(end + 1) } : null;
+    const meta = JSON.parse(head.toString('utf8', 0, end)) as EntryMeta;
+    return meta.v === 1 ? meta : null;
   } catch {
     return null; // not ours, or of another version: a miss
   }
 }
+
+/** The part of it that invalidations go by. */
+export const factsOf = ({ createdAtMs, model, asked, tags }: EntryMeta): AnswerFacts => ({ createdAtMs, model, ...(asked !== undefined && { asked }), ...(tags !== undefined && { tags }) });
+
+export const cachedAnswer = (tenant: string, meta: EntryMeta): CachedAnswer => ({ tenant, entry: meta.id, ...factsOf(meta) });

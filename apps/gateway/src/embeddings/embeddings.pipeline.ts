@@ -6,6 +6,7 @@ import type { Attempts } from '../attempt/attempts.ts';
 import type { Exchange } from '../attempt/exchange.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
+import { cachePolicyOf } from '../cache/policy.ts';
 import { encodeEntry, type CacheEntry, type KeptAnswer } from '../cache/entry.ts';
 import { scopeOf } from '../cache/scope.ts';
 import type { Guard } from '../guard/guard.ts';
@@ -130,11 +131,12 @@ export class EmbeddingsPipeline {
 
   private async reserve(operation: Operation, principal: Principal, request: EmbeddingsRequest, promptTokens: number, plan: Plan, snapshot: RoutingSnapshot): Promise<{ place: CachePlace; places: Place[] }> {
     const { settings } = snapshot;
-    const wishes = cacheWishes(operation.headers, settings.cache);
+    const policy = cachePolicyOf(settings.cache, principal.cache);
+    const wishes = cacheWishes(operation.headers, policy);
     operation.cache = wishes.bypass === null && wishes.exact ? 'MISS' : 'BYPASS';
     operation.cacheReason = wishes.bypass ?? (wishes.exact ? null : 'disabled');
     const { tenant } = principal;
-    const scope = scopeOf(settings.cache.scope, principal, operation.user);
+    const scope = scopeOf(policy.scope, principal, operation.user);
     const keys = wishes.exact ? keysOf(request).map((body) => exactKey(tenant, exactCacheKey(body, { tenant, scope, servedModel: request.model, endpoint: EMBEDDINGS_PATH }))) : [];
     const place: CachePlace = { wishes, tenant, exactKey: keys[0] ?? null, partition: null, text: '', rules: this.guard.rulesName(snapshot) };
     const reads = wishes.read && operation.cache !== 'BYPASS' ? keys : [];
@@ -152,10 +154,11 @@ export class EmbeddingsPipeline {
     return entry && { ...entry, vector: JSON.parse(entry.body.toString('utf8')) as KeptVector };
   }
 
-  private kept(operation: Operation, place: CachePlace, key: string, { model, deployment }: { model: string; deployment: { provider: string; id: string } }, vector: KeptVector | undefined): KeptAnswer[] {
+  private kept(operation: Operation, place: CachePlace, key: string, candidate: Pick<Candidate, 'model' | 'deployment'>, vector: KeptVector | undefined): KeptAnswer[] {
     if (vector === undefined) return [];
     const usage: Usage = { promptTokens: vector.tokens, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
-    const meta = { v: 1 as const, id: newId(), rules: place.rules, createdAtMs: Date.now(), model, provider: deployment.provider, deployment: deployment.id, usage, price: operation.servingAttempt?.price ?? null };
+    const meta = this.answers.metaOf(operation, place, candidate, usage);
+    if (meta === null) return [];
     return [{ value: encodeEntry({ meta, body: Buffer.from(JSON.stringify(vector)) }), exact: { key, ttlS: place.wishes.exactTtlS }, similar: null }];
   }
 }

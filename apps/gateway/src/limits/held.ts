@@ -46,7 +46,7 @@ export interface HeldAccount {
   toMs: number | null;
 }
 
-/** A lease's record as the scripts write it (lease-lua.ts), for a Redis that has lost it, and with it what had been charged in windows. */
+/** A lease's record as the scripts have it (lease-lua.ts), JSON, for a Redis that has lost it, and with it what had been charged in windows. */
 export function recordOf(part: HeldPart, charge: Charge): string {
   const { tokens, keptTokens, nanoUsd, keptNanoUsd } = wholeCharge(charge);
   const windows = part.windows.filter(({ countsTokens }) => countsTokens);

@@ -1,5 +1,5 @@
 import { GATEWAY_HEARTBEAT_S } from '@deja/contracts';
-import { isUp, onReady, openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCall } from '@deja/redis';
+import { isUnknownScript, isUp, onReady, openPipeline, queueScript, scriptReply, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { Held, LimitShards } from './shards.ts';
 
@@ -50,10 +50,16 @@ export class Leases {
 
   /** Never rejects: what one could not do, the next one does. A Redis that has lost the leases gets them again. */
   async renew(): Promise<void> {
-    const all = Array.from(this.running.values(), ({ held }) => held);
+    const all = [...this.running.keys()];
     for (let i = 0; i < all.length; i += AT_ONCE) {
-      // Those that were settled while the portion before was under way are left alone.
-      await this.write(this.limits.renewCalls(all.slice(i, i + AT_ONCE).filter(({ charge }) => this.running.has(charge.operation))));
+      // What is settled meanwhile must not be brought back: asked for at the last moment, also where Redis has to be taught the script first.
+      const calls = (): ScriptCall[] => this.limits.renewCalls(all.slice(i, i + AT_ONCE).flatMap((operation) => this.running.get(operation)?.held ?? []));
+      await this.attempt(async () => {
+        const replies = await this.send(calls());
+        const errors = replies.flatMap(([error]) => error ?? []);
+        if (errors.some(isUnknownScript)) await Promise.all(calls().map(({ script, keys, args }) => this.redis.eval(script.source, keys.length, ...keys, ...args)));
+        else if (errors.length > 0) throw errors[0];
+      });
     }
   }
 
@@ -66,16 +72,22 @@ export class Leases {
       running.chargedTokens += more;
       calls.push(...this.limits.addCalls(running.held, more));
     }
-    await this.write(calls);
+    await this.attempt(async () => {
+      const replies = await this.send(calls);
+      if (replies.length > 0) await Promise.all(calls.map((call, i) => scriptReply(this.redis, replies[i], call)));
+    });
   }
 
-  private async write(calls: ScriptCall[]): Promise<void> {
-    if (calls.length === 0 || !isUp(this.redis)) return;
+  private async send(calls: ScriptCall[]): Promise<PipelineReply[]> {
+    if (calls.length === 0 || !isUp(this.redis)) return [];
+    const pipeline = openPipeline(this.redis);
+    for (const call of calls) queueScript(pipeline, call);
+    return (await pipeline.exec()) ?? [];
+  }
+
+  private async attempt(work: () => Promise<void>): Promise<void> {
     try {
-      const pipeline = openPipeline(this.redis);
-      for (const call of calls) queueScript(pipeline, call);
-      const replies = await pipeline.exec();
-      await Promise.all(calls.map((call, i) => scriptReply(this.redis, replies?.[i], call)));
+      await work();
     } catch (error) {
       // The connection logs its own outages; what a Redis that is there objects to is a defect.
       if (error instanceof Error && error.name === 'ReplyError') this.logger.error({ err: error }, 'leases of limits could not be renewed');

@@ -1,7 +1,7 @@
 import type { BudgetAccount, DegradedMode } from '@deja/contracts';
 import { openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { BudgetCeiling, Ceiling, Charge, Shard } from './ask.ts';
+import type { BudgetCeiling, BudgetState, Ceiling, Charge, Shard } from './ask.ts';
 import { inTime } from './in-time.ts';
 import type { Leases } from './leases.ts';
 import type { DecidedBy, DecisionOutcome, LimitMetrics } from './limit-metrics.ts';
@@ -50,8 +50,12 @@ export interface ReserverParts {
   metrics: LimitMetrics;
   /** What the ledger says was spent (SpentSource); rejects where nobody says it within the deadline. */
   ledger: { spent(accounts: readonly BudgetAccount[], deadlineMs: number): Promise<string[]> };
+  /** Who watches over budgets: how Redis says that they stand, and which it did not know until now. */
+  budgets: { saw(states: readonly BudgetState[]): void; seeded(accounts: readonly BudgetAccount[]): void };
   /** Live gateway replicas, for the local share of a limit. */
   replicas: () => number;
+  /** How long Redis may take to answer, ms. */
+  deadlineMs?: number;
   now: () => number;
   /** In [0, 1). */
   random: () => number;
@@ -61,8 +65,10 @@ export interface ReserverParts {
 /** Decides every limit and budget of a request, in Redis or, where that does not answer in time, by their degraded modes. */
 export class Reserver {
   private readonly local = new LocalShare();
+  private readonly deadlineMs: number;
 
   constructor(private readonly parts: ReserverParts) {
+    this.deadlineMs = parts.deadlineMs ?? DECISION_MS;
     parts.watch.recovered((shard) => {
       this.local.forget(shard);
       void parts.leases.renew(); // what runs already and was admitted without Redis counts there from now on
@@ -74,7 +80,7 @@ export class Reserver {
   async reserve(request: ReserveRequest): Promise<Reserved> {
     const { limits, cache, redis } = this.parts;
     const reservation = new Reservation(request.charge, request.shards, limits, request.tokensSoFar);
-    const apart = cache === redis ? null : readApart(cache, request.exactKeys, DECISION_MS);
+    const apart = cache === redis ? null : readApart(cache, request.exactKeys, this.deadlineMs);
     try {
       const [first, ...others] = limits.asks(request.shards, request.charge);
       const opened = await this.open(request, reservation, first);
@@ -97,7 +103,7 @@ export class Reserver {
       this.local.released(request.charge.operation);
       this.parts.leases.remove(request.charge.operation);
       const back = reservation.release();
-      if (back.length > 0) await inTime(this.run(back), DECISION_MS);
+      if (back.length > 0) await inTime(this.run(back), this.deadlineMs);
       throw error;
     }
   }
@@ -119,7 +125,7 @@ export class Reserver {
     if (!watch.mayAsk(shard)) return null;
     const trip = roundTrip(redis, request, ask === undefined ? null : limits.reserveCall(ask), { instance, readsCache: cache === redis })
       .then((reply) => ({ reply, verdict: ask === undefined ? null : limits.read(ask, reply.limits) }));
-    const opened = await inTime(this.told(trip), DECISION_MS, (late) => void this.late(reservation, late?.verdict ?? null, request, late?.reply));
+    const opened = await inTime(this.told(trip), this.deadlineMs, (late) => void this.late(reservation, late?.verdict ?? null, request, late?.reply));
     if (opened === null) watch.troubled(shard);
     else await request.quotas?.decided(opened.reply.quotas);
     return opened;
@@ -129,8 +135,8 @@ export class Reserver {
   private async ask(reservation: Reservation, ask: ShardAsk, seeds: ScriptCall[]): Promise<ShardVerdict | null> {
     const { limits, watch } = this.parts;
     if (!watch.mayAsk(nameOf(ask))) return null;
-    const asked = this.run([...seeds, limits.reserveCall(ask)]).then((replies) => limits.read(ask, replies.at(-1)));
-    const verdict = await inTime(this.told(asked), DECISION_MS, (late) => void this.late(reservation, late));
+    const asked = this.run(seeds).then(() => this.run([limits.reserveCall(ask)])).then(([reply]) => limits.read(ask, reply));
+    const verdict = await inTime(this.told(asked), this.deadlineMs, (late) => void this.late(reservation, late));
     if (verdict === null) watch.troubled(nameOf(ask));
     return verdict;
   }
@@ -149,7 +155,9 @@ export class Reserver {
   /** Tells Redis what the ledger knows of these budgets, and asks again; where nobody knows, for all but these. */
   private async seed(reservation: Reservation, ask: ShardAsk, budgets: BudgetCeiling[]): Promise<Shard[]> {
     const { limits, ledger } = this.parts;
-    const spentNanoUsd = await ledger.spent(budgets.map(({ account }) => account), SPENT_MS).catch(() => null);
+    const accounts = budgets.map(({ account }) => account);
+    const spentNanoUsd = await ledger.spent(accounts, SPENT_MS).catch(() => null);
+    if (spentNanoUsd !== null) this.parts.budgets.seeded(accounts);
     const seeds = spentNanoUsd === null ? [] : limits.seedCalls(budgets.map(({ account }, i) => ({ account, spentNanoUsd: spentNanoUsd[i] ?? '0' })));
     const unknown = new Set(spentNanoUsd === null ? budgets.map(({ account }) => account.key) : []);
     const isKnown = ({ account }: BudgetCeiling): boolean => !unknown.has(account.key);
@@ -167,6 +175,7 @@ export class Reserver {
     reservation.states.push(...verdict.ceilings);
     reservation.budgets.push(...verdict.budgets);
     this.local.saw(verdict.budgets);
+    if (verdict.budgets.length > 0) this.parts.budgets.saw(verdict.budgets);
     if (verdict.kind === 'admitted') {
       reservation.add(verdict.held);
       return;

@@ -60,14 +60,14 @@ for i = 1, #KEYS, 2 do
   local held = KEYS[i + 1]
   local record = recordOf(held, operation)
   if record and not record.lapsed and pcall(changeTokens, record, tokens) then
-    redis.call('HSET', held, operation, cjson.encode(record))
+    redis.call('HSET', held, operation, cmsgpack.pack(record))
   end
 end
 return 1`);
 
 /**
  * Renews leases. One that ran out meanwhile holds again what it held; so does one that Redis has lost, except for the tokens in windows.
- * KEYS: leases and what they hold, of one shard. ARGV: now or '', lease (ms), then for each operation: its id and its record.
+ * KEYS: leases and what they hold, of one shard. ARGV: now or '', lease (ms), then for each operation: its id and its record, JSON.
  */
 export const RENEW = defineScript(`${LUA}
 local leases, held, ends = KEYS[1], KEYS[2], now + tonumber(ARGV[2])
@@ -78,7 +78,7 @@ for i = 3, #ARGV, 2 do
     read('ZADD', leases, ends, operation)
   else
     local again = record and revive or take
-    record = record or decoded(ARGV[i + 1])
+    record = record or decoded(cjson.decode, ARGV[i + 1])
     if pcall(again, record) then remember(leases, held, operation, record, ends) else forget(leases, held, operation) end
   end
 end

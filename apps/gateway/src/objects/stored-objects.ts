@@ -1,7 +1,6 @@
 import { DejaError, MOST_OBJECT_IDS, OBJECT_ID, objectAccountsKey, storedObjectKey, unbilledResponseKey, type ObjectAccount, type RouterEvents, type RouterRpc, type StoredObject, type StoredObjectKind } from '@deja/contracts';
-import { isUp } from '@deja/redis';
+import { isUp, openPipeline, type Pipeline, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { ChainableCommander, Redis } from 'ioredis';
 
 /** Tells the router of an object; resolves when the event is safe. */
 export type NotifyRouter = <P extends 'object_stored' | 'object_deleted'>(pattern: P, event: RouterEvents[P]) => Promise<void>;
@@ -36,7 +35,7 @@ export class StoredObjects {
   private readonly unknown = new Map<string, number>();
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly notify: NotifyRouter,
     private readonly call: CallRouter,
     private readonly logger: Pick<Logger, 'warn'>,
@@ -57,7 +56,7 @@ export class StoredObjects {
   async rememberParts(owner: Owner, parts: readonly AnswerPart[]): Promise<void> {
     if (parts.length === 0) return;
     try {
-      await executed(this.withParts(this.redis.pipeline(), owner, parts));
+      await executed(this.withParts(openPipeline(this.redis), owner, parts));
     } catch (error) {
       this.logger.warn({ err: error, tenant: owner.tenant }, 'parts of an answer are not in Redis; requests that name them are refused');
     }
@@ -114,14 +113,14 @@ export class StoredObjects {
 
   private async keepMade(object: StoredObject, parts: readonly AnswerPart[]): Promise<void> {
     const accounts = objectAccountsKey(object.tenant, object.kind);
-    const pipeline = this.redis.pipeline()
+    const pipeline = openPipeline(this.redis)
       .set(storedObjectKey(object.tenant, object.id), JSON.stringify(object), 'EX', MEMORY_S)
       .sadd(accounts, accountText(object))
       .expire(accounts, MEMORY_S);
     await executed(this.withParts(pipeline, object, parts));
   }
 
-  private withParts(pipeline: ChainableCommander, { tenant, provider, deployment, credential, createdAtMs }: Owner, parts: readonly AnswerPart[]): ChainableCommander {
+  private withParts(pipeline: Pipeline, { tenant, provider, deployment, credential, createdAtMs }: Owner, parts: readonly AnswerPart[]): Pipeline {
     for (const { kind, id } of parts) {
       if (!OBJECT_ID.test(id)) continue;
       const known: Known = { tenant, kind, id, provider, deployment, credential, createdAtMs };
@@ -147,7 +146,7 @@ export class StoredObjects {
     const found = new Set(objects.map(({ id }) => id));
     for (const id of ids) if (!found.has(id)) this.keepUnknown(storedObjectKey(tenant, id));
     if (objects.length > 0 && isUp(this.redis)) {
-      const pipeline = this.redis.pipeline();
+      const pipeline = openPipeline(this.redis);
       for (const object of objects) pipeline.set(storedObjectKey(tenant, object.id), JSON.stringify(object), 'EX', MEMORY_S);
       await pipeline.exec().catch(() => null); // asked again next time
     }
@@ -168,7 +167,7 @@ export class StoredObjects {
   }
 }
 
-async function executed(pipeline: ChainableCommander): Promise<void> {
+async function executed(pipeline: Pipeline): Promise<void> {
   const replies = await pipeline.exec();
   const error = replies?.find(([failed]) => failed !== null)?.[0];
   if (error) throw error;

@@ -10,6 +10,7 @@ import type { Attempts, Question } from '../attempt/attempts.ts';
 import { copiedBody, type Shadows } from '../attempt/shadow.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
 import { cacheWishes } from '../cache/directives.ts';
+import { cachePolicyOf } from '../cache/policy.ts';
 import { scopeOf } from '../cache/scope.ts';
 import type { SemanticLookup } from '../cache/semantic-lookup.ts';
 import type { Guard } from '../guard/guard.ts';
@@ -121,9 +122,10 @@ export class Pipeline {
   }
 
   private cachePlace({ endpoint, operation, principal, request, snapshot: { settings, version } }: Journey): CachePlace {
-    const wishes = cacheWishes(operation.headers, settings.cache);
+    const policy = cachePolicyOf(settings.cache, principal.cache);
+    const wishes = cacheWishes(operation.headers, policy);
     const allowed = endpoint.eligibility(request);
-    const scope = scopeOf(settings.cache.scope, principal, operation.user);
+    const scope = scopeOf(policy.scope, principal, operation.user);
     const { tenant } = principal;
     const keys = cacheKeys(request.body, { tenant, scope, servedModel: request.model, endpoint: endpoint.path });
     const semantic = wishes.semantic && allowed.semantic && keys.fingerprint !== null && request.lastUserText !== null;
@@ -155,16 +157,20 @@ export class Pipeline {
   private async lookUp(operation: Operation, place: CachePlace, reserved: Reserved): Promise<'exact' | 'semantic' | null> {
     if (!place.wishes.read || operation.cache === 'BYPASS') return null;
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
-    const exact = this.answers.usable(reserved.exact[0] ?? null, place);
-    if (exact) return operation.servedFromCache({ ...exact, similarity: null }, 'exact');
+    const exact = this.answers.look(reserved.exact[0] ?? null, 'exact', place);
+    if ('entry' in exact) return operation.servedFromCache({ ...exact.entry, similarity: null }, 'exact');
     if (place.partition === null || !reserved.semanticPresent) {
-      operation.cacheReason ??= 'no_entry';
+      operation.cacheReason ??= exact.reason;
       return null;
     }
     const found = await this.semantic.find(place.partition, place.text, operation);
-    const entry = 'entry' in found ? this.answers.usable(await this.answers.read(cacheEntryKey(place.tenant, found.entry)), place) : null;
-    if (entry && 'entry' in found) return operation.servedFromCache({ ...entry, similarity: found.similarity }, 'semantic');
-    operation.cacheReason = 'reason' in found ? found.reason : 'entry_gone';
+    if ('reason' in found) {
+      operation.cacheReason = found.reason;
+      return null;
+    }
+    const similar = this.answers.look(await this.answers.read(cacheEntryKey(place.tenant, found.entry)), 'semantic', place);
+    if ('entry' in similar) return operation.servedFromCache({ ...similar.entry, similarity: found.similarity }, 'semantic');
+    operation.cacheReason = similar.reason === 'no_entry' ? 'entry_gone' : similar.reason;
     return null;
   }
 

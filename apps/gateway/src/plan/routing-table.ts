@@ -116,8 +116,8 @@ export class RoutingTable {
       this.logger.warn({ err: error }, 'a push that is no JSON was ignored');
       return;
     }
-    // Whatever comes on this channel comes from a router, but for what one router says for another.
-    this.heardAtMs = this.now();
+    // Of all that comes on this channel only this comes from gateways.
+    if (push.kind !== 'cache_invalidated') this.heardAtMs = this.now();
     if (push.kind === 'snapshot') this.adopt(push.snapshot);
     else this.tell(push);
   }

@@ -4,7 +4,6 @@
  * bucket that may exist; those of the day have a `d` before their names. A minute has buckets of a second, a day of a minute; each
  * counts until it has wholly left the window, so no minute (and no day), wherever it begins, admits more than the limit.
  * What is expired or empty is passed over once: a decision costs the time since the last one, not the window's length.
- * The same arithmetic as in limits/scripts.ts, for windows of two lengths.
  */
 export const CONFIGURED = `
 local MINUTE = { p = '', width = 1000, length = 60 }

@@ -1,8 +1,7 @@
 import { GATEWAY_HEARTBEAT_S, GATEWAY_LEASE_S, type Candidate, type FailureKind, type Limits } from '@deja/contracts';
-import { isUp, queueScript, runScript, scriptReply, type ScriptCall } from '@deja/redis';
+import { isUp, openPipeline, queueScript, runScript, scriptReply, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import { credentialKey } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
 import { SeenQuotas } from './seen-quotas.ts';
 import { readRateLimits, type QuotaSaid, type RateLimitsSaid, type ReplyHeaders } from './rate-limit-headers.ts';
 import { END, KNOWN, RENEW, TAKE } from './scripts.ts';
@@ -72,7 +71,7 @@ export class CredentialQuotas {
   private made = 0;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     /** Unique among live gateways, also those that restarted. */
     private readonly instance: string,
     private readonly logger: Pick<Logger, 'error'>,
@@ -134,7 +133,7 @@ export class CredentialQuotas {
   }
 
   /** What the script's place in a pipeline's reply means; undefined where the pipeline did not get through. Never rejects. */
-  async read(question: QuotaQuestion, reply: [error: Error | null, value: unknown] | undefined): Promise<QuotaVerdict> {
+  async read(question: QuotaQuestion, reply: PipelineReply | undefined): Promise<QuotaVerdict> {
     const { call } = question;
     if (call === null || reply === undefined) return this.decideAlone(question);
     try {
@@ -175,7 +174,7 @@ export class CredentialQuotas {
   async end(charge: QuotaCharge, end: QuotaEnd): Promise<void> {
     const calls = this.endCalls(charge, end);
     if (calls.length === 0 || !isUp(this.redis)) return;
-    const pipeline = this.redis.pipeline();
+    const pipeline = openPipeline(this.redis);
     for (const call of calls) queueScript(pipeline, call);
     const replies = await pipeline.exec().catch(() => null);
     await Promise.all(calls.map((call, i) => scriptReply(this.redis, replies?.[i], call))).catch((error: unknown) => this.failed(error));

@@ -1,7 +1,6 @@
 import type { Candidate } from '@deja/contracts';
-import { openRedis, queueScript, runScript } from '@deja/redis';
+import { openRedis, queueScript, runScript, type RedisClient } from '@deja/redis';
 import { RedisProcess } from '@deja/testing';
-import type { Redis } from 'ioredis';
 import type { Operation } from '../operation/operation.ts';
 import { CredentialQuotas } from './credential-quotas.ts';
 import { OperationQuotas } from './operation-quotas.ts';
@@ -11,7 +10,7 @@ const SILENT = { error: () => undefined, info: () => undefined, warn: () => unde
 const RESULT = { failure: null, headers: null, headersAtMs: null, retryAfterMs: null, usedTokens: 5 };
 
 let server: RedisProcess;
-let redis: Redis;
+let redis: RedisClient;
 let quotas: CredentialQuotas;
 
 beforeAll(async () => {

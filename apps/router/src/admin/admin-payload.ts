@@ -23,3 +23,16 @@ export const ADMIN_CALL = z.object({
   body: z.unknown(),
   sealTo: z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional() }).nullable(),
 });
+
+/** AuditedChange of the contracts. */
+export const AUDITED_CHANGE = z.object({
+  change: ADMIN_CHANGE,
+  action: text,
+  resource: text,
+  resourceId: text.nullable(),
+  tenant: text.nullable(),
+  after: z.record(z.string(), z.unknown()).nullable(),
+  outcome: z.unknown(),
+});
+
+export const RESOLVE_ADMIN_TOKEN = z.object({ tokenSha256: z.string().regex(/^[0-9a-f]{64}$/), publicId: z.string().max(64) });

@@ -29,6 +29,7 @@ export interface AdminSurfaceParts extends ClusterParts {
 }
 
 export interface AdminSurface {
+  changes: Changes;
   dispatcher: AdminDispatcher;
   tokens: TokenDirectory;
   start(): void;
@@ -49,6 +50,7 @@ export function adminSurface(parts: AdminSurfaceParts): AdminSurface {
     ...clusterOperations(parts),
   }, changes);
   return {
+    changes,
     dispatcher,
     tokens: new TokenDirectory(adminTokens, tokenCheckKey, logger),
     start() {

@@ -1,10 +1,9 @@
 import { DejaError, type AdminChange } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import { sql } from 'drizzle-orm';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { addToAudit, type Audited } from '../audit/audit-log.ts';
 import { inRounds } from '../objects/rounds.ts';
-import type { Transaction } from '../schema/transaction.ts';
+import { inTransaction, type Database, type Transaction } from '../schema/transaction.ts';
 import { isWorthRepeating, onDatabase } from './database-trouble.ts';
 import { IdempotentAnswers, type Slot } from './idempotent-answers.ts';
 import { Turns } from './turns.ts';
@@ -30,7 +29,7 @@ const LOCK_WAIT = sql`set local lock_timeout = '4s'`;
 const SWEEP_MS = 60 * 60_000;
 
 export interface ChangesOptions {
-  db: NodePgDatabase;
+  db: Database;
   /** Of the cluster. */
   salt: Buffer;
   logger: Pick<Logger, 'warn'>;
@@ -74,14 +73,14 @@ export class Changes {
   async #transaction<Body>(change: AdminChange, slot: Slot | null, work: (tx: Transaction) => Promise<Done<Body>>): Promise<Done<Body> & { replayed: boolean }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#options.db.transaction((tx) => this.#inTransaction(tx, change, slot, work));
+        return await inTransaction(this.#options.db, (tx) => this.#onceIn(tx, change, slot, work));
       } catch (error) {
         if (attempt === ATTEMPTS || !isWorthRepeating(error)) throw error;
       }
     }
   }
 
-  async #inTransaction<Body>(tx: Transaction, change: AdminChange, slot: Slot | null, work: (tx: Transaction) => Promise<Done<Body>>): Promise<Done<Body> & { replayed: boolean }> {
+  async #onceIn<Body>(tx: Transaction, change: AdminChange, slot: Slot | null, work: (tx: Transaction) => Promise<Done<Body>>): Promise<Done<Body> & { replayed: boolean }> {
     await tx.execute(LOCK_WAIT);
     const before = slot === null ? null : await this.#answers.take(tx, slot);
     // What was kept under this key and fingerprint was made by the same operation.

@@ -1,9 +1,8 @@
 import { and, asc, eq, gt, inArray, isNull, isNotNull, lte, or, sql, type SQL } from 'drizzle-orm';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { alias } from 'drizzle-orm/pg-core';
 import { sqlStateOf, UNIQUE_VIOLATION } from '../admin/database-trouble.ts';
-import { clientKeys, clientKeySecrets, tenants } from '../schema/tables.ts';
-import type { Transaction } from '../schema/transaction.ts';
+import { clientKeys, clientKeySecrets, retiredImports, tenants } from '../schema/tables.ts';
+import { inTransaction, type Database, type Transaction } from '../schema/transaction.ts';
 import type { StoredKey } from './principal.ts';
 
 /** A row of `client_keys`, with what may be said of its secrets. */
@@ -28,9 +27,9 @@ const former = alias(clientKeySecrets, 'former_secret');
 
 /** Client keys and the hashes of their secrets in Postgres. Changes happen in the caller's transaction. */
 export class ClientKeysRepository {
-  readonly #db: NodePgDatabase;
+  readonly #db: Database;
 
-  constructor(db: NodePgDatabase) {
+  constructor(db: Database) {
     this.#db = db;
   }
 
@@ -45,12 +44,14 @@ export class ClientKeysRepository {
     return rows.map(({ keySha256 }) => keySha256);
   }
 
-  /** Whether it was made now. One with this hash keeps its tenant, its limits and whether it is disabled. */
+  /** Whether it was made now. One with this hash keeps its tenant, its limits and whether it is disabled; one that was taken away stays away. */
   async insertIfAbsent({ id, tenant, keySha256, name }: { id: string; tenant: string; keySha256: string; name: string }): Promise<boolean> {
     const [known] = await this.#db.select({ key: clientKeySecrets.key }).from(clientKeySecrets).where(eq(clientKeySecrets.keySha256, keySha256));
     if (known !== undefined) return false;
+    const [retired] = await this.#db.select({ keySha256: retiredImports.keySha256 }).from(retiredImports).where(eq(retiredImports.keySha256, keySha256));
+    if (retired !== undefined) return false;
     try {
-      await this.#db.transaction((tx) => this.insert(tx, { id, tenant, name }, { keySha256, publicId: null }));
+      await inTransaction(this.#db, (tx) => this.insert(tx, { id, tenant, name }, { keySha256, publicId: null }));
       return true;
     } catch (error) {
       if (sqlStateOf(error) === UNIQUE_VIOLATION) return false; // another replica was faster

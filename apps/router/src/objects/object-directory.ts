@@ -1,6 +1,6 @@
 import { DejaError, storedObjectKey, type ObjectAccount, type RouterEvents, type StoredObject, type StoredObjectKind } from '@deja/contracts';
+import type { RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
 import type { StoredObjectsRepository } from './stored-objects.repository.ts';
 import { WaitingObjects } from './waiting-objects.ts';
 
@@ -11,7 +11,7 @@ export class ObjectDirectory {
 
   constructor(
     private readonly objects: StoredObjectsRepository,
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly logger: Pick<Logger, 'info' | 'warn'>,
   ) {
     this.#waiting = new WaitingObjects(redis, logger);

@@ -1,8 +1,7 @@
 import type { StoredObject } from '@deja/contracts';
 import { isPassing } from '@deja/postgres';
-import { isUp } from '@deja/redis';
+import { isUp, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { Redis } from 'ioredis';
 import { inRounds } from './rounds.ts';
 
 /** List of StoredObject (JSON), shared by all router replicas. */
@@ -21,7 +20,7 @@ export class WaitingObjects {
   #isStopped = false;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly logger: Pick<Logger, 'info' | 'warn'>,
   ) {}
 

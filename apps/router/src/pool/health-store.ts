@@ -1,6 +1,5 @@
 import { TROUBLES } from '@deja/contracts';
-import { defineScript, runScript } from '@deja/redis';
-import type { Redis } from 'ioredis';
+import { defineScript, runScript, type RedisClient } from '@deja/redis';
 import { z } from 'zod';
 import type { Standing } from './standing.ts';
 
@@ -88,7 +87,7 @@ export interface ChangedStanding {
  * that comes from a gateway, and no new snapshot.
  */
 export class HealthStore {
-  constructor(private readonly redis: Redis) {}
+  constructor(private readonly redis: RedisClient) {}
 
   async read(): Promise<PoolHealth> {
     const { [REVISION]: revision, ...fields } = await this.redis.hgetall(HEALTH_KEY);

@@ -75,6 +75,12 @@ export const clientKeySecrets = router.table('client_key_secrets', {
   expiresAt: timestamp('expires_at', moment),
 });
 
+/** Keys that were made elsewhere and taken away: a trigger keeps their hashes. */
+export const retiredImports = router.table('retired_imports', {
+  keySha256: text('key_sha256').primaryKey(),
+  retiredAt: timestamp('retired_at', moment).notNull().defaultNow(),
+});
+
 export const adminTokens = router.table('admin_tokens', {
   id: uuid('id').primaryKey(),
   /** The one tenant it is for; null: all, and what is nobody's. */

@@ -1,6 +1,5 @@
 import { PUSH_CHANNEL, SNAPSHOT_KEY, type RoutingSnapshot } from '@deja/contracts';
-import { defineScript, runScript } from '@deja/redis';
-import type { Redis } from 'ioredis';
+import { defineScript, runScript, type RedisClient } from '@deja/redis';
 import { digestOf, type SnapshotContent } from './content.ts';
 
 /** What stands at the beginning of a published snapshot, for the replicas of the router; gateways do not look at it. */
@@ -68,7 +67,7 @@ return {'published', next}
 
 /** The one published snapshot, in Redis. Every method throws when Redis is away. */
 export class SnapshotStore {
-  constructor(private readonly redis: Redis) {}
+  constructor(private readonly redis: RedisClient) {}
 
   async publish(publication: Publication): Promise<Published> {
     const { models, deployments, settings } = publication.content;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { keySha256 as hashOf, newId } from '@deja/contracts';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { ClientKeysRepository } from '../keys/client-keys.repository.ts';
 import { cluster, tenants } from '../schema/tables.ts';
+import type { Database } from '../schema/transaction.ts';
 
 export const DEFAULT_TENANT = 'default';
 const SALT_BYTES = 32;
@@ -15,7 +15,7 @@ export interface Bootstrapped {
 }
 
 /** Makes what a new cluster needs and an old one has: safe when replicas do it together. */
-export async function bootstrap(db: NodePgDatabase, bootstrapKey: string | null): Promise<Bootstrapped> {
+export async function bootstrap(db: Database, bootstrapKey: string | null): Promise<Bootstrapped> {
   await db.insert(tenants).values({ id: DEFAULT_TENANT, name: DEFAULT_TENANT }).onConflictDoNothing();
   const keySha256 = bootstrapKey === null ? null : hashOf(bootstrapKey);
   const isNew = keySha256 !== null && (await new ClientKeysRepository(db).insertIfAbsent({ id: newId(), tenant: DEFAULT_TENANT, keySha256, name: 'bootstrap' }));

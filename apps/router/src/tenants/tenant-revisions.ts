@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { tenantRevisionKey } from '@deja/contracts';
-import { defineScript, runScript, type RedisClient } from '@deja/redis';
+import { defineScript, onReady, runScript, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { PushChannel } from '../push-channel.ts';
 import type { TenantsRepository } from './tenants.repository.ts';
 
 const RETRY_MS = 200;
+/** A cluster may lose what one of its nodes had without the connection noticing. */
+const EVERY_MS = 60_000;
 const PAGE = 100;
 
 /** Sets the revision unless a later one stands there, and returns the one that stands there then. ARGV: revision. */
@@ -18,7 +20,7 @@ return ARGV[1]
 
 /**
  * The tenants' revisions as gateways see them in Redis with every request. Pushes are quicker, but may be lost; what stands here is not.
- * Postgres has the truth: all of it is written at the start, and whenever the connection to Redis is there again.
+ * Postgres has the truth: all of it is written at the start, whenever the connection to Redis is there again, and once a minute.
  */
 export class TenantRevisions {
   /** Not yet in Redis. */
@@ -26,6 +28,8 @@ export class TenantRevisions {
   #isAllDue = false;
   #work: Promise<void> | null = null;
   #isFailing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #unfollow = (): void => undefined;
   readonly #stopped = new AbortController();
 
   constructor(
@@ -35,14 +39,16 @@ export class TenantRevisions {
     private readonly logger: Pick<Logger, 'info' | 'warn'>,
   ) {}
 
-  /** Writes the revisions of all tenants, now and after every outage of Redis. */
+  /** Writes the revisions of all tenants, now and from time to time. */
   start(): void {
-    this.redis.on('ready', this.#writeAll);
+    this.#unfollow = onReady(this.redis, this.#writeAll);
+    this.#timer = setInterval(this.#writeAll, EVERY_MS);
     this.#writeAll();
   }
 
   async stop(): Promise<void> {
-    this.redis.off('ready', this.#writeAll);
+    this.#unfollow();
+    clearInterval(this.#timer);
     this.#stopped.abort();
     await this.#work;
   }

@@ -30,12 +30,19 @@ export interface CredentialChangesOptions {
   changed: () => Promise<void>;
 }
 
+export interface Rotated {
+  credential: CredentialView;
+  /** It was done before, under the same idempotency key: nothing was destroyed now. */
+  replayed: boolean;
+  destroyed: CredentialVersion[];
+}
+
 /** What the admin API does to credentials and deployments. What the caller may not see is not there for it. */
 export class CredentialChanges {
   constructor(private readonly o: CredentialChangesOptions) {}
 
-  async create(credential: NewCredential, change: AdminChange): Promise<CredentialView> {
-    return this.#run(change, async (tx) => {
+  async create(credential: NewCredential, change: AdminChange): Promise<{ credential: CredentialView; replayed: boolean }> {
+    const { body, replayed } = await this.#run(change, async (tx) => {
       const { tenant, provider, name, weight, limits, sealedValue } = credential;
       checkMayMakeFor(change.by, tenant);
       const { baseUrl } = checkNewCredential(credential, this.o.file.providers, this.o.checkAddress);
@@ -51,20 +58,22 @@ export class CredentialChanges {
       });
       return this.#done(tx, 'createCredential', stored.id, null);
     });
+    return { credential: body, replayed };
   }
 
   async update(id: string, next: CredentialChange, change: AdminChange): Promise<CredentialView> {
-    return this.#run(change, async (tx) => {
+    const { body } = await this.#run(change, async (tx) => {
       const before = await this.#locked(tx, id, change);
       if (next.weight !== undefined) checkWeight(next.weight);
       await this.o.repository.update(tx, id, next, this.#moment());
       return this.#done(tx, 'updateCredential', id, before);
     });
+    return body;
   }
 
-  async rotate(id: string, sealedValue: string, graceS: number, change: AdminChange): Promise<{ credential: CredentialView; destroyed: CredentialVersion[] }> {
+  async rotate(id: string, sealedValue: string, graceS: number, change: AdminChange): Promise<Rotated> {
     let destroyed: CredentialVersion[] = [];
-    const credential = await this.#run(change, async (tx) => {
+    const { body, replayed } = await this.#run(change, async (tx) => {
       const before = await this.#locked(tx, id, change);
       const value = await this.#newValue(before, sealedValue);
       const at = this.#moment();
@@ -72,32 +81,33 @@ export class CredentialChanges {
       destroyed = versions.map((version) => ({ id: `${before.provider}/${before.name}`, version }));
       return this.#done(tx, 'rotateCredential', id, before);
     });
-    return { credential, destroyed };
+    return { credential: body, replayed, destroyed };
   }
 
   /** Returns `provider/name` of what is gone. */
   async delete(id: string, change: AdminChange): Promise<string> {
-    return this.#run(change, async (tx) => {
+    const { body } = await this.#run(change, async (tx) => {
       const before = await this.#locked(tx, id, change);
       await this.o.repository.delete(tx, id);
       const audit = { action: 'deleteCredential', resource: 'credential', resourceId: id, tenant: before.tenant, before: auditedCredential(before), after: null };
       return { body: `${before.provider}/${before.name}`, etag: null, audit };
     });
+    return body;
   }
 
-  async drain(deployment: string, drained: boolean, change: AdminChange): Promise<void> {
-    await this.#run(change, async (tx) => {
+  async drain(deployment: string, drained: boolean, change: AdminChange): Promise<{ replayed: boolean }> {
+    const { replayed } = await this.#run(change, async (tx) => {
       const object = { object: 'deployment', id: deployment };
       const before = { ...object, drained: await this.o.repository.isDrained(tx, deployment) };
       await this.o.repository.drain(tx, deployment, drained, this.#moment());
       const audit = { action: drained ? 'drainDeployment' : 'resumeDeployment', resource: 'deployment', resourceId: deployment, tenant: null, before, after: { ...object, drained } };
       return { body: null, etag: null, audit };
     });
+    return { replayed };
   }
 
-  async #run<Body>(change: AdminChange, work: (tx: Transaction) => Promise<Done<Body>>): Promise<Body> {
-    const { body } = await this.o.changes.run(change, async (tx) => ({ ...(await work(tx)), afterwards: this.o.changed }));
-    return body;
+  #run<Body>(change: AdminChange, work: (tx: Transaction) => Promise<Done<Body>>): Promise<{ body: Body; replayed: boolean }> {
+    return this.o.changes.run(change, async (tx) => ({ ...(await work(tx)), afterwards: this.o.changed }));
   }
 
   /** As the transaction has left it: what is in memory is older until it is read again. */

@@ -3,7 +3,7 @@ import { DejaError, type AdminChange, type CredentialRef, type CredentialView, t
 import type { Logger } from '@deja/telemetry';
 import type { Changes } from '../admin/changes.ts';
 import { onDatabase } from '../admin/database-trouble.ts';
-import { CredentialChanges } from './credential-changes.ts';
+import { CredentialChanges, type Rotated } from './credential-changes.ts';
 import { fileView, storedView, type HealthOf } from './credential-view.ts';
 import { FileCredentials } from './file-credentials.ts';
 import { IntakeKey } from './intake-key.ts';
@@ -130,7 +130,7 @@ export class CredentialVault {
   }
 
   /** Throws `invalid_value` naming the field of the admin API, `overloaded` when Postgres or who keeps the master key is away. */
-  create(credential: NewCredential, change: AdminChange): Promise<CredentialView> {
+  create(credential: NewCredential, change: AdminChange): Promise<{ credential: CredentialView; replayed: boolean }> {
     return this.#usable(() => this.#changes.create(credential, change));
   }
 
@@ -140,7 +140,7 @@ export class CredentialVault {
   }
 
   /** The new value is the one to use from now on; the one before it may be used until the grace is over, and one that is older still is destroyed, as the result says. */
-  rotate(id: string, sealedValue: string, graceS: number, change: AdminChange): Promise<{ credential: CredentialView; destroyed: CredentialVersion[] }> {
+  rotate(id: string, sealedValue: string, graceS: number, change: AdminChange): Promise<Rotated> {
     return this.#usable(() => this.#changes.rotate(id, sealedValue, graceS, change));
   }
 
@@ -174,7 +174,7 @@ export class CredentialVault {
   }
 
   /** Whether there is such a deployment is for the caller to know. */
-  drain(deployment: string, drained: boolean, change: AdminChange): Promise<void> {
+  drain(deployment: string, drained: boolean, change: AdminChange): Promise<{ replayed: boolean }> {
     return this.#usable(() => this.#changes.drain(deployment, drained, change));
   }
 

@@ -1,6 +1,6 @@
 import { and, count, eq, gt, ne, sql } from 'drizzle-orm';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { credentials, credentialValues, intakeKey, masterKeys } from '../schema/tables.ts';
+import { inTransaction, type Database } from '../schema/transaction.ts';
 import type { SealedValue } from './sealed-value.ts';
 import { changed } from './stored-credentials.repository.ts';
 import type { WrappedKey } from './wrapped-key.ts';
@@ -14,7 +14,7 @@ export interface WrappedRow extends WrappedKey {
 
 /** What is wrapped by which master key, in Postgres. */
 export class MasterKeysRepository {
-  constructor(private readonly db: NodePgDatabase) {}
+  constructor(private readonly db: Database) {}
 
   /** A known text that was wrapped by this key when it was first used; null for a key that never was. */
   async checkValue(keyId: string): Promise<Buffer | null> {
@@ -67,7 +67,7 @@ export class MasterKeysRepository {
   /** Puts the data key's new wrapping in the place of the one that was read. False when that is not there any more: the value was replaced, or someone else was faster. */
   replaceWrapping({ row, keyId, wrapped }: WrappedRow, next: WrappedKey): Promise<boolean> {
     const set = { keyId: next.keyId, wrappedKey: next.wrapped };
-    return this.db.transaction(async (tx) => {
+    return inTransaction(this.db, async (tx) => {
       const rows = row === 'intake_key'
         ? await tx.update(intakeKey).set(set).where(and(eq(intakeKey.keyId, keyId), eq(intakeKey.wrappedKey, wrapped))).returning({ keyId: intakeKey.keyId })
         : await tx.update(credentialValues).set(set)

@@ -1,9 +1,8 @@
 import type { Limits } from '@deja/contracts';
 import { and, eq, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { addToAudit, SYSTEM } from '../audit/audit-log.ts';
 import { cluster, credentials, credentialValues, deploymentDrains, tenants } from '../schema/tables.ts';
-import type { Transaction } from '../schema/transaction.ts';
+import { inTransaction, type Database, type Transaction } from '../schema/transaction.ts';
 import type { SealedValue } from './sealed-value.ts';
 
 /** A credential of the admin API with its values, encrypted: the current one first, then the former one of a rotation while its grace runs. */
@@ -52,7 +51,7 @@ export interface VaultContent {
 
 /** Credentials of the admin API and drained deployments in Postgres. Every change raises the revision, and that of its credential, in the same transaction. */
 export class StoredCredentialsRepository {
-  constructor(private readonly db: NodePgDatabase) {}
+  constructor(private readonly db: Database) {}
 
   async revision(): Promise<number> {
     const [row] = await this.db.select({ revision: cluster.credentialsRevision }).from(cluster);
@@ -61,7 +60,7 @@ export class StoredCredentialsRepository {
 
   /** Everything as of one moment. */
   load(): Promise<VaultContent> {
-    return this.db.transaction(async (tx) => {
+    return inTransaction(this.db, async (tx) => {
       const [row] = await tx.select({ revision: cluster.credentialsRevision }).from(cluster);
       const found = await tx.select().from(credentials).orderBy(credentials.provider, credentials.name);
       const values = Map.groupBy(await tx.select().from(credentialValues).orderBy(sql`${credentialValues.expiresAt} nulls first`), (value) => value.credential);
@@ -128,7 +127,7 @@ export class StoredCredentialsRepository {
 
   /** Deletes former values whose grace is over, and says so in the audit log. */
   destroyExpired(at: Date): Promise<CredentialVersion[]> {
-    return this.db.transaction(async (tx) => {
+    return inTransaction(this.db, async (tx) => {
       // The credential's row first, as who rotates it takes them.
       const due = tx.select({ id: credentialValues.credential }).from(credentialValues).where(lte(credentialValues.expiresAt, at));
       const owners = await tx.select().from(credentials).where(inArray(credentials.id, due)).orderBy(credentials.id).for('update');

@@ -49,9 +49,9 @@ export class VaultController {
   async create(@Payload() payload: unknown): Promise<RouterRpc['create_credential']['reply']> {
     const { credential: given, change } = parsed(CREATE, payload);
     checkMay(change.by, 'createCredential');
-    const credential = await this.vault.create(given, change);
+    const created = await this.vault.create(given, change);
     await this.inForce.vaultChanged();
-    return { credential };
+    return created;
   }
 
   @MessagePattern('list_credentials')
@@ -75,9 +75,9 @@ export class VaultController {
   async rotate(@Payload() payload: unknown): Promise<RouterRpc['rotate_credential']['reply']> {
     const { id, sealedValue: value, graceS, change } = parsed(ROTATE, payload);
     checkMay(change.by, 'rotateCredential');
-    const { credential, destroyed } = await this.vault.rotate(id, value, graceS, change);
+    const { credential, replayed, destroyed } = await this.vault.rotate(id, value, graceS, change);
     await this.inForce.vaultChanged(destroyed.map((gone) => `${gone.id}@${gone.version}`));
-    return { credential };
+    return { credential, replayed };
   }
 
   @MessagePattern('delete_credential')
@@ -109,9 +109,9 @@ export class VaultController {
     const { id, drained, change } = parsed(DRAIN, payload);
     checkMay(change.by, drained ? 'drainDeployment' : 'resumeDeployment');
     await this.#deployment(id);
-    await this.vault.drain(id, drained, change);
+    const { replayed } = await this.vault.drain(id, drained, change);
     await this.inForce.vaultChanged();
-    return { deployment: { ...(await this.#deployment(id)), drained } };
+    return { deployment: { ...(await this.#deployment(id)), drained }, replayed };
   }
 
   async #deployment(id: string): Promise<DeploymentView> {

@@ -1,13 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isUp, type OutageLogger } from '@deja/redis';
-import type { Redis } from 'ioredis';
-import type { IndexEntry } from '../index/entry.ts';
-import { entryOf, EPOCH_KEY, LOG_KEY } from './entry-log.ts';
+import { isUp, type OutageLogger, type RedisClient } from '@deja/redis';
+import { EPOCH_KEY, LOG_KEY, recordOf, type LogRecord } from './entry-log.ts';
 
 export interface FollowerOptions {
   /** A connection of its own (role `blocking`): it spends its life waiting in XREAD. */
-  redis: Redis;
-  onEntries: (entries: IndexEntry[]) => void;
+  redis: RedisClient;
+  onRecords: (records: LogRecord[]) => void;
   /** What was read so far is void: Redis was emptied. */
   onReset: () => void;
   logger: Pick<OutageLogger, 'warn'>;
@@ -100,9 +98,9 @@ export class LogFollower {
   }
 
   private take(records: [id: string, fields: string[]][]): void {
-    const entries = records.map(([, fields]) => entryOf(fields)).filter((entry) => entry !== null);
-    if (entries.length < records.length) this.options.logger.warn({ skipped: records.length - entries.length }, 'the entry log holds records of another version');
+    const known = records.map(([, fields]) => recordOf(fields)).filter((record) => record !== null);
+    if (known.length < records.length) this.options.logger.warn({ skipped: records.length - known.length }, 'the entry log holds records of another version');
     this.lastId = records.at(-1)?.[0] ?? this.lastId;
-    if (entries.length > 0) this.options.onEntries(entries);
+    if (known.length > 0) this.options.onRecords(known);
   }
 }

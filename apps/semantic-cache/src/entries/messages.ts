@@ -1,4 +1,4 @@
-import { DejaError, type SemanticCacheEvents, type SemanticCacheRpc } from '@deja/contracts';
+import { DejaError, type Invalidation, type SemanticCacheEvents, type SemanticCacheRpc } from '@deja/contracts';
 import { z } from 'zod';
 
 /** Far above what is eligible (docs/caching.md); a bound on work and memory, not a policy. */
@@ -14,7 +14,12 @@ const text = z.string().min(1).max(MAX_TEXT_CHARS);
 const timeMs = z.int().min(0).max(8_640_000_000_000_000);
 
 const lookupMessage = z.object({ ...partition, text });
-const storeMessage = z.object({ ...partition, text, entry: z.string().regex(/^[\x21-\x7e]{1,128}$/), expiresAtMs: timeMs });
+const entryId = z.string().regex(/^[\x21-\x7e]{1,128}$/);
+const name = z.string().max(1024);
+/** What invalidations ask of an answer; more tags than a request and a key may have are not ours. */
+const made = z.object({ createdAtMs: timeMs, model: name, asked: name.exactOptional(), tags: z.record(name, name).refine((tags) => Object.keys(tags).length <= 64).exactOptional() });
+const storeMessage = z.object({ ...partition, text, entry: entryId, expiresAtMs: timeMs, made: made.exactOptional() });
+const invalidation = z.object({ id: entryId, tenant: partition.tenant.nullable(), model: name.nullable(), tag: name.nullable(), entry: entryId.nullable(), beforeMs: z.int(), madeAtMs: timeMs });
 
 export type LookupMessage = SemanticCacheRpc['lookup']['request'];
 export type StoreMessage = SemanticCacheEvents['store'];
@@ -24,6 +29,9 @@ export const parseLookup = (data: unknown): LookupMessage => parsed(lookupMessag
 
 /** As `parseLookup`. */
 export const parseStore = (data: unknown): StoreMessage => parsed(storeMessage, data);
+
+/** As `parseLookup`. */
+export const parseInvalidation = (data: unknown): Invalidation => parsed(invalidation, data);
 
 function parsed<T>(schema: z.ZodType<T>, data: unknown): T {
   const result = schema.safeParse(data);

@@ -1,4 +1,4 @@
-import type { SemanticPartition } from '@deja/contracts';
+import type { AnswerFacts, CachedAnswer, SemanticPartition } from '@deja/contracts';
 
 /** What the index knows of one cached answer; the answer itself is in Redis. */
 export interface IndexEntry extends SemanticPartition {
@@ -8,7 +8,12 @@ export interface IndexEntry extends SemanticPartition {
   text: string;
   /** Unix ms. Never extended by a hit. */
   expiresAtMs: number;
+  /** What invalidations ask of it; a gateway of a version before has not said. */
+  made?: AnswerFacts;
 }
+
+/** As invalidations see it. One that nothing is known of is taken for old: it is rather asked anew than served. */
+export const cachedAnswer = ({ tenant, entry, made = { createdAtMs: 0, model: '' } }: IndexEntry): CachedAnswer => ({ tenant, entry, ...made });
 
 export interface Candidate {
   entry: IndexEntry;

@@ -79,13 +79,18 @@ export class EmbeddedIndex {
 
   /** Frees the memory of entries whose time is over; returns how many. */
   sweep(nowMs: number): number {
+    return this.deleteWhere(({ expiresAtMs }) => expiresAtMs <= nowMs);
+  }
+
+  /** Effective at once; returns how many. */
+  deleteWhere(isMeant: (entry: IndexEntry) => boolean): number {
     const before = this.count;
     for (const [name, tenant] of this.tenants) {
-      const expired: string[] = [];
+      const meant: string[] = [];
       for (const { block } of tenant.partitions.values()) {
-        for (const entry of block.entries) if (entry.expiresAtMs <= nowMs) expired.push(entry.entry);
+        for (const entry of block.entries) if (isMeant(entry)) meant.push(entry.entry);
       }
-      for (const entry of expired) this.removeFrom(tenant, entry);
+      for (const entry of meant) this.removeFrom(tenant, entry);
       if (tenant.places.size === 0) this.tenants.delete(name);
     }
     return before - this.count;

@@ -1,0 +1,52 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { CliFailure, EXIT } from '../failure.ts';
+import { parseSeconds } from '../notation/times.ts';
+import { count } from '../output/readable.ts';
+import { fields } from '../output/table.ts';
+import type { Commands } from '../cli.ts';
+
+interface Conditions {
+  tenant?: string;
+  model?: string;
+  entry?: string;
+  tag?: string;
+  olderThan?: number;
+}
+
+export const cacheCommands: Commands = (program, cli) => {
+  const cache = program.command('cache').description('cached answers');
+  cache.command('stats').description('what the caches hold').option('--tenant <id>', 'of this tenant').action(async ({ tenant }: { tenant?: string }) => {
+    await cli.print.answer(await cli.api.call('cacheStats', { query: { tenant } }), (stats) => {
+      const orMore = (number: number): string => `${count(number)}${stats.partial ? ' or more' : ''}`;
+      return fields([['tenant', stats.tenant ?? 'all'], ['exact entries', orMore(stats.exact_entries)], ['semantic entries', orMore(stats.semantic_entries)], ['bytes', orMore(stats.bytes)]], cli.print.paint);
+    });
+  });
+  cache.command('invalidate').description('serve cached answers no more; all conditions must hold')
+    .option('--tenant <id>', 'of this tenant')
+    .option('--model <name>', 'of this public model')
+    .option('--entry <id>', 'this one, as x-deja-cache-entry names it')
+    .option('--tag <name=value>', 'of requests with this tag', parseTag)
+    .option('--older-than <duration>', 'stored longer ago than 15m, 24h, 7d', parseSeconds)
+    .addOption(new Option('--everything', 'without any condition').conflicts(['tenant', 'model', 'entry', 'tag', 'olderThan']))
+    .option('--dry-run', 'only count them')
+    .action(async ({ everything, dryRun = false, ...conditions }: Conditions & { everything?: true; dryRun?: boolean }) => {
+      if (everything !== true && Object.keys(conditions).length === 0) throw new CliFailure(EXIT.usage, 'Say which answers, or --everything.');
+      const { olderThan, ...others } = conditions;
+      const answer = await cli.api.call('invalidateCache', { body: { ...others, ...(olderThan !== undefined && { older_than_s: olderThan }), dry_run: dryRun } });
+      await cli.print.answer(answer, ({ entries, partial, dry_run: dry }) => [`${count(entries)}${partial ? ' or more' : ''} cached ${entries === 1 && !partial ? 'answer' : 'answers'} ${dry ? 'would be' : 'will be'} served no more.`]);
+    });
+  cache.command('feedback <entry>').description('say whether a cached answer was the right one; a wrong one is served no more')
+    .addOption(new Option('--correct', 'it was').conflicts('wrong'))
+    .option('--wrong', 'it was not')
+    .option('--tenant <id>', 'whose entry it is')
+    .action(async (entry: string, { correct = false, wrong = false, tenant }: { correct?: boolean; wrong?: boolean; tenant?: string }) => {
+      if (!correct && !wrong) throw new CliFailure(EXIT.usage, 'Say --correct or --wrong.');
+      const answer = await cli.api.call('cacheFeedback', { body: { entry, correct, ...(tenant !== undefined && { tenant }) } });
+      await cli.print.answer(answer, ({ invalidated }) => [`Noted${invalidated ? ': it is served no more' : ''}.`]);
+    });
+};
+
+function parseTag(text: string): string {
+  if (!/^[^=,]+=[^=,]+$/.test(text)) throw new InvalidArgumentError('write a tag as name=value');
+  return text;
+}

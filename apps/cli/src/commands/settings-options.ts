@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import type { BodyInput, TenantObject } from '@deja/admin-api';
+import { applyBudgets, budgetWords, parseBudget, type BudgetChange } from '../notation/budgets.ts';
+import { applyLimits, limitWords, parseLimit, type LimitChange } from '../notation/limits.ts';
+import { cacheWords, parseCache, parseValidation, validationWords, type CachePolicy, type Change, type Validation } from '../notation/policies.ts';
+import { repeatable, word } from './options.ts';
+
+/** What tenants and keys both can be told. */
+export interface SettingsOptions {
+  model?: string[];
+  allModels?: true;
+  limit?: LimitChange[];
+  budget?: BudgetChange[];
+  cache?: Change<CachePolicy>[];
+  validation?: Change<Validation>[];
+}
+type Settings = Pick<TenantObject, 'limits' | 'budgets' | 'cache' | 'validation'>;
+type SettingsBody = Pick<BodyInput<'updateTenant'>, 'models' | 'limits' | 'budgets' | 'cache' | 'validation'>;
+
+/** Those of what was just made. */
+export const NO_SETTINGS: Settings = { limits: {}, budgets: [], cache: {}, validation: {} };
+
+export function withSettings(command: Command): Command {
+  return command
+    .addOption(repeatable('--model <name>', 'public model that it may use, and no others; again for more', word))
+    .option('--all-models', 'it may use all models')
+    .addOption(repeatable('--limit <limit>', 'requests_per_minute=60, gpt-4o:tokens_per_day=100k, concurrency=none, degraded=closed', parseLimit))
+    .addOption(repeatable('--budget <budget>', '50/month, 5/day,soft,zone=Europe/Zurich,model=gpt-4o, none/month', parseBudget))
+    .addOption(repeatable('--cache <policy>', 'scope=user, exact=off, exact_ttl=1h, semantic=off, semantic_ttl=default', parseCache))
+    .addOption(repeatable('--validation <bound>', 'max_input_tokens=8000, max_output_tokens=1000, over_output=clamp, …', parseValidation));
+}
+
+/** The members that the options change, each whole, as the API takes them: the rest of each stays as it was. */
+export function settingsBody({ model, allModels, limit, budget, cache, validation }: SettingsOptions, current: Settings): SettingsBody {
+  return {
+    ...(model !== undefined && { models: model }),
+    ...(allModels === true && { models: null }),
+    ...(limit !== undefined && { limits: applyLimits(current.limits, limit) }),
+    ...(budget !== undefined && { budgets: applyBudgets(current.budgets, budget) }),
+    ...(cache !== undefined && { cache: cache.reduce((policy, change) => change(policy), current.cache) }),
+    ...(validation !== undefined && { validation: validation.reduce((bounds, change) => change(bounds), current.validation) }),
+  };
+}
+
+/** Lines of a tenant or key. */
+export const settingsFields = ({ models, limits, budgets, cache, validation }: Settings & { models: string[] | null }): [string, string[]][] => [
+  ['models', models ?? ['all']],
+  ['limits', limitWords(limits)],
+  ['budgets', budgets.map(budgetWords)],
+  ['cache', cacheWords(cache)],
+  ['validation', validationWords(validation)],
+];

@@ -1,0 +1,25 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { cacheWords, parseCache, parseValidation, validationWords } from './policies.ts';
+
+const part = fc.record({ enabled: fc.boolean(), ttl_s: fc.integer({ min: 1, max: 31_536_000 }) }, { requiredKeys: [] }).filter((one) => Object.keys(one).length > 0);
+const policy = fc.record({ scope: fc.constantFrom('key' as const, 'user' as const, 'tenant' as const), exact: part, semantic: part }, { requiredKeys: [] });
+const bound = fc.integer({ min: 1, max: 1_000_000 });
+const bounds = fc.record({ max_body_bytes: bound, max_messages: bound, max_input_tokens: bound, max_output_tokens: bound, over_output: fc.constantFrom('refuse' as const, 'clamp' as const) }, { requiredKeys: [] });
+
+test('a cache policy is shown as it is typed, and goes away part by part', () => {
+  fc.assert(fc.property(policy, (given) => {
+    expect(cacheWords(given).map(parseCache).reduce((current, change) => change(current), {})).toEqual(given);
+    expect(cacheWords(given).map((shown) => parseCache(shown.replace(/=.*/, '=default'))).reduce((current, change) => change(current), given)).toEqual({});
+  }));
+});
+
+test('bounds of validation are shown as they are typed, and go away one by one', () => {
+  fc.assert(fc.property(bounds, (given) => {
+    expect(validationWords(given).map(parseValidation).reduce((current, change) => change(current), {})).toEqual(given);
+    expect(validationWords(given).map((shown) => parseValidation(shown.replace(/=.*/, '=default'))).reduce((current, change) => change(current), given)).toEqual({});
+  }));
+});
+
+test.each(['exact', 'exact=maybe', 'exact_ttl=long', 'scope=world', 'exactly=on', 'ttl=1h', ''])('%j is no cache policy, and the message says what one is', (text) => expect(() => parseCache(text)).toThrow(/write /));
+test.each(['max_messages', 'max_messages=x', 'max_messages=-1', 'over_output=maybe', 'max_things=1', ''])('%j is no bound, and the message says what one is', (text) => expect(() => parseValidation(text)).toThrow(/write /));

@@ -1,0 +1,124 @@
+import type { BodyOf } from '@deja/admin-api';
+import { cacheEntryKey, countedModel, covers, DejaError, newId, type AdminChange, type AuditedChange, type Invalidation, type RouterRpc, type SemanticCacheEvents } from '@deja/contracts';
+import type { RedisClient } from '@deja/redis';
+import type { Logger } from '@deja/telemetry';
+import type { Counter, Meter } from '@opentelemetry/api';
+import { answered, type Answer, type Handler } from '../admin/gateway-handlers.ts';
+import { AnswerCensus } from './answer-census.ts';
+import type { Invalidations } from './invalidations.ts';
+
+export interface CacheAdminParts {
+  /** Where the answers are. */
+  cache: RedisClient;
+  invalidations: Invalidations;
+  /** Has a change put into the audit log. Rejects with what the operator is to be told. */
+  audit: (change: AuditedChange) => Promise<RouterRpc['audit']['reply']>;
+  /** Tells the semantic-cache; for better hits only, and so never waited for. */
+  announce: (rule: SemanticCacheEvents['invalidate']) => Promise<void>;
+  meter: Meter;
+  logger: Pick<Logger, 'info' | 'debug'>;
+  census?: AnswerCensus;
+}
+
+type Conditions = Pick<Invalidation, 'tenant' | 'model' | 'tag' | 'entry'>;
+
+/** What the audited change comes to; kept by the router, so that a repetition puts the same into force and answers the same. */
+interface Outcome<Reply> {
+  reply: Reply;
+  rule: Invalidation;
+}
+
+/** The cache in the admin API: what it holds, and taking answers back. */
+export class CacheAdmin {
+  private readonly parts: CacheAdminParts;
+  private readonly census: AnswerCensus;
+  private readonly feedbacks: Counter;
+
+  constructor(parts: CacheAdminParts) {
+    this.parts = parts;
+    this.census = parts.census ?? new AnswerCensus(parts.cache);
+    this.feedbacks = parts.meter.createCounter('deja.gateway.cache.feedback', { description: 'What was said of cached answers by the admin API: whether they were correct' });
+    for (const correct of [true, false]) this.feedbacks.add(0, { correct });
+  }
+
+  readonly stats: Handler<'cacheStats'> = async ({ query, change }) => {
+    const tenant = tenantOf(query.tenant, change);
+    const { exactEntries, semanticEntries, bytes, partial } = await onRedis(() => this.census.holdings(tenant));
+    return answered({ object: 'cache_stats', tenant, exact_entries: exactEntries, semantic_entries: semanticEntries, bytes, partial });
+  };
+
+  readonly invalidate: Handler<'invalidateCache'> = async ({ body, change }) => {
+    const conditions = conditionsOf(body, change);
+    const rule = await this.ruleOf(conditions, body.older_than_s);
+    const counted = await onRedis(() => this.census.count(conditions.tenant, (answer) => covers(rule, answer) && !this.parts.invalidations.covers(answer)));
+    const reply = { object: 'cache_invalidation' as const, ...counted, dry_run: body.dry_run };
+    if (body.dry_run) return answered(reply);
+    // Counting takes its time: what was kept in the meantime is taken back too.
+    const outcome = { reply, rule: await this.ruleOf(conditions, body.older_than_s) };
+    return await this.carriedOut('invalidateCache', change, outcome, { older_than_s: body.older_than_s ?? 0 });
+  };
+
+  readonly feedback: Handler<'cacheFeedback'> = async ({ body, change }) => {
+    const { entry, correct } = body;
+    const asked = tenantOf(body.tenant, change);
+    const known = this.takenBack(entry, asked);
+    const owner = known === null ? await this.ownerOf(entry, asked) : known.tenant;
+    const reply = { object: 'cache_feedback' as const, entry, correct, invalidated: known !== null || !correct };
+    this.feedbacks.add(1, { correct });
+    this.parts.logger.info({ entry, tenant: owner, correct, by: change.by.id, request_id: change.by.requestId }, 'feedback on a cached answer');
+    if (correct || known !== null) return answered(reply);
+    const rule = await this.ruleOf({ tenant: owner, model: null, tag: null, entry }, 0);
+    return await this.carriedOut('cacheFeedback', change, { reply, rule }, { correct });
+  };
+
+  /** First into the audit log, then into force. */
+  private async carriedOut<Reply>(action: string, change: AdminChange, outcome: Outcome<Reply>, how: Record<string, unknown>): Promise<Answer<Reply>> {
+    const { tenant, model, tag, entry, beforeMs } = outcome.rule;
+    const after = { tenant, model, tag, entry, ...how, before: new Date(beforeMs).toISOString() };
+    const audited = await this.parts.audit({ change, action, resource: 'cache', resourceId: entry, tenant, after, outcome });
+    // Whoever made it before may have come no further than this.
+    const { reply, rule } = audited.outcome as Outcome<Reply>;
+    await onRedis(() => this.parts.invalidations.add(rule));
+    this.parts.announce(rule).catch((error: unknown) => this.parts.logger.debug({ err: error, invalidation: rule.id }, 'the semantic-cache could not be told of an invalidation'));
+    return { ...answered(reply), replayed: audited.replayed };
+  }
+
+  private async ruleOf(conditions: Conditions, olderThanS = 0): Promise<Invalidation> {
+    const nowMs = await onRedis(() => this.parts.invalidations.timeMs());
+    return { id: newId(), ...conditions, beforeMs: nowMs - olderThanS * 1000, madeAtMs: nowMs };
+  }
+
+  /** The invalidation of just this answer, where there is one. */
+  private takenBack(entry: string, tenant: string | null): Invalidation | null {
+    return this.parts.invalidations.all.find((rule) => rule.entry === entry && rule.model === null && rule.tag === null && (tenant === null || rule.tenant === tenant)) ?? null;
+  }
+
+  /** Throws `not_found` for an answer that nobody has; null where it is not among those that could be looked at. */
+  private async ownerOf(entry: string, tenant: string | null): Promise<string | null> {
+    return await onRedis(async () => {
+      if (tenant !== null && (await this.parts.cache.exists(cacheEntryKey(tenant, entry))) === 1) return tenant;
+      const owner = await this.census.ownerOf(entry, tenant);
+      if (owner === null) throw new DejaError('not_found', 'There is no cached answer of this id.', { param: 'entry' });
+      return owner ?? tenant;
+    });
+  }
+}
+
+/** Whose answers are meant: those of the tenant that is named, or of the caller's own; null: of all. Throws `not_found` for another's. */
+function tenantOf(named: string | undefined, { by }: AdminChange): string | null {
+  if (by.tenant !== null && named !== undefined && named !== by.tenant) throw new DejaError('not_found', 'There is no such tenant.', { param: 'tenant' });
+  return named ?? by.tenant;
+}
+
+function conditionsOf({ tenant, model, tag, entry }: BodyOf<'invalidateCache'>, change: AdminChange): Conditions {
+  return { tenant: tenantOf(tenant, change), model: model === undefined ? null : countedModel(model), tag: tag ?? null, entry: entry ?? null };
+}
+
+async function onRedis<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof DejaError) throw cause;
+    throw new DejaError('overloaded', 'The cache cannot be reached at the moment. Try again shortly, with the same Idempotency-Key where this changes something.', { retryAfterMs: 1000, cause });
+  }
+}
