@@ -37,29 +37,41 @@ export class Answers {
   };
 }
 
+export interface CallOptions {
+  /** 0 for the first. */
+  gateway?: number;
+  /** The whole header; null: none. */
+  authorization?: string | null;
+  headers?: Record<string, string>;
+}
+
 /** The admin API of a cluster over HTTP, as docs/admin.md has it. */
 export class AdminClient {
-  private readonly cluster: TestCluster;
+  private readonly cluster: Pick<TestCluster, 'urls' | 'adminKey'>;
   private readonly answers: Answers;
+  private readonly token: string;
 
-  constructor(cluster: TestCluster, answers = new Answers()) {
+  /** @param token of whoever calls; the root key unless given */
+  constructor(cluster: Pick<TestCluster, 'urls' | 'adminKey'>, answers = new Answers(), token = cluster.adminKey) {
     this.cluster = cluster;
     this.answers = answers;
+    this.token = token;
   }
 
-  /** @param path below `/admin/v1/` @param gateway 0 for the first */
-  async call(method: string, path: string, body?: unknown, { gateway = 0, authorization = `Bearer ${this.cluster.adminKey}` as string | null } = {}): Promise<AdminReply> {
+  /** @param path below `/admin/v1/` */
+  async call(method: string, path: string, body?: unknown, { gateway = 0, authorization = `Bearer ${this.token}`, headers = {} }: CallOptions = {}): Promise<AdminReply> {
     const response = await this.answers.fetch(`${this.cluster.urls[gateway]}/admin/v1/${path}`, {
       method,
-      headers: { ...(authorization !== null && { authorization }), ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: { ...(authorization !== null && { authorization }), ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, text, json: JSON.parse(text) as AdminReply['json'] };
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+    return { status: response.status, headers: response.headers, text, json: isJson ? (JSON.parse(text) as AdminReply['json']) : {} };
   }
 
   /** The same, which is to go well. */
-  async done(method: string, path: string, body?: unknown, options: { gateway?: number } = {}): Promise<AdminReply['json']> {
+  async done(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<AdminReply['json']> {
     const reply = await this.call(method, path, body, options);
     if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status} ${reply.text}`);
     return reply.json;

@@ -21,7 +21,7 @@ const gate = new Gate();
 const text = (body: unknown): string => JSON.stringify((body as { messages: unknown }).messages);
 const obedient: ScriptStep = async ({ body }) => {
   if (text(body).includes('wait')) await gate.pass();
-  return answer('Done.', { usage: { promptTokens: 10, completionTokens: 2 } });
+  return answer('Done.', { usage: { promptTokens: 10, completionTokens: 2 }, ...(text(body).includes('Take your time') && { beforeFirstByteMs: 20 }) });
 };
 
 /** What `deja.yaml` says; limits of everybody are of models that only their own test asks for. */
@@ -151,7 +151,7 @@ describe('three gateways on one Redis', () => {
 
   test('an answer from the cache counts as a request, and not as tokens', async () => {
     const key = await newKey(cluster, newTenant(), { limits: { requests_per_minute: 100, tokens_per_minute: 100_000 } });
-    const cached = { key, content: `What is cached of ${key}?`, headers: { 'x-cache-mode': 'on' }, more: { max_tokens: 50 } };
+    const cached = { key, content: `What is cached of ${key}?`, headers: { 'x-cache-mode': 'exact' }, more: { max_tokens: 50 } };
     const [first, second] = [await send(cluster, cached), await send(cluster, { ...cached, gateway: 1 })];
     expect([first, second].map(({ headers }) => headers.get('x-cache'))).toEqual(['MISS', 'HIT-EXACT']);
     // Each reply counts itself, tokens as reserved: at most 50 of answer, of which nothing stays.
@@ -224,7 +224,7 @@ describe('three gateways on one Redis', () => {
     test('over all gateways no more than the limit are with the provider, and all who insist are served', async () => {
       const key = await newKey(cluster, newTenant(), { limits: { concurrency: 5 } });
       provider.reset();
-      const served = await Promise.all(Array.from({ length: 90 }, (_, i) => insist(cluster, { key, gateway: i % 3 })));
+      const served = await Promise.all(Array.from({ length: 90 }, (_, i) => insist(cluster, { key, gateway: i % 3, content: 'Take your time.' })));
       expect(statuses(served)).toEqual({ 200: 90 });
       expect(provider.maxInFlight).toBeLessThanOrEqual(5);
       expect(provider.maxInFlight).toBeGreaterThan(1);

@@ -1,8 +1,12 @@
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import type { TestCluster } from '@deja/testing';
 import type { Answers } from './admin-client.ts';
+import { eventually } from './client.ts';
 import type { TraceCollector } from './trace-collector.ts';
 
 /** What must be nowhere, by what it is. */
@@ -73,26 +77,31 @@ export async function postgresDump(cluster: TestCluster, schema?: string): Promi
   return rows.join('\n');
 }
 
-/** Every command that Redis takes from now on. */
+/** Every command that Redis takes from now on, a line each, as MONITOR writes them. */
 export class RedisTraffic {
   readonly commands: string[] = [];
-  private readonly redis: Redis;
-  private readonly monitor: Redis;
+  private readonly socket: Socket;
 
-  private constructor(redis: Redis, monitor: Redis) {
-    this.redis = redis;
-    this.monitor = monitor;
-    monitor.on('monitor', (_time: string, args: string[]) => this.commands.push(args.join(' ')));
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => this.commands.push(line));
+    socket.on('error', () => lines.close()); // the Redis of a test may go
   }
 
+  /** By a connection of its own: ioredis loses count where a command comes in with the answer to MONITOR. */
   static async of(cluster: TestCluster): Promise<RedisTraffic> {
-    const redis = new Redis(cluster.redisUrl);
-    return new RedisTraffic(redis, await redis.monitor());
+    const { hostname, port } = new URL(cluster.redisUrl);
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    const traffic = new RedisTraffic(socket);
+    socket.write('MONITOR\r\n');
+    await eventually('MONITOR answered', () => traffic.commands.length > 0);
+    return traffic;
   }
 
   stop(): void {
-    this.monitor.disconnect();
-    this.redis.disconnect();
+    this.socket.destroy();
   }
 }
 

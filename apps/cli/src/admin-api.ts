@@ -64,6 +64,8 @@ const WRITE_ATTEMPTS = 3;
 const OPERATIONS: ReadonlyMap<string, AdminOperation> = new Map(ADMIN_OPERATIONS.map((operation) => [operation.id, operation]));
 
 const errorReply = z.object({ error: z.object({ message: z.string(), param: z.string().nullable(), code: z.string() }) });
+const text = z.string().optional();
+const thrown = z.object({ name: text, message: text, cause: z.object({ code: text, message: text }).optional() });
 const listReply = z.object({ data: z.array(z.unknown()), has_more: z.boolean(), next_cursor: z.string().nullable() });
 
 /** The admin API over HTTP. What may be repeated without harm is repeated once after a lost connection or a 503. Every failure is a CliFailure. */
@@ -102,7 +104,7 @@ export class AdminApi {
     try {
       yield* response.body ?? [];
     } catch (error) {
-      throw new CliFailure(EXIT.unreachable, `The export broke off (${reasonOf(error)}): what was written is not all.`);
+      throw new CliFailure(EXIT.unreachable, `The export broke off (${new Lost(error).reason}): what was written is not all.`);
     }
   }
 
@@ -136,11 +138,11 @@ export class AdminApi {
 
   async #answer<T extends Response | { response: Response }>(exchange: Exchange, read: (response: Response) => Promise<T>): Promise<T> {
     const { operation, url, init } = exchange;
-    const once = async (): Promise<T | Error> => {
+    const once = async (): Promise<T | Lost> => {
       try {
         return await read(await fetch(url, { ...init, ...(operation.streams !== true && { signal: AbortSignal.timeout(DEADLINE_MS) }) }));
       } catch (error) {
-        return error instanceof Error ? error : new Error(String(error));
+        return new Lost(error);
       }
     };
     let outcome = await once();
@@ -150,7 +152,7 @@ export class AdminApi {
       await this.options.wait(retryMs);
       outcome = await once();
     }
-    if (outcome instanceof Error) throw lost(exchange, outcome);
+    if (outcome instanceof Lost) throw unreachable(exchange, outcome);
     return outcome;
   }
 
@@ -195,29 +197,40 @@ function pathOf({ path }: AdminOperation, values: Record<string, string>): strin
 const isRepeatable = (operation: AdminOperation): boolean => operation.method === 'GET' || !operation.change || takesIdempotencyKey(operation);
 
 /** How long to wait until it is worth another try, in milliseconds; null: it is not. */
-function waitBefore(outcome: Response | { response: Response } | Error): number | null {
-  if (outcome instanceof Error) return outcome.name === 'TimeoutError' ? null : RETRY_MS;
+function waitBefore(outcome: Response | { response: Response } | Lost): number | null {
+  if (outcome instanceof Lost) return outcome.timedOut ? null : RETRY_MS;
   const { status, headers } = 'response' in outcome ? outcome.response : outcome;
   if (status !== 503) return null;
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), LONGEST_RETRY_MS) : RETRY_MS;
 }
 
-function lost({ url, operation, init }: Exchange, error: Error): CliFailure {
+/** A call without an answer. */
+class Lost {
+  /** A system's code where there is one, as `ECONNREFUSED`. */
+  readonly reason: string;
+  readonly timedOut: boolean;
+
+  /** @param error as fetch throws it: what happened is its cause */
+  constructor(error: unknown) {
+    const { name, message, cause } = thrown.catch({}).parse(error);
+    this.reason = cause?.code ?? cause?.message ?? message ?? String(error);
+    this.timedOut = name === 'TimeoutError';
+  }
+
+  /** Whether nobody can have got it. */
+  get neverArrived(): boolean {
+    return ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'].includes(this.reason);
+  }
+}
+
+function unreachable({ url, operation, init }: Exchange, lost: Lost): CliFailure {
   const key = init.headers['idempotency-key'];
   const unsure = !operation.change ? []
     : key === undefined ? ['It may have been done all the same: look before you repeat it.']
     : [`It may have been done all the same. The same command with --idempotency-key ${key} does nothing twice, and has the answer.`];
-  const what = error.name === 'TimeoutError' ? `did not answer within ${DEADLINE_MS / 1000} s` : `cannot be reached (${reasonOf(error)})`;
-  return new CliFailure(EXIT.unreachable, `${new URL(url).origin} ${what}.`, neverArrived(error) ? ['Does the cluster run? npm start starts one here.'] : unsure);
-}
-
-const neverArrived = (error: Error): boolean => ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'].includes(reasonOf(error));
-
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return String(cause);
-  return 'code' in cause ? String(cause.code) : cause.message;
+  const what = lost.timedOut ? `did not answer within ${DEADLINE_MS / 1000} s` : `cannot be reached (${lost.reason})`;
+  return new CliFailure(EXIT.unreachable, `${new URL(url).origin} ${what}.`, lost.neverArrived ? ['Does the cluster run? npm start starts one here.'] : unsure);
 }
 
 function requestId(response: Response): string | null {

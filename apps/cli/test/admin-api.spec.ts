@@ -8,8 +8,8 @@ beforeEach(async () => {
   api = await ScriptedAdminApi.start();
 });
 afterEach(async () => {
-  expect(api.mistakes).toEqual([]);
   await api.close();
+  expect(api.mistakes).toEqual([]);
 });
 const run = (line: string, given: Omit<Given, 'api'> = {}) => deja(line.split(' '), { api, ...given });
 /** One reply after another. */
@@ -65,7 +65,10 @@ test('a key that is refused ends with where it was found, and not with the key',
 });
 
 test('where nobody listens, or who answers is not deja, it ends with 3', async () => {
-  expect(await deja(['keys', 'list'], { api: null, env: { DEJA_URL: 'http://127.0.0.1:1', DEJA_ADMIN_KEY: 'k' } })).toMatchObject({ code: 3, err: expect.stringMatching(/^deja: http:\/\/127.0.0.1:1 cannot be reached \(ECONNREFUSED\).\n.*npm start/) });
+  const gone = await ScriptedAdminApi.start();
+  const env = { DEJA_URL: gone.url, DEJA_ADMIN_KEY: 'k' };
+  await gone.close();
+  expect(await deja(['keys', 'list'], { api: null, env })).toMatchObject({ code: 3, err: `deja: ${env.DEJA_URL} cannot be reached (ECONNREFUSED).\n  Does the cluster run? npm start starts one here.\n` });
   api.script.getKey = () => ({ raw: '<html>Bad gateway</html>', status: 502 });
   expect(await run(`keys get ${ID}`)).toMatchObject({ code: 3, err: expect.stringContaining('answered 502, and not as deja does') });
   expect(await deja(['keys', 'list'], { api: null })).toMatchObject({ code: 3, err: expect.stringContaining('/deja/.deja/run/ready.json') });

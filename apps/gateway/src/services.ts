@@ -18,6 +18,7 @@ import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { Guard } from './guard/guard.ts';
 import { ClientAddresses } from './keys/client-address.ts';
 import { KeyRing } from './keys/key-ring.ts';
+import { tenantRevision } from './keys/tenant-revision.ts';
 import { GatewayLimits } from './limits/gateway-limits.ts';
 import { Reservations } from './limits/reservations.ts';
 import { StoredObjects } from './objects/stored-objects.ts';
@@ -97,6 +98,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       resolve: (question) => this.router.call('resolve_key', question, { deadlineMs: RESOLVE_DEADLINE_MS }),
       staleOkMs: () => this.routing.staleOkMs,
       pushHealthy: () => this.routing.heardWithin(PUSH_SILENT_MS),
+      tenantRevision: (tenant) => tenantRevision(this.commands, tenant),
     });
     this.routing = new RoutingTable(this.subscriber, this.commands, logger);
     const leases = new CredentialLeases((request) => this.router.call('credential', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }), logger);

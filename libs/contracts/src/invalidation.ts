@@ -56,8 +56,10 @@ export class InvalidationSet {
   private readonly byEntry = new Map<string, Invalidation[]>();
   private readonly byTenant = new Map<string | null, Invalidation[]>();
   private latestMs = -Infinity;
+  readonly all: readonly Invalidation[];
 
-  constructor(readonly all: readonly Invalidation[]) {
+  constructor(all: readonly Invalidation[]) {
+    this.all = all;
     for (const rule of all) {
       this.latestMs = Math.max(this.latestMs, rule.beforeMs);
       if (rule.entry === null) add(this.byTenant, rule.tenant, rule);

@@ -20,7 +20,11 @@ class Outages {
   static readonly #all = new WeakMap<OutageLogger, Outages>();
   readonly #byServer = new Map<string, Outage>();
 
-  private constructor(private readonly logger: OutageLogger) {}
+  readonly #logger: OutageLogger;
+
+  private constructor(logger: OutageLogger) {
+    this.#logger = logger;
+  }
 
   static of(logger: OutageLogger): Outages {
     const outages = Outages.#all.get(logger) ?? new Outages(logger);
@@ -35,12 +39,12 @@ class Outages {
       return;
     }
     this.#byServer.set(server, { sinceMs: Date.now(), down: new Map([[who, Date.now()]]) });
-    this.logger.warn({ server, connection, err: error }, 'Redis is unreachable');
+    this.#logger.warn({ server, connection, err: error }, 'Redis is unreachable');
   }
 
   recovered(server: string, who: object, connection: string): void {
     const outage = this.left(server, who);
-    if (outage !== null) this.logger.info({ server, connection, down_ms: Date.now() - outage.sinceMs }, 'Redis is back');
+    if (outage !== null) this.#logger.info({ server, connection, down_ms: Date.now() - outage.sinceMs }, 'Redis is back');
   }
 
   /** Takes no part any more, as after a close on purpose. Returns the outage if it is over with that. */

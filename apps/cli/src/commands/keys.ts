@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { CliFailure, EXIT } from '../failure.ts';
 import { applyBudgets, budgetWords, parseBudget, type BudgetChange } from '../notation/budgets.ts';
 import { applyLimits, limitWords, parseLimit, type LimitChange } from '../notation/limits.ts';
-import { parseMoment, parseSeconds } from '../notation/times.ts';
+import { expiryIn, momentOf, parseSeconds } from '../notation/times.ts';
 import { minuteOf, NOTHING, orNothing } from '../output/readable.ts';
 import { fields, type Column, type Tone } from '../output/table.ts';
 import type { Cli, Commands } from '../cli.ts';
@@ -19,14 +19,14 @@ interface KeyOptions extends SettingsOptions {
   untag?: string[];
   perUserLimit?: LimitChange[];
   perUserBudget?: BudgetChange[];
-  expires?: string | null;
+  expires?: string;
 }
 
 type CurrentKey = Pick<KeyObject, 'limits' | 'budgets' | 'cache' | 'validation' | 'tags' | 'per_user'>;
 
 export const keyCommands: Commands = (program, cli) => {
   const keys = program.command('keys').description('client keys');
-  const expiry = (text: string): string | null => (text === 'never' ? null : parseMoment(text, cli.nowMs(), 1));
+  const expiry = (text: string): string => expiryIn(text, cli.nowMs());
   const stateNow = (key: KeyObject): string => stateOf(key, cli.nowMs());
 
   withKeyOptions(keys.command('create <name>').description('make a key; it alone is printed on standard output, once').option('--tenant <id>', 'whose it is'), expiry)
@@ -65,7 +65,7 @@ export const keyCommands: Commands = (program, cli) => {
   });
 };
 
-function withKeyOptions(command: Command, expiry: (text: string) => string | null): Command {
+function withKeyOptions(command: Command, expiry: (text: string) => string): Command {
   return withSettings(command)
     .addOption(repeatable('--endpoint <name>', 'endpoint that it may use, and no others; again for more', oneOf(KEY_ENDPOINTS), KEY_ENDPOINTS))
     .option('--all-endpoints', 'it may use all endpoints')
@@ -91,7 +91,7 @@ function keyBody(options: KeyOptions, current: CurrentKey): Partial<BodyInput<'u
     ...(anyNetwork === true && { networks: null }),
     ...(tag.length + untag.length > 0 && { tags: Object.fromEntries([...kept, ...tag]) }),
     ...(perUserLimit.length + perUserBudget.length > 0 && { per_user: { ...applyLimits(userLimits, perUserLimit), ...(newUserBudgets.length > 0 && { budgets: newUserBudgets }) } }),
-    ...(expires !== undefined && { expires_at: expires }),
+    ...(expires !== undefined && { expires_at: momentOf(expires) }),
   };
 }
 

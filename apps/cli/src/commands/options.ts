@@ -4,7 +4,10 @@ import type { Cli } from '../cli.ts';
 
 /** An option that may be given again and again: all its values in a row. */
 export function repeatable<T>(flags: string, description: string, parse: (text: string) => T, choices: readonly string[] = []): Option {
-  return new Option(flags, description).choices(choices).argParser((text: string, before: T[] | undefined): T[] => [...(before ?? []), parse(text)]);
+  const option = new Option(flags, description);
+  // They are shown in the help, and completed.
+  if (choices.length > 0) option.choices(choices);
+  return option.argParser((text: string, before: T[] | undefined): T[] => [...(before ?? []), parse(text)]);
 }
 
 export const word = (text: string): string => text;

@@ -1,6 +1,6 @@
 import { ROLES, type AdminTokenObject, type AuditEntry, type Role } from '@deja/admin-api';
 import { Option, type Command } from 'commander';
-import { parseMoment } from '../notation/times.ts';
+import { expiryIn, momentOf } from '../notation/times.ts';
 import { minuteOf, orNothing, secondOf } from '../output/readable.ts';
 import { fields, type Column } from '../output/table.ts';
 import type { Commands } from '../cli.ts';
@@ -11,9 +11,9 @@ export const tokenCommands: Commands = (program, cli) => {
   tokens.command('create <name>').description('make a token; it alone is printed on standard output, once')
     .addOption(new Option('--role <role>', 'what it may do; each role may do all that those before it may').choices(ROLES).makeOptionMandatory())
     .option('--tenant <id>', 'it sees and changes what is of this tenant alone')
-    .option('--expires <moment>', '2026-12-31, 90d from now, or never', (text: string) => (text === 'never' ? null : parseMoment(text, cli.nowMs(), 1)))
-    .action(async (name: string, { role, tenant, expires }: { role: Role; tenant?: string; expires?: string | null }) => {
-      const answer = await cli.api.call('createAdminToken', { body: { name, role, ...(tenant !== undefined && { tenant }), ...(expires !== undefined && { expires_at: expires }) } });
+    .option('--expires <moment>', '2026-12-31, 90d from now, or never', (text: string) => expiryIn(text, cli.nowMs()))
+    .action(async (name: string, { role, tenant, expires }: { role: Role; tenant?: string; expires?: string }) => {
+      const answer = await cli.api.call('createAdminToken', { body: { name, role, ...(tenant !== undefined && { tenant }), ...(expires !== undefined && { expires_at: momentOf(expires) }) } });
       await cli.print.secret(answer, ({ token }) => token, (token) => [`Admin token ${token.id} (${token.name}), ${token.role} of ${token.tenant === null ? 'everything' : `tenant ${token.tenant}`}. The token itself is shown this once.`]);
     });
   withExtent(tokens.command('list').description('tokens')).action(async (options: Extent, command: Command) => {

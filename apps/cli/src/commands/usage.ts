@@ -82,7 +82,7 @@ const REQUEST_COLUMNS: Column<RequestObject>[] = [
   { title: 'TENANT', cell: ({ tenant }) => tenant, shrinks: true },
   { title: 'MODEL', cell: (row) => row.requested_model, shrinks: true },
   { title: 'STATUS', cell: (row) => (row.outcome === 'ok' ? String(row.status ?? NOTHING) : `${row.status ?? ''} ${row.outcome}`.trim()), tone: requestTone },
-  { title: 'CACHE', cell: ({ cache }) => orNothing(cache) },
+  { title: 'CACHE', cell: ({ cache }) => orNothing(cache?.replace('HIT-', '').toLowerCase()) },
   { title: 'TOKENS', cell: ({ usage }) => count(usage?.total_tokens), align: 'right' },
   { title: 'COST', cell: (row) => dollars(row.cost_usd), align: 'right' },
   { title: 'TOOK', cell: (row) => duration(row.duration_ms), align: 'right' },

@@ -28,3 +28,11 @@ export function parseMoment(text: string, nowMs: number, direction: 1 | -1): str
   if (!isDay) throw new InvalidArgumentError(`write a moment as 2026-01-31, 2026-01-31T12:00:00Z, or as far from now as 24h, 7d or 2w`);
   return new Date(full).toISOString();
 }
+
+const NEVER = 'never';
+
+/** A moment to come, or `never`. It stays text: Commander makes an empty one of null. */
+export const expiryIn = (text: string, nowMs: number): string => (text === NEVER ? NEVER : parseMoment(text, nowMs, 1));
+
+/** What `expiryIn` gave, as the API has it. */
+export const momentOf = (expiry: string): string | null => (expiry === NEVER ? null : expiry);

@@ -4,6 +4,7 @@ import { ADMIN_OPERATIONS, type AdminOperation } from '@deja/admin-api';
 import { DejaError } from '@deja/contracts';
 import fc from 'fast-check';
 import { scriptedAdmin, vaultKeyPair, type ScriptedAdmin } from '../../test/scripted-admin.ts';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
 
 const PLANTED = 'planted-9f3c1e7a5b2d4860';
 const MIB = 1024 * 1024;
@@ -176,6 +177,7 @@ test('whatever address, query, body and headers: never a 5xx, and an answer in t
     },
     usage: { admin: nobody },
     listBudgets: () => Promise.resolve({ object: 'list', data: [], has_more: false, next_cursor: null }),
+    cache: { stats: nobody, invalidate: nobody, feedback: nobody } as unknown as CacheAdmin,
   });
   const SHAPE = ['message', 'type', 'param', 'code'];
   const OPERATIONS: readonly AdminOperation[] = ADMIN_OPERATIONS;

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { exactCacheKey } from '@deja/cache-key';
-import { DejaError, exactKey, newId, type Candidate, type Plan, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
+import { DejaError, exactKey, type Candidate, type Plan, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
 import { estimate } from '@deja/tokens';
 import type { Attempts } from '../attempt/attempts.ts';
 import type { Exchange } from '../attempt/exchange.ts';

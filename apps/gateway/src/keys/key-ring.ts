@@ -22,6 +22,8 @@ export interface KeyRingOptions {
   staleOkMs?: () => number;
   /** Whether a router is heard, so that changes come by themselves. */
   pushHealthy?: () => boolean;
+  /** What Redis has of a tenant's revision; null where it has none, or does not say it at once. Never rejects. */
+  tenantRevision?: (tenant: string) => Promise<number | null>;
 }
 
 const KNOWN_KEYS = 10_000;
@@ -54,6 +56,7 @@ export class KeyRing {
   private readonly now: () => number;
   private readonly staleOkMs: () => number;
   private readonly pushHealthy: () => boolean;
+  private readonly tenantRevision: (tenant: string) => Promise<number | null>;
   private readonly known = new Map<string, Cached>();
   private readonly unknown = new Map<string, Cached>();
   private readonly asking = new Map<string, Promise<Resolution>>();
@@ -62,11 +65,12 @@ export class KeyRing {
   /** Grows with every invalidation, so that an answer that was under way at that moment is used once and not kept. */
   private generation = 0;
 
-  constructor({ resolve, now = Date.now, staleOkMs = () => STALE_OK_MS, pushHealthy = () => true }: KeyRingOptions) {
+  constructor({ resolve, now = Date.now, staleOkMs = () => STALE_OK_MS, pushHealthy = () => true, tenantRevision = () => Promise.resolve(null) }: KeyRingOptions) {
     this.resolve = resolve;
     this.now = now;
     this.staleOkMs = staleOkMs;
     this.pushHealthy = pushHealthy;
+    this.tenantRevision = tenantRevision;
   }
 
   /**
@@ -80,6 +84,12 @@ export class KeyRing {
     checkNetwork(principal, caller.address);
     checkEndpoint(principal, caller.endpoint);
     return principal;
+  }
+
+  /** The same for calls that reserve nothing, and so hear nothing of the tenant's revision on the way. Throws as `authenticate` does. */
+  async authenticateAlone(caller: Caller): Promise<Principal> {
+    const principal = await this.authenticate(caller);
+    return this.confirm(caller, principal, await this.tenantRevision(principal.tenant));
   }
 
   /** Whether the tenant or one of its keys has changed since this was heard. @param tenantRevision what Redis has of it; null: nothing */

@@ -7,6 +7,8 @@ import type { BudgetCeiling, Ceiling, Shard } from './ask.ts';
 
 let server: RedisProcess;
 let goOn: () => void;
+/** A connection of a test's own. */
+let impatient: RedisClient | null = null;
 const gateways: ReservingGateway[] = [];
 
 beforeEach(async () => {
@@ -16,6 +18,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const one of gateways.splice(0)) one.close();
   goOn();
+  impatient?.disconnect();
+  impatient = null;
   await server.stop();
 });
 
@@ -115,7 +119,7 @@ describe('a Redis that goes on after it was stopped', () => {
   });
 
   test('has them given back also where its answer cannot be heard any more', async () => {
-    const impatient = openRedis(server.url, { role: 'commands', name: 'test', logger: { info: () => undefined, warn: () => undefined }, commandTimeoutMs: 100 });
+    impatient = openRedis(server.url, { role: 'commands', name: 'test', logger: { info: () => undefined, warn: () => undefined }, commandTimeoutMs: 100 });
     await whenReady(impatient, 5000);
     const at = await warm({ deadlineMs: 50 }, impatient);
     const limit = limitOf({ tokens_per_minute: 100, concurrency: 3 }, 'closed');
@@ -125,9 +129,13 @@ describe('a Redis that goes on after it was stopped', () => {
     expect(await heard).toBe(false); // by now that of the request has timed out too
     goOn();
     await at.recovered();
-    const { reservation: { states: [state] } } = await gateway().reserve([shard(limit)], { tokens: 1 });
-    expect(state?.used).toEqual({ tokens_per_minute: 1, concurrency: 1 });
-    impatient.disconnect();
+    const other = gateway();
+    await eventually('all of it to be back', async () => {
+      const seen = await other.reserve([shard(limit)], { tokens: 1 });
+      await other.settle(seen);
+      const { used } = seen.reservation.states[0] ?? {};
+      return used?.tokens_per_minute === 1 && used.concurrency === 1;
+    });
   });
 
   test('keeps its late charges where the request was admitted, and has them settled like any other', async () => {

@@ -45,7 +45,7 @@ export class ModelsController {
   }
 
   private authenticate({ raw }: FastifyRequest): Promise<Principal> {
-    return this.keys.authenticate({ headers: raw.headers, address: this.addresses.of(raw), endpoint: 'models' });
+    return this.keys.authenticateAlone({ headers: raw.headers, address: this.addresses.of(raw), endpoint: 'models' });
   }
 }
 

@@ -1,0 +1,322 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { RedisProcess, testDatabase, type TestDatabase } from '@deja/testing';
+import { AdminCluster, GATEWAYS, MODEL, outcomeOf } from './admin-cluster.ts';
+import { eventually, operationRow } from './client.ts';
+import { PostgresTap } from './postgres-tap.ts';
+import { RedisPath } from './redis-path.ts';
+import { placesOf, secretsIn } from './secret-search.ts';
+
+/** So soon a change holds everywhere. */
+const IN_FORCE_MS = 1000;
+
+let redis: RedisProcess;
+let path: RedisPath;
+let database: TestDatabase;
+let tap: PostgresTap;
+let stage: AdminCluster;
+
+beforeAll(async () => {
+  [redis, database] = await Promise.all([RedisProcess.start(), testDatabase()]);
+  [path, tap] = await Promise.all([RedisPath.to(redis.url), PostgresTap.to(database.url)]);
+  stage = await AdminCluster.start({ redisUrl: path.url, databaseUrl: tap.url, env: { LOG_LEVEL: 'trace' } });
+}, 60_000);
+afterAll(async () => {
+  await stage?.stop();
+  await tap?.close();
+  await path?.close();
+  await Promise.all([database?.drop(), redis?.stop()]);
+});
+
+let tenants = 0;
+const newTenant = (settings: object = {}): Promise<string> => stage.tenant(`tenant-${++tenants}`, settings);
+const newKey = async (settings: object = {}): Promise<{ tenant: string; id: string; key: string }> => {
+  const tenant = await newTenant();
+  return { tenant, ...(await stage.key(tenant, settings)) };
+};
+
+/** Every gateway gives this key this outcome (`answered`, or the code of a refusal), within a second. */
+async function expectEverywhere(key: string, expected: string): Promise<void> {
+  await Promise.all(GATEWAYS.map(async (gateway) => {
+    let seen = '';
+    await eventually(`gateway ${gateway} saying ${expected} to it`, async () => (seen = await stage.outcome(key, { gateway })) === expected, IN_FORCE_MS).catch((error: unknown) => {
+      throw new Error(`${String(error)}; it said ${seen}`);
+    });
+  }));
+}
+
+const patchKey = (id: string, change: object, gateway = 0): Promise<unknown> => stage.admin.done('PATCH', `keys/${id}`, change, { gateway });
+const patchTenant = (id: string, change: object, gateway = 0): Promise<unknown> => stage.admin.done('PATCH', `tenants/${id}`, change, { gateway });
+
+describe('a client key', () => {
+  test('is made at one gateway, works at both with the official SDK, and is kept as a hash alone', async () => {
+    const { id, key } = await newKey();
+    expect(key).toMatch(/^sk-deja-[0-9A-Za-z]{16}-[0-9A-Za-z]{32}$/);
+    await expectEverywhere(key, 'answered');
+    for (const gateway of GATEWAYS) {
+      const streamed = await stage.sdk(key, gateway).chat.completions.create({ model: MODEL, stream: true, messages: [{ role: 'user', content: `Stream through gateway ${gateway}.` }] });
+      let text = '';
+      for await (const { choices } of streamed) text += choices[0]?.delta.content ?? '';
+      expect(text).not.toBe('');
+      expect((await stage.sdk(key, gateway).models.list()).data.map((model) => model.id)).toEqual([MODEL]);
+    }
+    const kept = await stage.cluster.sql<{ key_sha256: string }>('select key_sha256 from router.client_key_secrets where key = $1', [id]);
+    expect(kept).toEqual([{ key_sha256: createHash('sha256').update(key).digest('hex') }]);
+    const shown = await stage.admin.call('GET', `keys/${id}`);
+    expect([shown.status, shown.json['prefix'], shown.text.includes(key.slice(-32)), 'key' in shown.json]).toEqual([200, key.slice(0, -33), false, false]);
+  });
+
+  const CHANGES: [what: string, change: object, outcome: string, undo: object][] = [
+    ['its models', { models: ['another'] }, 'model_not_allowed', { models: null }],
+    ['its endpoints', { endpoints: ['embeddings', 'models'] }, 'endpoint_not_allowed', { endpoints: ['chat/completions'] }],
+    ['its networks', { networks: ['192.0.2.0/24', '2001:db8::/32'] }, 'network_not_allowed', { networks: ['127.0.0.0/8', '::1'] }],
+    ['its expiry', { expires_at: '2026-01-01T00:00:00Z' }, 'key_expired', { expires_at: null }],
+    ['being disabled', { disabled: true }, 'key_disabled', { disabled: false }],
+    ['its limits', { limits: { requests_per_minute: 1 } }, 'rate_limit_exceeded', { limits: {} }],
+    ['its limits of one model', { limits: { models: { [MODEL]: { tokens_per_minute: 1 } } } }, 'rate_limit_exceeded', { limits: {} }],
+    ['what holds for each user', { per_user: { requests_per_minute: 1 } }, 'rate_limit_exceeded', { per_user: {} }],
+    ['its budgets', { budgets: [{ usd: '0', period: 'month', time_zone: 'Europe/Zurich' }] }, 'budget_exceeded', { budgets: [] }],
+    ['its validation', { validation: { max_input_tokens: 1 } }, 'context_length_exceeded', { validation: {} }],
+  ];
+  test.each(CHANGES)('follows a change of %s within a second at every gateway, there and back', async (_what, change, outcome, undo) => {
+    const { id, key } = await newKey();
+    await expectEverywhere(key, 'answered');
+    await patchKey(id, change, 0);
+    await expectEverywhere(key, outcome);
+    await patchKey(id, undo, 1);
+    await expectEverywhere(key, 'answered');
+  }, 15_000);
+
+  const TENANT_CHANGES: [what: string, change: object, outcome: string, undo: object][] = [
+    ['its tenant’s models', { models: ['another'] }, 'model_not_allowed', { models: [MODEL] }],
+    ['its tenant being disabled', { disabled: true }, 'tenant_disabled', { disabled: false }],
+    ['its tenant’s limits', { limits: { requests_per_minute: 1 } }, 'rate_limit_exceeded', { limits: {} }],
+    ['its tenant’s budgets', { budgets: [{ usd: '0', period: 'total' }] }, 'budget_exceeded', { budgets: [] }],
+    ['its tenant’s validation', { validation: { max_input_tokens: 1 } }, 'context_length_exceeded', { validation: {} }],
+  ];
+  test.each(TENANT_CHANGES)('follows a change of %s within a second at every gateway, there and back', async (_what, change, outcome, undo) => {
+    const { tenant, key } = await newKey();
+    await expectEverywhere(key, 'answered');
+    await patchTenant(tenant, change, 1);
+    await expectEverywhere(key, outcome);
+    await patchTenant(tenant, undo, 0);
+    await expectEverywhere(key, 'answered');
+  }, 15_000);
+
+  test('puts its tags on every request, as they are at that moment, and a request may add to them but not change them', async () => {
+    const { id, key } = await newKey({ tags: { team: 'red' } });
+    const tagsAt = async (gateway: number): Promise<string> => {
+      const response = await stage.ask(key, { gateway, headers: { 'x-deja-tags': 'team=mine,feature=search' } });
+      return JSON.stringify(Object.entries((await operationRow(stage.cluster, response.headers.get('x-request-id'))).tags).toSorted());
+    };
+    for (const gateway of GATEWAYS) expect(await tagsAt(gateway)).toBe('[["feature","search"],["team","red"]]');
+    await patchKey(id, { tags: { team: 'blue', site: 'north' } });
+    for (const gateway of GATEWAYS) expect(await tagsAt(gateway)).toBe('[["feature","search"],["site","north"],["team","blue"]]');
+  }, 20_000);
+
+  test('follows a change of what is cached for it', async () => {
+    const { id, key } = await newKey();
+    const cached = async (gateway: number): Promise<string | null> => (await stage.sdk(key, gateway).chat.completions.create({ model: MODEL, messages: [{ role: 'user', content: 'Something to be remembered.' }] }).withResponse()).response.headers.get('x-cache');
+    await cached(0);
+    for (const gateway of GATEWAYS) await eventually('a cached answer', async () => (await cached(gateway))?.startsWith('HIT') === true);
+    await patchKey(id, { cache: { exact: { enabled: false }, semantic: { enabled: false } } });
+    for (const gateway of GATEWAYS) await eventually('none from the cache', async () => (await cached(gateway))?.startsWith('HIT') === false, IN_FORCE_MS);
+  });
+
+  test('expires at its moment, without anybody doing anything', async () => {
+    const { key } = await newKey({ expires_at: new Date(Date.now() + 1500).toISOString() });
+    expect(await Promise.all(GATEWAYS.map((gateway) => stage.outcome(key, { gateway })))).toEqual(['answered', 'answered']);
+    for (const gateway of GATEWAYS) await eventually('its end', async () => (await stage.outcome(key, { gateway })) === 'key_expired');
+  });
+
+  test('that is deleted, or whose tenant is, is refused within a second at every gateway, and is gone', async () => {
+    const { id, key } = await newKey();
+    const other = await newKey();
+    for (const secret of [key, other.key]) await expectEverywhere(secret, 'answered');
+    expect(await stage.admin.done('DELETE', `keys/${id}`)).toEqual({ object: 'key', id, deleted: true });
+    await expectEverywhere(key, 'invalid_api_key');
+    expect(await stage.admin.done('DELETE', `tenants/${other.tenant}`, undefined, { gateway: 1 })).toEqual({ object: 'tenant', id: other.tenant, deleted: true });
+    await expectEverywhere(other.key, 'invalid_api_key');
+    for (const gone of [`keys/${id}`, `keys/${other.id}`, `tenants/${other.tenant}`]) for (const method of ['GET', 'DELETE']) expect((await stage.admin.call(method, gone)).status).toBe(404);
+    expect(await stage.cluster.sql('select 1 from router.client_key_secrets where key = any($1)', [[id, other.id]])).toEqual([]);
+    // The id may be taken again; the keys of before stay what they are.
+    await stage.tenant(other.tenant);
+    const again = await stage.key(other.tenant);
+    await expectEverywhere(again.key, 'answered');
+    await expectEverywhere(other.key, 'invalid_api_key');
+  }, 15_000);
+});
+
+describe('a rotation', () => {
+  const rotate = async (id: string, graceS: number, gateway = 0): Promise<string> => String((await stage.admin.done('POST', `keys/${id}/rotate`, { grace_s: graceS }, { gateway }))['key']);
+
+  test('has both secrets work for its grace, and the new one alone afterwards', async () => {
+    const { id, key: former } = await newKey();
+    await expectEverywhere(former, 'answered');
+    const next = await rotate(id, 2);
+    expect(next.slice(0, -33)).not.toBe(former.slice(0, -33));
+    expect(await Promise.all([former, next].flatMap((key) => GATEWAYS.map((gateway) => stage.outcome(key, { gateway }))))).toEqual(Array(4).fill('answered'));
+    expect((await stage.admin.done('GET', `keys/${id}`))['grace_until']).toMatch(/^\d{4}-.*Z$/);
+    for (const gateway of GATEWAYS) await eventually('the end of the grace', async () => ['key_expired', 'invalid_api_key'].includes(await stage.outcome(former, { gateway })));
+    await expectEverywhere(next, 'answered');
+    expect((await stage.admin.done('GET', `keys/${id}`))['grace_until']).toBeNull();
+  }, 20_000);
+
+  test('without a grace, and a second one within the grace of the first, end the former secret within a second', async () => {
+    const { id, key: first } = await newKey();
+    await expectEverywhere(first, 'answered');
+    const second = await rotate(id, 3600);
+    await expectEverywhere(second, 'answered');
+    const third = await rotate(id, 3600, 1);
+    await expectEverywhere(first, 'invalid_api_key');
+    for (const key of [second, third]) await expectEverywhere(key, 'answered');
+    const last = await rotate(id, 0);
+    for (const key of [second, third]) await expectEverywhere(key, 'invalid_api_key');
+    await expectEverywhere(last, 'answered');
+  }, 20_000);
+
+  test('with a grace fails no request of those who have not heard of it yet', async () => {
+    const { id, key } = await newKey();
+    let sent = 0;
+    const asking = async (gateway: number): Promise<string[]> => {
+      const outcomes: string[] = [];
+      for (let i = 0; i < 10; i++) {
+        sent += 1;
+        outcomes.push(await stage.outcome(key, { gateway }));
+      }
+      return outcomes;
+    };
+    const rotating = eventually('some requests under way', () => sent >= 15).then(() => rotate(id, 60));
+    const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => asking(i % GATEWAYS.length)));
+    await rotating;
+    expect(outcomes.flat()).toEqual(Array(60).fill('answered'));
+  }, 20_000);
+});
+
+describe('a revocation', () => {
+  /** Ways to end a key, and what is said of it then. */
+  const WAYS: [what: string, revoke: (of: { tenant: string; id: string }) => Promise<unknown>, outcome: string][] = [
+    ['deleting it', ({ id }) => stage.admin.done('DELETE', `keys/${id}`), 'invalid_api_key'],
+    ['disabling it', ({ id }) => patchKey(id, { disabled: true }), 'key_disabled'],
+    ['a rotation without grace', ({ id }) => stage.admin.done('POST', `keys/${id}/rotate`, { grace_s: 0 }), 'invalid_api_key'],
+    ['disabling its tenant', ({ tenant }) => patchTenant(tenant, { disabled: true }), 'tenant_disabled'],
+    ['deleting its tenant', ({ tenant }) => stage.admin.done('DELETE', `tenants/${tenant}`), 'invalid_api_key'],
+  ];
+  const knownKey = async (): Promise<{ tenant: string; id: string; key: string }> => {
+    const made = await newKey();
+    await expectEverywhere(made.key, 'answered');
+    return made;
+  };
+
+  describe('while no push arrives and nobody notices', () => {
+    const mended = async (): Promise<void> => {
+      const before = path.subscriptions;
+      path.mend();
+      await eventually('the subscriptions again', () => path.subscriptions === before);
+    };
+    afterEach(mended);
+
+    test.each(WAYS)('by %s holds within a second at every gateway', async (_what, revoke, outcome) => {
+      const known = await knownKey();
+      path.deafen();
+      await revoke(known);
+      await expectEverywhere(known.key, outcome);
+    }, 15_000);
+
+    test.each<[string, (key: string, gateway: number) => Promise<unknown>]>([
+      ['models', (key, gateway) => stage.sdk(key, gateway).models.list()],
+      ['one model', (key, gateway) => stage.sdk(key, gateway).models.retrieve(MODEL)],
+      ['files', (key, gateway) => stage.sdk(key, gateway).files.list()],
+      ['an upload', (key, gateway) => stage.sdk(key, gateway).files.create({ file: new File(['{}'], 'lines.jsonl'), purpose: 'batch' })],
+      ['embeddings', (key, gateway) => stage.sdk(key, gateway).embeddings.create({ model: MODEL, input: `text ${Math.random()}` })],
+    ])('holds within a second for %s, too', async (_what, call) => {
+      const known = await knownKey();
+      for (const gateway of GATEWAYS) expect(await outcomeOf(call(known.key, gateway))).toBe('answered');
+      path.deafen();
+      await stage.admin.done('DELETE', `keys/${known.id}`);
+      for (const gateway of GATEWAYS) await eventually('it refused', async () => (await outcomeOf(call(known.key, gateway))) === 'invalid_api_key', IN_FORCE_MS);
+    }, 15_000);
+  });
+
+  test.each(WAYS)('by %s holds within a second while subscriptions are cut again and again', async (_what, revoke, outcome) => {
+    const known = await knownKey();
+    let isOver = false;
+    const cutting = (async () => {
+      while (!isOver) {
+        path.cut();
+        await new Promise((resolve) => setTimeout(resolve, 20)); // they come back in between
+      }
+    })();
+    try {
+      await revoke(known);
+      await expectEverywhere(known.key, outcome);
+    } finally {
+      isOver = true;
+      await cutting;
+    }
+  }, 15_000);
+
+  test('holds at a gateway that stood still meanwhile', async () => {
+    const known = await knownKey();
+    stage.cluster.kill('gateway', 2, 'SIGSTOP');
+    await stage.admin.done('DELETE', `keys/${known.id}`);
+    stage.cluster.kill('gateway', 2, 'SIGCONT');
+    await expectEverywhere(known.key, 'invalid_api_key');
+  }, 15_000);
+});
+
+describe('a flood', () => {
+  const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const made = (length: number): string => Array.from(randomBytes(length), (byte) => BASE62[byte % 62]).join('');
+  const FLOOD = 150;
+
+  /** Statements about keys that the flood cost. */
+  async function statementsDuring(key: (i: number) => string): Promise<string[]> {
+    const before = tap.statements.length;
+    const outcomes = await Promise.all(Array.from({ length: FLOOD }, (_, i) => outcomeOf(stage.sdk(key(i), i % GATEWAYS.length).models.list())));
+    expect(new Set(outcomes)).toEqual(new Set(['invalid_api_key']));
+    return tap.statements.slice(before).filter((sql) => /client_key|retired_imports/.test(sql) && /^\S*\s*select/i.test(sql));
+  }
+
+  /** Whoever was asked about this key knows that it is none: each router by each gateway. */
+  const asked = async (key: () => string): Promise<void> => {
+    for (let i = 0; i < 20; i++) for (const gateway of GATEWAYS) expect(await outcomeOf(stage.sdk(key(), gateway).models.list())).toBe('invalid_api_key');
+  };
+
+  test.each<[string, () => string]>([
+    ['of no form', () => `sk-${made(40)}`],
+    ['of the form of ours, with a public id that nobody gave', () => `sk-deja-${made(16)}-${made(32)}`],
+  ])('of made-up keys %s asks the database nothing', async (_what, key) => {
+    await asked(() => `sk-${made(40)}`); // the few keys that were made elsewhere are read once in a while
+    expect(await statementsDuring(key)).toEqual([]);
+  }, 20_000);
+
+  test('of a revoked key asks the database nothing once its end is known, under whatever secret', async () => {
+    const { id, key } = await newKey();
+    await expectEverywhere(key, 'answered');
+    await stage.admin.done('DELETE', `keys/${id}`);
+    await expectEverywhere(key, 'invalid_api_key');
+    await asked(() => key.slice(0, -32) + made(32));
+    expect(await statementsDuring(() => key)).toEqual([]);
+    expect(await statementsDuring(() => key.slice(0, -32) + made(32))).toEqual([]);
+  }, 20_000);
+
+  test('of wrong secrets for a key that is good asks the database about it as often as a few times, whatever the flood’s size, and the key goes on', async () => {
+    const { key } = await newKey();
+    await expectEverywhere(key, 'answered');
+    const statements = await statementsDuring(() => key.slice(0, -32) + made(32));
+    expect(statements.length).toBeLessThan(FLOOD / 5);
+    await expectEverywhere(key, 'answered');
+  }, 20_000);
+});
+
+describe('in the end', () => {
+  test('no key, no admin key and no credential of all these is in clear in Postgres, Redis, its traffic, a log line or a metric', async () => {
+    const places = await placesOf(stage.cluster, { traffic: stage.traffic });
+    const planted = { ...stage.shown(), 'admin key': stage.cluster.adminKey, 'client key': stage.cluster.key };
+    expect(Object.keys(planted).length).toBeGreaterThan(10);
+    expect(secretsIn(places, planted)).toEqual([]);
+    // What is searched is what was said: the visible part of a key stands in the audit log.
+    expect(places['postgres']).toContain(Object.keys(planted)[0]?.slice(0, -1));
+  }, 30_000);
+});
