@@ -6,10 +6,12 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /src
 # What npm needs to install stands in a layer of its own, so that a change of sources does not install again.
 COPY package.json package-lock.json .npmrc ./
+COPY apps/cli/package.json apps/cli/
 COPY apps/gateway/package.json apps/gateway/
 COPY apps/router/package.json apps/router/
 COPY apps/semantic-cache/package.json apps/semantic-cache/
 COPY apps/usage-worker/package.json apps/usage-worker/
+COPY libs/admin-api/package.json libs/admin-api/
 COPY libs/cache-key/package.json libs/cache-key/
 COPY libs/config/package.json libs/config/
 COPY libs/content-safety/package.json libs/content-safety/

@@ -18,6 +18,7 @@ deja is ready (${(about.tookMs / 1000).toFixed(1)} s).
   Base URL    ${cluster.baseUrl}/v1
   Client key  ${cluster.key}
   Admin key   in ${about.adminKeyFile}
+  Keys, usage npx deja --help
 ${simulated}
 Try it:
 

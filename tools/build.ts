@@ -4,6 +4,8 @@ import { dirname, join, relative } from 'node:path';
 import { APPS, LauncherError } from '@deja/launcher';
 import { runNx } from './nx.ts';
 
+/** What runs, and the command line, which talks to it. */
+const BUILT = [...APPS, 'cli'];
 const SKIPPED = new Set(['node_modules', 'dist', 'out', 'coverage', 'test']);
 const ROOT_FILES = ['package-lock.json', 'rolldown.preset.mjs', 'tsconfig.base.json', 'nx.json'];
 
@@ -36,7 +38,7 @@ async function fingerprint(root: string): Promise<string> {
 }
 
 function outputs(root: string): Promise<string> {
-  return hashOf(root, APPS.map((app) => join(root, 'apps', app, 'out', 'main.mjs')));
+  return hashOf(root, BUILT.map((app) => join(root, 'apps', app, 'out', 'main.mjs')));
 }
 
 async function hashOf(root: string, files: string[]): Promise<string> {
@@ -62,7 +64,7 @@ async function sources(directory: string): Promise<string[]> {
 }
 
 async function build(root: string, signal?: AbortSignal): Promise<void> {
-  const { code, text } = await runNx({ root, args: ['run-many', '-t', 'build', '-p', ...APPS, '--outputStyle=static'], output: 'keep', ...(signal === undefined ? {} : { signal }) });
+  const { code, text } = await runNx({ root, args: ['run-many', '-t', 'build', '-p', ...BUILT, '--outputStyle=static'], output: 'keep', ...(signal === undefined ? {} : { signal }) });
   if (code === 0) return;
   signal?.throwIfAborted();
   if (/ENOSPC|no space left/i.test(text)) throw new LauncherError(`The disk that holds ${root} is full: free some space there, then start again.`);

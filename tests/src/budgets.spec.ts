@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { budgetKey, usdText } from '@deja/contracts';
-import { answer, fakeProvider, testCluster, type FakeProvider, type ScriptStep, type TestCluster } from '@deja/testing';
+import { answer, fakeProvider, hang, testCluster, type FakeProvider, type ScriptStep, type TestCluster } from '@deja/testing';
 import { AdminClient } from './admin-client.ts';
 import { admitted, burst, metric, refused, send, statuses, type Sending, type Sent } from './bursts.ts';
 import { eventually } from './client.ts';
@@ -38,6 +38,7 @@ beforeAll(async () => {
       budgets: { global: [{ usd: usdText(2n * WORST), period: 'total', model: 'everybodys' }] },
     },
     scale: { gateway: 2 },
+    env: { DEJA_LEASE_S: '3' },
     ownPostgres: true,
   });
   admin = new AdminClient(cluster);
@@ -83,7 +84,7 @@ async function account<T>(tenant: string, look: (redis: Redis, key: string) => P
 
 /** What has just been answered may still be on its way into Redis. */
 const USED_UP = expect.stringMatching(/^The budget of .* is used up( by requests under way)?\. It does not reset\.$/);
-const isUsedUp = ({ status, headers, error }: Sent): void => {
+const expectUsedUp = ({ status, headers, error }: Sent): void => {
   expect([status, headers.get('x-should-retry')]).toEqual([429, 'false']);
   expect(error).toMatchObject({ code: 'budget_exceeded', type: 'insufficient_quota', message: USED_UP });
 };
@@ -113,7 +114,7 @@ describe('a hard budget, with two gateways', () => {
     const overshoot = (await ledgerTotal(tenant, sent)) - budget;
     expect(overshoot).toBeGreaterThan(0n);
     expect(overshoot).toBeLessThanOrEqual(BigInt(MISJUDGED_TOKENS) * MISJUDGED_TOKEN);
-    for (const again of await burst(cluster, 4, asking(key, { model: 'misjudged' }))) isUsedUp(again);
+    for (const again of await burst(cluster, 4, asking(key, { model: 'misjudged' }))) expectUsedUp(again);
   });
 
   test('a request whose worst case does not fit is refused though little is spent, and a smaller one runs', async () => {
@@ -124,11 +125,32 @@ describe('a hard budget, with two gateways', () => {
   });
 });
 
+test('of a gateway that is killed what it held is free again, but for its prompts, which the ledger has too', async () => {
+  const { tenant, key } = await keyOfTenant(total(4n * WORST));
+  const before = provider.requests.length;
+  provider.script(hang(), hang());
+  const running = burst(cluster, 2, { ...asking(key, { model: 'misjudged' }), gateway: 1 });
+  await provider.waitFor(() => provider.requests.length === before + 2);
+  expect(BigInt((await account(tenant, (redis, at) => redis.hget(at, 'held'))) ?? 0)).toBeGreaterThan(2n * WORST);
+  await cluster.killAndWait('gateway', 2);
+  expect(statuses(await running)).toEqual({ 0: 2 });
+  const orphaned = await eventually('the ledger to know of both', async () => {
+    const rows = await cluster.sql<{ cost: string }>("select cost_nano_usd::text as cost from usage.operations where tenant = $1 and outcome = 'orphaned'", [tenant]);
+    return rows.length === 2 ? rows.reduce((sum, { cost }) => sum + BigInt(cost), 0n) : null;
+  }, 30_000);
+  expect(orphaned).toBeGreaterThan(0n);
+  // Whoever asks next ends the leases that are over.
+  await eventually('what was held to be free', async () => {
+    await send(cluster, asking(key, { content: 'Use 0 tokens.' }));
+    return (await account(tenant, (redis, at) => redis.hmget(at, 'spent', 'held'))).join() === `${orphaned},0`;
+  });
+}, 60_000);
+
 describe('whose money it is', () => {
   /** The first two requests use it up; then those of `first` are refused on both gateways, and those of `second` run. */
-  async function isApart(first: Sending, second: Sending): Promise<void> {
+  async function expectApart(first: Sending, second: Sending): Promise<void> {
     expect(statuses([await send(cluster, first), await send(cluster, { ...first, gateway: 1 })])).toEqual({ 200: 2 });
-    for (const one of await burst(cluster, 4, first)) isUsedUp(one);
+    for (const one of await burst(cluster, 4, first)) expectUsedUp(one);
     expect(statuses(await burst(cluster, 2, second))).toEqual({ 200: 2 });
   }
   const two = total(2n * WORST);
@@ -137,26 +159,26 @@ describe('whose money it is', () => {
     const { tenant, key } = await keyOfTenant(two);
     const [sibling, stranger] = [await newKey(cluster, tenant), (await keyOfTenant(two)).key];
     expect(statuses([await send(cluster, asking(key)), await send(cluster, asking(sibling, { gateway: 1 }))])).toEqual({ 200: 2 });
-    for (const one of [await send(cluster, asking(sibling)), await send(cluster, asking(key, { gateway: 1 }))]) isUsedUp(one);
+    for (const one of [await send(cluster, asking(sibling)), await send(cluster, asking(key, { gateway: 1 }))]) expectUsedUp(one);
     expect((await send(cluster, asking(stranger))).status).toBe(200);
   });
 
   test('a key’s', async () => {
     const tenant = newTenant();
-    await isApart(asking(await newKey(cluster, tenant, { budgets: [two] })), asking(await newKey(cluster, tenant, { budgets: [two] })));
+    await expectApart(asking(await newKey(cluster, tenant, { budgets: [two] })), asking(await newKey(cluster, tenant, { budgets: [two] })));
   });
 
   test('a user’s, whichever key of the tenant is used', async () => {
     const tenant = newTenant();
     const [one, other] = [await newKey(cluster, tenant, { per_user: { budgets: [two] } }), await newKey(cluster, tenant, { per_user: { budgets: [two] } })];
     const of = (key: string, user: string): Sending => asking(key, { more: { max_tokens: MAX_TOKENS, user } });
-    await isApart(of(one, 'ada'), of(one, 'grace'));
-    isUsedUp(await send(cluster, of(other, 'ada')));
+    await expectApart(of(one, 'ada'), of(one, 'grace'));
+    expectUsedUp(await send(cluster, of(other, 'ada')));
   });
 
   test('a model’s', async () => {
     const { key } = await keyOfTenant(total(2n * WORST, { model: 'priced' }));
-    await isApart(asking(key), asking(key, { model: 'other' }));
+    await expectApart(asking(key), asking(key, { model: 'other' }));
   });
 
   test('everybody’s, whoever comes first', async () => {
@@ -186,15 +208,15 @@ describe('what was spent still counts', () => {
   }
 
   /** Exactly two more run, of many at once. */
-  async function twoAreLeft(key: string): Promise<void> {
+  async function expectTwoLeft(key: string): Promise<void> {
     expect(statuses(await burst(cluster, 50, asking(key)))).toEqual({ 200: 2, 429: 48 });
-    for (const one of await burst(cluster, 4, asking(key))) isUsedUp(one);
+    for (const one of await burst(cluster, 4, asking(key))) expectUsedUp(one);
   }
 
   test('when Redis has lost everything', async () => {
     const { tenant, key } = await halfSpent();
     await account(tenant, (redis) => redis.flushall());
-    await twoAreLeft(key);
+    await expectTwoLeft(key);
   });
 
   test('for a gateway that has never seen the budget, on a Redis that does not know it', async () => {
@@ -202,7 +224,7 @@ describe('what was spent still counts', () => {
     await cluster.killAndWait('gateway', 1);
     await cluster.killAndWait('gateway', 2);
     await account(tenant, (redis, at) => redis.del(at));
-    await twoAreLeft(key);
+    await expectTwoLeft(key);
   }, 60_000);
 
   test('when the amount is changed', async () => {
@@ -211,7 +233,7 @@ describe('what was spent still counts', () => {
     await eventually('both gateways to know', async () => statuses(await burst(cluster, 2, asking(key, { content: 'Use 0 tokens.' })))[429] === 2);
     await admin.done('PATCH', `tenants/${tenant}`, { budgets: [total(4n * WORST)] });
     await eventually('both gateways to know', async () => statuses(await burst(cluster, 2, asking(key, { content: 'Use 0 tokens.' })))[200] === 2);
-    await twoAreLeft(key);
+    await expectTwoLeft(key);
   });
 
   test('when Redis says less than the ledger: it is put right, and the drift is told', async () => {
@@ -223,7 +245,7 @@ describe('what was spent still counts', () => {
     expect(cluster.logged('had drifted from the ledger').some(({ text }) => text.includes(tenant))).toBe(true);
     expect(await metric(cluster, 'usage-worker', 'deja_usage_budget_corrections_total', { direction: 'raised' })).toBeGreaterThanOrEqual(1);
     expect(await metric(cluster, 'usage-worker', 'deja_usage_budget_drift_total', { direction: 'raised' })).toBeGreaterThanOrEqual(Number(2n * WORST - 5n) / 1e9);
-    await twoAreLeft(key);
+    await expectTwoLeft(key);
   }, 60_000);
 });
 

@@ -24,8 +24,9 @@ let cluster: TestCluster;
 const gate = new Gate();
 
 const obedient: ScriptStep = async ({ body }) => {
-  if (JSON.stringify(body).includes('Please wait')) await gate.pass();
-  return answer('Done.', { usage: { promptTokens: 10, completionTokens: 100 } });
+  const text = JSON.stringify(body);
+  if (text.includes('Please wait')) await gate.pass();
+  return answer('Done.', { usage: { promptTokens: 10, completionTokens: text.includes('Cost nothing') ? 0 : 100 } });
 };
 
 beforeAll(async () => {
@@ -146,7 +147,7 @@ async function load<Name extends string>(keys: Record<Name, string>, during: () 
   return Object.fromEntries(all) as Record<Name, Sent[]>;
 }
 
-const isUndecidable = (what: 'Limits' | 'Budgets', { status, error, headers }: Sent): void => {
+const expectUndecidable = (what: 'Limits' | 'Budgets', { status, error, headers }: Sent): void => {
   expect([status, headers.get('x-should-retry')]).toEqual([503, 'true']);
   expect(error).toMatchObject({ code: 'overloaded', message: `${what} cannot be checked at the moment. Try again shortly.` });
   expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
@@ -166,7 +167,7 @@ describe.each(TROUBLES)('while Redis is %s', (trouble) => {
     expect(Object.values(byMode).flat()).not.toContain(0); // nobody was left without an answer
     // In the trouble, whatever came before.
     expect(statuses(await burst(cluster, 3 * LIMIT, { key: keys.open }))).toEqual({ 200: 3 * LIMIT });
-    for (const one of await burst(cluster, LIMIT, { key: keys.closed })) isUndecidable('Limits', one);
+    for (const one of await burst(cluster, LIMIT, { key: keys.closed })) expectUndecidable('Limits', one);
     const shared = await burst(cluster, 3 * LIMIT, { key: keys.local_share });
     expect(admitted([...sent.local_share, ...shared]).length).toBeLessThanOrEqual(2 * LIMIT - GATEWAYS.length);
     for (const { status, error } of shared.filter(({ status: of }) => of !== 200)) {
@@ -222,17 +223,18 @@ describe.each(TROUBLES)('while Redis is %s', (trouble) => {
     const asking = (key: string): Sending => ({ key, more: { max_tokens: 100 } });
     const served = await burst(cluster, 30, asking(open));
     expect(statuses(served)).toEqual({ 200: 30 });
-    for (const one of await burst(cluster, 9, asking(closed))) isUndecidable('Budgets', one);
+    for (const one of await burst(cluster, 9, asking(closed))) expectUndecidable('Budgets', one);
     const sent = await burst(cluster, 60, asking(shared));
     expect(admitted(sent).length).toBeGreaterThanOrEqual(GATEWAYS.length);
     expect(admitted(sent).length).toBeLessThanOrEqual(12 - GATEWAYS.length);
-    for (const one of sent.filter(({ status }) => status !== 200)) isUndecidable('Budgets', one);
+    for (const one of sent.filter(({ status }) => status !== 200)) expectUndecidable('Budgets', one);
     await end();
     // What was spent without Redis comes by the ledger; a worker that starts compares at once.
     await ledgerHas([...served, ...sent]);
     await cluster.restart('usage-worker');
     const left = 12 - GATEWAYS.length - admitted(sent).length;
-    await eventually('Redis to count what was spent without it', async () => (await send(cluster, asking(open))).error?.code === 'budget_exceeded');
+    await eventually('Redis to count what was spent without it', async () => (await send(cluster, { ...asking(open), content: 'Cost nothing.' })).error?.code === 'budget_exceeded');
+    await eventually('the same of the shared one', async () => (await send(cluster, { key: shared, content: 'Cost nothing.', more: { max_tokens: left * 100 + 1 } })).status === 429);
     expect(admitted(await burst(cluster, 30, asking(shared))).length).toBe(left);
   }, 60_000);
 });

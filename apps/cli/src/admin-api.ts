@@ -31,7 +31,8 @@ export class Answer<T> {
     const parsed = this.schema.safeParse(this.json);
     if (parsed.success) return parsed.data as T;
     const where = parsed.error.issues[0]?.path.join('.') ?? '';
-    throw new CliFailure(EXIT.refused, `The answer is not one that this version of deja knows (at ${JSON.stringify(where)}).`, ['Does the gateway run another version? --json prints the answer as it is.']);
+    const hint = 'Does the gateway run another version? --json prints the answer as it is.';
+    throw new CliFailure(EXIT.refused, `The answer is not one that this version of deja knows (at ${JSON.stringify(where)}).`, [hint]);
   }
 }
 

@@ -65,7 +65,8 @@ async function runningCluster(world: Surroundings): Promise<z.output<typeof read
     return readyFile.parse(JSON.parse(await world.readText(readyPath(world))));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
-    throw new CliFailure(EXIT.unreachable, `What runs here cannot be told: ${readyPath(world)} cannot be read (${codeOf(error)}).`, ['Say where the cluster is with --url or DEJA_URL, and set DEJA_ADMIN_KEY.']);
+    const hint = 'Say where the cluster is with --url or DEJA_URL, and set DEJA_ADMIN_KEY.';
+    throw new CliFailure(EXIT.unreachable, `What runs here cannot be told: ${readyPath(world)} cannot be read (${codeOf(error)}).`, [hint]);
   }
 }
 

@@ -27,14 +27,13 @@ export const ADMIN_KEY = 'deja-admin-for-tests';
  */
 export class ScriptedAdminApi {
   readonly seen: Seen[] = [];
-  /** What the test did wrong, to be found empty. */
-  readonly mistakes: string[] = [];
+  readonly #mistakes: string[] = [];
   script: Script = {};
   readonly #server: Server;
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response).catch((error: unknown) => {
-      this.mistakes.push(String(error));
+      this.#mistakes.push(String(error));
       response.destroy();
     }));
   }
@@ -49,9 +48,11 @@ export class ScriptedAdminApi {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Throws what was not as the schemas have it. */
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((closed) => this.#server.close(closed));
+    if (this.#mistakes.length > 0) throw new Error(this.#mistakes.join('\n'));
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -76,10 +77,10 @@ export class ScriptedAdminApi {
   }
 
   #check(operation: AdminOperation, query: Record<string, string>, body: unknown, headers: IncomingMessage['headers']): void {
-    if (operation.query === null ? Object.keys(query).length > 0 : !operation.query.safeParse(query).success) this.mistakes.push(`${operation.id}: query ${JSON.stringify(query)}`);
-    if (operation.body === null ? body !== undefined : !operation.body.safeParse(body).success) this.mistakes.push(`${operation.id}: body ${JSON.stringify(body)}`);
-    if (takesIdempotencyKey(operation) !== (headers['idempotency-key'] !== undefined)) this.mistakes.push(`${operation.id}: idempotency key`);
-    if (headers['if-match'] !== undefined && !takesIfMatch(operation)) this.mistakes.push(`${operation.id}: If-Match`);
+    if (operation.query === null ? Object.keys(query).length > 0 : !operation.query.safeParse(query).success) this.#mistakes.push(`${operation.id}: query ${JSON.stringify(query)}`);
+    if (operation.body === null ? body !== undefined : !operation.body.safeParse(body).success) this.#mistakes.push(`${operation.id}: body ${JSON.stringify(body)}`);
+    if (takesIdempotencyKey(operation) !== (headers['idempotency-key'] !== undefined)) this.#mistakes.push(`${operation.id}: idempotency key`);
+    if (headers['if-match'] !== undefined && !takesIfMatch(operation)) this.#mistakes.push(`${operation.id}: If-Match`);
   }
 }
 

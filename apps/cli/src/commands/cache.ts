@@ -18,7 +18,8 @@ export const cacheCommands: Commands = (program, cli) => {
   cache.command('stats').description('what the caches hold').option('--tenant <id>', 'of this tenant').action(async ({ tenant }: { tenant?: string }) => {
     await cli.print.answer(await cli.api.call('cacheStats', { query: { tenant } }), (stats) => {
       const orMore = (number: number): string => `${count(number)}${stats.partial ? ' or more' : ''}`;
-      return fields([['tenant', stats.tenant ?? 'all'], ['exact entries', orMore(stats.exact_entries)], ['semantic entries', orMore(stats.semantic_entries)], ['bytes', orMore(stats.bytes)]], cli.print.paint);
+      const { tenant: whose, exact_entries: exact, semantic_entries: semantic, bytes } = stats;
+      return fields([['tenant', whose ?? 'all'], ['exact entries', orMore(exact)], ['semantic entries', orMore(semantic)], ['bytes', orMore(bytes)]], cli.print.paint);
     });
   });
   cache.command('invalidate').description('serve cached answers no more; all conditions must hold')
@@ -33,7 +34,10 @@ export const cacheCommands: Commands = (program, cli) => {
       if (everything !== true && Object.keys(conditions).length === 0) throw new CliFailure(EXIT.usage, 'Say which answers, or --everything.');
       const { olderThan, ...others } = conditions;
       const answer = await cli.api.call('invalidateCache', { body: { ...others, ...(olderThan !== undefined && { older_than_s: olderThan }), dry_run: dryRun } });
-      await cli.print.answer(answer, ({ entries, partial, dry_run: dry }) => [`${count(entries)}${partial ? ' or more' : ''} cached ${entries === 1 && !partial ? 'answer' : 'answers'} ${dry ? 'would be' : 'will be'} served no more.`]);
+      await cli.print.answer(answer, ({ entries, partial, dry_run: dry }) => {
+        const what = `${count(entries)}${partial ? ' or more' : ''} cached ${entries === 1 && !partial ? 'answer' : 'answers'}`;
+        return [`${what} ${dry ? 'would be' : 'will be'} served no more.`];
+      });
     });
   cache.command('feedback <entry>').description('say whether a cached answer was the right one; a wrong one is served no more')
     .addOption(new Option('--correct', 'it was').conflicts('wrong'))

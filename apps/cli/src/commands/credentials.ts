@@ -42,10 +42,12 @@ export const credentialCommands: Commands = (program, cli) => {
   });
   for (const [verb, disabled] of [['disable', true], ['enable', false]] as const) {
     credentials.command(`${verb} <id>`).description(disabled ? 'use it for no request until it is enabled again' : 'use a disabled one again').action(async (id: string) => {
-      await cli.print.answer(await cli.api.call('updateCredential', { path: { id }, body: { disabled } }), (credential) => [`Credential ${credential.provider}/${credential.name} is ${stateOf(credential)}.`]);
+      const answer = await cli.api.call('updateCredential', { path: { id }, body: { disabled } });
+      await cli.print.answer(answer, (credential) => [`Credential ${credential.provider}/${credential.name} is ${stateOf(credential)}.`]);
     });
   }
-  credentials.command('rotate <id>').description(`give it a new value. ${FROM_STDIN}`).option('--grace <duration>', 'how long the former value stays a fallback: 0, 15m, 24h (1h unless said)', parseSeconds)
+  credentials.command('rotate <id>').description(`give it a new value. ${FROM_STDIN}`)
+    .option('--grace <duration>', 'how long the former value stays a fallback: 0, 15m, 24h (1h unless said)', parseSeconds)
     .action(async (id: string, { grace }: { grace?: number }) => {
       const value = await cli.input.secret('New value: ');
       await cli.print.answer(await cli.api.call('rotateCredential', { path: { id }, body: { value, ...(grace !== undefined && { grace_s: grace }) } }), said);

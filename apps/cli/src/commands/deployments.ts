@@ -78,7 +78,15 @@ const COLUMNS: Column<DeploymentObject>[] = [
 ];
 
 /** Its place in the plan, else why it has none. */
-const placeOf = ({ order, role, reason, behind }: Candidate): string => (order === null ? orNothing(reason) : `${order}${role === 'candidate' || role === null ? '' : ` ${role}`}${behind === null ? '' : ` (${behind})`}`);
+function placeOf({ order, role, reason, behind }: Candidate): string {
+  if (order === null) return orNothing(reason);
+  return `${order}${role === 'candidate' || role === null ? '' : ` ${role}`}${behind === null ? '' : ` (${behind})`}`;
+}
+
+function waitOf({ wait_ms: own, quota_wait_ms: quota }: Candidate): string {
+  if (quota === -1) return 'never';
+  return Math.max(own, quota) === 0 ? NOTHING : duration(Math.max(own, quota));
+}
 
 const CANDIDATE_COLUMNS: Column<Candidate>[] = [
   { title: 'PLACE', cell: placeOf, tone: ({ order }) => (order === null ? 'dim' : null) },
@@ -86,7 +94,7 @@ const CANDIDATE_COLUMNS: Column<Candidate>[] = [
   { title: 'DEPLOYMENT', cell: ({ deployment }) => deployment },
   { title: 'CREDENTIAL', cell: ({ credential }) => orNothing(credential) },
   { title: 'TROUBLE', cell: ({ trouble }) => orNothing(trouble), optional: true, tone: () => 'red' },
-  { title: 'WAIT', cell: (row) => (row.quota_wait_ms === -1 ? 'never' : Math.max(row.wait_ms, row.quota_wait_ms) === 0 ? NOTHING : duration(Math.max(row.wait_ms, row.quota_wait_ms))), align: 'right', optional: true },
+  { title: 'WAIT', cell: waitOf, align: 'right', optional: true },
   { title: 'FIRST BYTE', cell: (row) => duration(row.first_byte_ms), align: 'right', optional: true },
   { title: 'COST', cell: (row) => dollars(row.cost_usd), align: 'right' },
 ];

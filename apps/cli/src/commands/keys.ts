@@ -54,7 +54,8 @@ export const keyCommands: Commands = (program, cli) => {
       await cli.print.answer(await cli.api.call('updateKey', { path: { id }, body: { disabled } }), (key) => [`Key ${key.id} (${key.name}) is ${stateNow(key)}.`]);
     });
   }
-  keys.command('rotate <id>').description('give a key a new secret; it alone is printed on standard output, once').option('--grace <duration>', 'how long the former one works: 0, 15m, 24h (1h unless said)', parseSeconds)
+  keys.command('rotate <id>').description('give a key a new secret; it alone is printed on standard output, once')
+    .option('--grace <duration>', 'how long the former one works: 0, 15m, 24h (1h unless said)', parseSeconds)
     .action(async (id: string, { grace }: { grace?: number }) => {
       const answer = await cli.api.call('rotateKey', { path: { id }, body: grace === undefined ? {} : { grace_s: grace } });
       const until = (key: KeyObject): string => (key.grace_until === null ? 'no more' : `until ${minuteOf(key.grace_until)} UTC`);

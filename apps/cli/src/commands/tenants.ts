@@ -11,7 +11,8 @@ export const tenantCommands: Commands = (program, cli) => {
   const tenants = program.command('tenants').description('tenants: who keys, limits, budgets and stored objects belong to');
   const said = (tenant: TenantObject): string[] => described(tenant, cli);
 
-  withSettings(tenants.command('create [id]').description('make a tenant').option('--name <name>', 'for people')).action(async (id: string | undefined, options: SettingsOptions & { name?: string }) => {
+  const create = tenants.command('create [id]').description('make a tenant').option('--name <name>', 'for people');
+  withSettings(create).action(async (id: string | undefined, options: SettingsOptions & { name?: string }) => {
     const { name } = options;
     if (id === undefined && name === undefined) throw new CliFailure(EXIT.usage, 'Give the tenant an id, as acme, or a --name to make one of.');
     const body: BodyInput<'createTenant'> = { ...(id !== undefined && { id }), ...(name !== undefined && { name }), ...settingsBody(options, NO_SETTINGS) };
@@ -23,7 +24,8 @@ export const tenantCommands: Commands = (program, cli) => {
   tenants.command('get <id>').description('one tenant').action(async (id: string) => {
     await cli.print.answer(await cli.api.call('getTenant', { path: { id } }), said);
   });
-  withSettings(tenants.command('update <id>').description('change a tenant: what is not named stays').option('--name <name>', 'another name')).action(async (id: string, options: SettingsOptions & { name?: string }) => {
+  const update = tenants.command('update <id>').description('change a tenant: what is not named stays').option('--name <name>', 'another name');
+  withSettings(update).action(async (id: string, options: SettingsOptions & { name?: string }) => {
     const { name } = options;
     if (Object.keys(options).length === 0) throw new CliFailure(EXIT.usage, 'Say what to change: deja tenants update --help has what there is.');
     await cli.print.answer(await cli.api.update('getTenant', 'updateTenant', id, (current) => ({ ...(name !== undefined && { name }), ...settingsBody(options, current) })), said);
@@ -33,7 +35,8 @@ export const tenantCommands: Commands = (program, cli) => {
       await cli.print.answer(await cli.api.call('updateTenant', { path: { id }, body: { disabled } }), (tenant) => [`Tenant ${tenant.id} is ${stateOf(tenant)}.`]);
     });
   }
-  tenants.command('delete <id>').description('delete a tenant with its keys and credentials; what it used stays in the ledger').option('--yes', 'without asking').action(async (id: string, { yes }: { yes?: true }) => {
+  const remove = tenants.command('delete <id>').description('delete a tenant with its keys and credentials; what it used stays in the ledger').option('--yes', 'without asking');
+  remove.action(async (id: string, { yes }: { yes?: true }) => {
     if (yes !== true) await cli.input.confirmed(`Delete tenant ${id} with all its keys and credentials?`);
     await cli.print.answer(await cli.api.call('deleteTenant', { path: { id } }), () => [`Tenant ${id} is deleted.`]);
   });

@@ -14,7 +14,9 @@ export const tokenCommands: Commands = (program, cli) => {
     .option('--expires <moment>', '2026-12-31, 90d from now, or never', (text: string) => expiryIn(text, cli.nowMs()))
     .action(async (name: string, { role, tenant, expires }: { role: Role; tenant?: string; expires?: string }) => {
       const answer = await cli.api.call('createAdminToken', { body: { name, role, ...(tenant !== undefined && { tenant }), ...(expires !== undefined && { expires_at: momentOf(expires) }) } });
-      await cli.print.secret(answer, ({ token }) => token, (token) => [`Admin token ${token.id} (${token.name}), ${token.role} of ${token.tenant === null ? 'everything' : `tenant ${token.tenant}`}. The token itself is shown this once.`]);
+      await cli.print.secret(answer, ({ token }) => token, ({ id, tenant: whose, ...made }) => [
+        `Admin token ${id} (${made.name}), ${made.role} of ${whose === null ? 'everything' : `tenant ${whose}`}. The token itself is shown this once.`,
+      ]);
     });
   withExtent(tokens.command('list').description('tokens')).action(async (options: Extent, command: Command) => {
     await cli.print.list<'listAdminTokens'>(cli.api.pages('listAdminTokens', {}, rowsWanted(options, command)), TOKEN_COLUMNS, 'There are no admin tokens.');

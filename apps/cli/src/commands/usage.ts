@@ -52,8 +52,10 @@ export const budgetCommands: Commands = (program, cli) => {
     });
 };
 
-const withFilters = (command: Command, cli: Cli): Command =>
-  withWindow(command.option('--tenant <id>', 'of this tenant').option('--key <id>', 'with this key').option('--user <user>', 'of this end user').option('--model <name>', 'for this public model'), cli);
+function withFilters(command: Command, cli: Cli): Command {
+  command.option('--tenant <id>', 'of this tenant').option('--key <id>', 'with this key').option('--user <user>', 'of this end user').option('--model <name>', 'for this public model');
+  return withWindow(command, cli);
+}
 
 const withRequestFilters = (command: Command): Command =>
   command.option('--status <status>', 'HTTP status, as 429 or 4xx').addOption(new Option('--cache <outcome>', 'what the cache had').choices(['HIT-EXACT', 'HIT-SEMANTIC', 'MISS', 'BYPASS']));
@@ -130,8 +132,12 @@ function describedRequest(request: RequestObject, { print }: Cli): string[] {
       ['endpoint', request.stream ? `${request.endpoint}, streamed` : request.endpoint],
       ['model', request.model === null || request.model === request.requested_model ? request.requested_model : `${request.requested_model}, which became ${request.model}`],
       ['outcome', [request.status === null ? '' : String(request.status), request.outcome, request.error_code ?? ''].filter((part) => part !== '').join(' ')],
-      ['cache', [orNothing(request.cache), ...(request.cache_reason === null ? [] : [`because of ${request.cache_reason}`]), ...(request.cache_entry === null ? [] : [`entry ${request.cache_entry}${similarity}`])]],
-      ['tokens', usage === null ? NOTHING : `${count(usage.prompt_tokens)} in (${count(usage.cached_tokens)} cached), ${count(usage.completion_tokens)} out (${count(usage.reasoning_tokens)} reasoning), by ${request.usage_source}`],
+      ['cache', orNothing(request.cache)],
+      ['cache reason', request.cache_reason ?? []],
+      ['cache entry', request.cache_entry === null ? [] : `${request.cache_entry}${similarity}`],
+      ['tokens in', usage === null ? NOTHING : `${count(usage.prompt_tokens)}, of these ${count(usage.cached_tokens)} cached`],
+      ['tokens out', usage === null ? NOTHING : `${count(usage.completion_tokens)}, of these ${count(usage.reasoning_tokens)} for reasoning`],
+      ['counted by', request.usage_source],
       ['cost', request.cost_usd === null ? 'unknown' : `$${request.cost_usd}`],
       ['saved', request.saved_usd === null || request.saved_usd === '0' ? [] : `$${request.saved_usd}`],
       ['safety', request.safety_flags],

@@ -5,8 +5,11 @@ import type { TreeNode } from './tree.ts';
 export function zshScript(nodes: readonly TreeNode[]): string {
   const { files, choices, free } = valueCases(nodes);
   const described = (name: string, description: string): string => quoted(`${name.replaceAll(':', '\\:')}:${description}`);
-  const list = ({ commands, options, choices: values }: TreeNode): string =>
-    `commands=(${[...commands.map(({ name, description }) => described(name, description)), ...values.map(quoted)].join(' ')}) options=(${options.flatMap(({ names, description }) => names.map((name) => described(name, description))).join(' ')})`;
+  const list = ({ commands, options, choices: values }: TreeNode): string => {
+    const words = [...commands.map(({ name, description }) => described(name, description)), ...values.map(quoted)];
+    const flags = options.flatMap(({ names, description }) => names.map((name) => described(name, description)));
+    return `commands=(${words.join(' ')}) options=(${flags.join(' ')})`;
+  };
   return `#compdef deja
 # Completion of deja for zsh.
 _deja() {

@@ -1,5 +1,5 @@
 import type { budget } from '@deja/admin-api';
-import { BUDGET_PERIODS, DEGRADED_MODES, nanoUsd, usdText, type BudgetPeriod } from '@deja/contracts';
+import { BUDGET_PERIODS, DEGRADED_MODES, nanoUsd, usdText } from '@deja/contracts';
 import { InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 
@@ -7,7 +7,8 @@ type Budget = z.output<typeof budget>;
 /** One `--budget`; `usd` null takes away the budget that is like it but for the amount. */
 export type BudgetChange = Omit<Budget, 'usd'> & { usd: string | null };
 
-const FORMS = `write for example 50/month, 12.50/day,soft, 5/day,zone=Europe/Zurich,model=gpt-4o or none/month (periods: ${BUDGET_PERIODS.join(', ')}; after it hard or soft, zone=, model=, degraded=)`;
+const EXAMPLES = '50/month, 12.50/day,soft, 5/day,zone=Europe/Zurich,model=gpt-4o or none/month';
+const FORMS = `write for example ${EXAMPLES} (periods: ${BUDGET_PERIODS.join(', ')}; after it hard or soft, zone=, model=, degraded=)`;
 
 /** `AMOUNT/PERIOD[,hard|soft][,zone=ZONE][,model=NAME][,degraded=MODE]`, the amount in US dollars or `none`. */
 export function parseBudget(text: string): BudgetChange {
@@ -53,4 +54,5 @@ function parseUsd(text: string): string {
   }
 }
 
-const identity = ({ period, mode, time_zone: zone, model }: { period: BudgetPeriod; mode: string; time_zone: string; model?: string | undefined }): string => JSON.stringify([period, mode, zone.toLowerCase(), model]);
+/** Apart from its amount, and from what becomes of it without Redis. */
+const identity = ({ period, mode, time_zone: zone, model }: BudgetChange): string => JSON.stringify([period, mode, zone.toLowerCase(), model]);

@@ -54,7 +54,8 @@ function parseCount(text: string): number {
   // Rounded: 1.001 times a million is not exactly what it says.
   const scaled = Number(match?.[1]) * (FACTORS[match?.[2] ?? ''] ?? Number.NaN);
   const value = Math.round(scaled);
-  if (match === null || !Number.isSafeInteger(value) || value < 1 || Math.abs(scaled - value) > 1e-6 * value) throw new InvalidArgumentError(`${JSON.stringify(text)} is no limit: write a whole number from 1 on, as 60, 100k or 2M, or none`);
+  const isWhole = Number.isSafeInteger(value) && value >= 1 && Math.abs(scaled - value) <= 1e-6 * value;
+  if (match === null || !isWhole) throw new InvalidArgumentError(`${JSON.stringify(text)} is no limit: write a whole number from 1 on, as 60, 100k or 2M, or none`);
   return value;
 }
 

@@ -196,6 +196,20 @@ describe('client keys in a gateway', () => {
       await expect(ring.authenticate(bearer('k'))).rejects.toMatchObject({ code: 'invalid_api_key' });
     });
 
+    test('are refused also where a call reserves nothing: the revision is asked for, and where nobody knows it the key is good', async () => {
+      let reply: Reply = active;
+      let revision: number | null = 1;
+      const asked: string[] = [];
+      const ring = new KeyRing({ resolve: async () => reply, tenantRevision: async (tenant) => (asked.push(tenant), revision) });
+      expect(await ring.authenticateAlone(bearer('k'))).toBe(principal);
+      reply = { status: 'unknown', principal: null };
+      revision = null;
+      expect(await ring.authenticateAlone(bearer('k'))).toBe(principal);
+      revision = 2;
+      await expect(ring.authenticateAlone(bearer('k'))).rejects.toMatchObject({ code: 'invalid_api_key' });
+      expect(asked).toEqual(['acme', 'acme', 'acme']);
+    });
+
     test('are asked about once a second where the router knows no newer revision than they have', async () => {
       let [asked, nowMs] = [0, 0];
       const ring = new KeyRing({ resolve: async () => (asked++, { status: 'active', principal: { ...principal } }), now: () => nowMs });

@@ -1,4 +1,4 @@
-import type { BudgetAccount, Settings, UsageRpc } from '@deja/contracts';
+import { GATEWAY_HEARTBEAT_S, type BudgetAccount, type Settings, type UsageRpc } from '@deja/contracts';
 import { isCluster, type RedisClient } from '@deja/redis';
 import type { Logger, Telemetry } from '@deja/telemetry';
 import { AccountRegister } from '../budgets/account-register.ts';
@@ -42,7 +42,7 @@ export class GatewayLimits {
     const register = new AccountRegister(redis, logger);
     this.watch = new BudgetWatch(telemetry.meter, logger);
     this.list = new BudgetList(redis, ledger, settings);
-    this.leases = new Leases(redis, limits, logger);
+    this.leases = new Leases(redis, limits, logger, Math.min(GATEWAY_HEARTBEAT_S, leaseS / 4) * 1000);
     this.redisWatch = new RedisWatch(redis, { deadlineMs: DECISION_MS, merged, now: Date.now, random: Math.random, logger });
     this.reserver = new Reserver({
       redis, cache, instance, limits, ledger, replicas, logger,

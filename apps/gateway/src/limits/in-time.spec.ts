@@ -31,3 +31,29 @@ test('an answer that was there while this process was busy counts as in time', a
   while (performance.now() < untilMs) ; // the deadline passes before the event loop turns
   expect(await decision).toBe('there');
 });
+
+/** Keeps the event loop busy, turn after turn, until `isOver` says so. */
+function crowd(isOver: (turns: number) => boolean, turns = 0): void {
+  const untilMs = performance.now() + 25;
+  while (performance.now() < untilMs) ; // far longer than a step of the deadline
+  if (!isOver(turns)) setImmediate(() => crowd(isOver, turns + 1));
+}
+
+test('an answer that comes after many busy turns counts as in time: whoever gives it was kept waiting, too', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const decision = inTime(promise, 50, () => undefined);
+  crowd((turns) => {
+    if (turns < 10) return false;
+    resolve('there');
+    return true;
+  });
+  expect(await decision).toBe('there');
+});
+
+test('a process that never comes to rest decides all the same', async () => {
+  let isOver = false;
+  const decision = inTime(new Promise<string>(() => undefined), 10, () => undefined);
+  crowd(() => isOver);
+  expect(await decision).toBeNull();
+  isOver = true;
+});

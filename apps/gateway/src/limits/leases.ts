@@ -24,6 +24,8 @@ export class Leases {
     private readonly redis: RedisClient,
     private readonly limits: LimitShards,
     private readonly logger: Pick<Logger, 'error'>,
+    /** How often they are renewed; a lease is to last several times as long. */
+    private readonly renewalMs = GATEWAY_HEARTBEAT_S * 1000,
   ) {}
 
   /** `tokensSoFar`: prompt and answer as far as it has come. */
@@ -38,7 +40,7 @@ export class Leases {
   }
 
   start(): void {
-    this.timers.push(setInterval(() => void this.renew(), GATEWAY_HEARTBEAT_S * 1000).unref());
+    this.timers.push(setInterval(() => void this.renew(), this.renewalMs).unref());
     this.timers.push(setInterval(() => void this.topUp(), TOP_UP_MS).unref());
     this.unfollow = onReady(this.redis, () => void this.renew());
   }

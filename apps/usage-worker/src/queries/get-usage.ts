@@ -103,7 +103,10 @@ function usageRow(row: FiguresRead, groups: Group[]): UsageRow {
     cost_usd: usdText(BigInt(row.cost)),
     saved_usd: usdText(BigInt(row.saved)),
     unpriced_requests: Number(row.unpriced_requests),
-    latency_p50_ms: row.latency?.[0] ?? null,
-    latency_p95_ms: row.latency?.[1] ?? null,
+    latency_p50_ms: tenthOf(row.latency?.[0]),
+    latency_p95_ms: tenthOf(row.latency?.[1]),
   };
 }
+
+/** Milliseconds, to a tenth; null where there is none. */
+const tenthOf = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms * 10) / 10);
