@@ -35,6 +35,7 @@ beforeAll(async () => {
       providers: { fake: { kind: 'openai', base_url: provider.url, credentials: [{ name: 'a', value: 'sk-upstream-a' }] } },
       models: [{ name: '*', deployments: [{ provider: 'fake', model: '*' }] }],
       prices: { priced: price(0), other: price(0), everybodys: price(0), misjudged: price(Number(MISJUDGED_TOKEN) / 1000) },
+      limits: { degraded: 'closed' },
       budgets: { global: [{ usd: usdText(2n * WORST), period: 'total', model: 'everybodys' }] },
     },
     scale: { gateway: 2 },
@@ -59,7 +60,7 @@ async function keyOfTenant(...budgets: object[]): Promise<{ tenant: string; key:
   return { tenant, key: await newKey(cluster, tenant) };
 }
 
-const asking = (key: string, more: Partial<Sending> = {}): Sending => ({ key, model: 'priced', more: { max_tokens: MAX_TOKENS }, ...more });
+const asking = (key: string, more: Partial<Sending> = {}): Sending => ({ key, model: 'priced', more: { max_tokens: MAX_TOKENS }, patient: true, ...more });
 
 /** What the ledger has of a tenant, nano-USD, as soon as all of these are in it. */
 async function ledgerTotal(tenant: string, sent: readonly Sent[]): Promise<bigint> {
@@ -251,7 +252,7 @@ describe('what was spent still counts', () => {
 
 test('without usage-worker and Postgres requests are served, known budgets hold, and the ledger has all of it afterwards', async () => {
   const known = await keyOfTenant(total(4n * WORST));
-  const unknown = await keyOfTenant(total(4n * WORST));
+  const unknown = await keyOfTenant(total(4n * WORST, { degraded: 'local_share' }));
   const before = await burst(cluster, 2, asking(known.key));
   // Gateways know the key, and nobody the budget.
   for (const gateway of [0, 1]) await fetch(`${cluster.urls[gateway]}/v1/models`, { headers: { authorization: `Bearer ${unknown.key}` } });
@@ -261,7 +262,7 @@ test('without usage-worker and Postgres requests are served, known budgets hold,
   const ofKnown = await burst(cluster, 50, asking(known.key));
   expect(statuses(ofKnown)).toEqual({ 200: 2, 429: 48 });
   // Nobody can say what was spent of it: each gateway admits its share.
-  const ofUnknown = await burst(cluster, 50, asking(unknown.key));
+  const ofUnknown = await burst(cluster, 50, asking(unknown.key, { patient: false }));
   expect(admitted(ofUnknown).length).toBeGreaterThanOrEqual(1);
   await cluster.resume('postgres');
   await cluster.resume('usage-worker');

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestCluster } from '@deja/testing';
-import { ask } from './client.ts';
+import { ask, eventually } from './client.ts';
 
 /** A reply as a test of limits looks at it. Status 0: there was none. */
 export interface Sent {
@@ -22,13 +22,26 @@ export interface Sending {
   more?: object;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** Comes again where nobody could decide about a limit or budget that is `closed` without Redis, as clients do: what is admitted in the end is then Redis's to say, however slow the machine is. */
+  patient?: boolean;
 }
 
 /** Without an answer after so long, a request counts as one that hangs. */
 const HANGS_MS = 20_000;
 
+/** A busy machine is not to be kept busier. */
+const AGAIN_MS = 50;
+
 /** One chat completion that asks no cache. Never rejects. */
-export async function send(cluster: TestCluster, { key, gateway = 0, model = 'gpt-4o-mini', content = 'Hello, limits.', more, headers, signal }: Sending): Promise<Sent> {
+export async function send(cluster: TestCluster, sending: Sending): Promise<Sent> {
+  for (;;) {
+    const sent = await once(cluster, sending);
+    if (sending.patient !== true || sent.status !== 503 || sent.error?.message.includes('cannot be checked') !== true) return sent;
+    await delay(AGAIN_MS);
+  }
+}
+
+async function once(cluster: TestCluster, { key, gateway = 0, model = 'gpt-4o-mini', content = 'Hello, limits.', more, headers, signal }: Sending): Promise<Sent> {
   const deadline = AbortSignal.timeout(HANGS_MS);
   try {
     const response = await fetch(`${cluster.urls[gateway]}/v1/chat/completions`, {
@@ -64,6 +77,23 @@ export async function insist(cluster: TestCluster, sending: Sending, waitMs = 20
     const sent = await send(cluster, sending);
     if (sent.status !== 429 || sent.headers.get('x-should-retry') === 'false') return sent;
     await delay(waitMs);
+  }
+}
+
+/**
+ * Does it again, from the start, until nothing was decided without Redis meanwhile. Where the machine is busy enough, Redis is too slow for
+ * the gateways' 50 ms, and their degraded modes decide, as they should; what they do then is another test's.
+ */
+export async function undisturbed(cluster: TestCluster, work: () => Promise<void>): Promise<void> {
+  const alone = (): Promise<number> => metric(cluster, 'gateway', 'deja_gateway_limits_decisions_total', { by: 'local_share' });
+  for (let tries = 1; ; tries++) {
+    const before = await alone();
+    try {
+      return await work();
+    } catch (error) {
+      if ((await alone()) === before || tries === 10) throw error;
+    }
+    await eventually('Redis to decide again', async () => (await metric(cluster, 'gateway', 'deja_gateway_limits_degraded')) === 0);
   }
 }
 

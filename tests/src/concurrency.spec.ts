@@ -15,9 +15,9 @@ afterAll(() => at?.stop());
 
 describe('a concurrency limit', () => {
   test('over all gateways no more than the limit are with the provider, and all who insist are served', async () => {
-    const key = await newKey(at.cluster, at.newTenant(), { limits: { concurrency: 5 } });
+    const key = await newKey(at.cluster, at.newTenant(), { limits: { concurrency: 5, degraded: 'closed' } });
     at.provider.reset();
-    const served = await Promise.all(Array.from({ length: 90 }, (_, i) => insist(at.cluster, { key, gateway: i % 3, content: 'Take your time.' })));
+    const served = await Promise.all(Array.from({ length: 90 }, (_, i) => insist(at.cluster, { key, gateway: i % 3, content: 'Take your time.', patient: true })));
     expect(statuses(served)).toEqual({ 200: 90 });
     expect(at.provider.maxInFlight).toBeLessThanOrEqual(5);
     expect(at.provider.maxInFlight).toBeGreaterThan(1);

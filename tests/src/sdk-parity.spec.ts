@@ -1,16 +1,12 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fakeProvider, testCluster, type FakeProvider, type TestCluster } from '@deja/testing';
+import { pythonWith } from './python.ts';
 
 const run = promisify(execFile);
 const CLIENTS = join(import.meta.dirname, '..', 'clients');
-const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'deja-python');
-const INSTALL_MS = 180_000;
 const RUN_MS = 120_000;
 const MEANT_TO_FAIL = /^refused: |: retrieve what was deleted$|: cancel what is done$/;
 
@@ -27,34 +23,14 @@ interface Sdk {
   command: string[] | null;
 }
 
-const python = await pythonWithSdk();
+const python = await pythonWith(join(CLIENTS, 'requirements.txt'), 'The calls of OpenAI’s Python SDK are');
 const SDKS: Sdk[] = [
   { name: 'the Node SDK', command: [process.execPath, '--disable-warning=ExperimentalWarning', join(CLIENTS, 'openai-node.ts')] },
   ...['sync', 'async'].map((kind) => ({
     name: `the Python SDK (${kind})`,
-    command: python === null ? null : [python, '-B', '-W', 'ignore', join(CLIENTS, 'openai_python.py'), kind],
+    command: python === null ? null : [join(python, 'python'), '-B', '-W', 'ignore', join(CLIENTS, 'openai_python.py'), kind],
   })),
 ];
-
-/** A Python that has the SDK of requirements.txt, made once and kept; null, with the reason printed, where there is none and none can be made. */
-async function pythonWithSdk(): Promise<string | null> {
-  const wanted = await readFile(join(CLIENTS, 'requirements.txt'));
-  const folder = join(CACHE, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
-  const complete = join(folder, 'complete');
-  const made = join(folder, 'bin', 'python');
-  if (existsSync(complete)) return made;
-  try {
-    await run('python3', ['-m', 'venv', '--clear', folder], { timeout: INSTALL_MS });
-    await run(made, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '15', '-r', join(CLIENTS, 'requirements.txt')], { timeout: INSTALL_MS });
-    await writeFile(complete, '');
-    return made;
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    const reason = String(error instanceof Error ? error.message : error).trim().split('\n').at(-1);
-    process.stderr.write(`The calls of OpenAI's Python SDK are skipped: it cannot be installed here (${reason}).\n`);
-    return null;
-  }
-}
 
 async function outcomes(command: string[], baseURL: string, key: string): Promise<Outcome[]> {
   const [program = '', ...args] = command;

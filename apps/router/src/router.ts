@@ -154,7 +154,7 @@ function storeOn(db: Database, salt: Buffer, around: Around): Store {
     healthOf: (credential) => publisher.healthOf(credential),
   });
   const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
-  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys });
+  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys, open: (jwe) => vault.open(jwe) });
   return { keys, keySweep, vault, inForce, admin };
 }
 

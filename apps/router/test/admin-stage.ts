@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ADMIN_OPERATIONS, type AdminOperation } from '@deja/admin-api';
 import { readEnvironment } from '@deja/config';
 import { PUSH_CHANNEL, type AdminActor, type AdminAnswer, type AdminCall, type AdminChange, type JsonWebKeyPublic, type Push, type RouterRpc } from '@deja/contracts';
 import { openRedis, whenReady, type RedisClient } from '@deja/redis';
@@ -87,7 +88,8 @@ export class AdminStage {
 
   async call(operation: string, { key, fingerprint, ...given }: Given = {}): Promise<Answered> {
     const idempotency = key === undefined ? null : { key, fingerprint: fingerprint ?? createHash('sha256').update(JSON.stringify([operation, given.params, given.body])).digest('hex') };
-    const call: AdminCall = { operation, by: ROOT, ifMatch: null, params: {}, query: {}, body: {}, sealTo: this.#publicKey, ...given, idempotency };
+    const sealsBody = ADMIN_OPERATIONS.some((known: AdminOperation) => known.id === operation && known.sealsBody === true);
+    const call: AdminCall = { operation, by: ROOT, ifMatch: null, params: {}, query: {}, body: {}, sealTo: this.#publicKey, ...given, idempotency, ...(sealsBody && { body: { sealed: await this.sealed(JSON.stringify(given.body)) } }) };
     const answer = await this.client.call<RouterRpc['admin']['reply']>('admin', call, { deadlineMs: 10_000 });
     return { ...answer, body: answer.body as Record<string, unknown>, secret: answer.sealedSecret === null ? null : await this.opened(answer.sealedSecret) };
   }

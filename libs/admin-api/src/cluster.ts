@@ -38,6 +38,7 @@ export const CLUSTER = [
     summary: 'Whether a deja.yaml would do',
     role: 'operator',
     change: false,
+    sealsBody: true,
     body: z.strictObject({ yaml: z.string().max(1_048_576) }),
     reply: z.object({ valid: z.boolean(), errors: z.array(problem), warnings: z.array(problem) }),
   }),

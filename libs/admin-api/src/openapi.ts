@@ -25,7 +25,9 @@ const ERROR_CODES: readonly ErrorCode[] = [
 ];
 /** Responses of errors by status, as `Error400`. */
 const errorName = (status: number): string => `Error${status}`;
-const BY_EVERY_CALL = [400, 401, 403, 404, 500, 503];
+/** Before anybody reads an address it may be too long for that. */
+const TOO_LARGE_HEADERS = 431;
+const BY_EVERY_CALL = [400, 401, 403, 404, TOO_LARGE_HEADERS, 500, 503];
 
 const IF_MATCH = { name: 'If-Match', in: 'header', required: false, schema: { type: 'string', pattern: '^(\\*|"\\d{1,15}")$' }, description: 'The etag that it must still have: where it was changed since, nothing is done.' };
 const IDEMPOTENCY_KEY = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', pattern: '^[\\x20-\\x7e]{16,255}$' }, description: 'Of the same request, sent again within 24 hours under the same key, the first answer is repeated.' };
@@ -111,9 +113,11 @@ const hasEtag = ({ reply }: AdminOperation): boolean => reply instanceof z.ZodOb
 
 function errorResponses(): Record<string, Json> {
   const byStatus = Map.groupBy(ERROR_CODES, (code) => ERRORS[code].status);
-  return Object.fromEntries([...byStatus].map(([status, codes]) => [errorName(status), {
+  const content = { 'application/json': { schema: ref('schemas', 'Error') } };
+  const described = [...byStatus].map(([status, codes]): [string, Json] => [errorName(status), {
     description: `One of the codes ${codes.join(', ')}.`,
     headers: { 'x-request-id': ref('headers', 'x-request-id'), ...(status === 503 && { 'retry-after': ref('headers', 'retry-after') }) },
-    content: { 'application/json': { schema: ref('schemas', 'Error') } },
-  }]));
+    content,
+  }]);
+  return Object.fromEntries([...described, [errorName(TOO_LARGE_HEADERS), { description: 'The address and the headers take more than 16 KiB: code invalid_value.', content }]]);
 }

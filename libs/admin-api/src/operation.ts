@@ -30,6 +30,8 @@ export interface AdminOperation {
   readonly status: 200 | 201;
   /** A member of the reply that is shown once, and that travels between apps only sealed. */
   readonly secret?: string;
+  /** Its body may hold secrets in clear: between apps it travels only sealed, as `{sealed}`. */
+  readonly sealsBody?: boolean;
   /** The reply is no JSON but a stream of lines. */
   readonly streams?: boolean;
 }

@@ -32,5 +32,5 @@ export const TENANTS = [
   operation({ id: 'listTenants', method: 'GET', path: 'tenants', summary: 'All tenants', query: z.strictObject(page), reply: listOf(tenantObject), tenantScoped: true }),
   operation({ id: 'getTenant', method: 'GET', path: 'tenants/{id}', summary: 'One tenant', reply: tenantObject, tenantScoped: true }),
   operation({ id: 'updateTenant', method: 'PATCH', path: 'tenants/{id}', summary: 'Change a tenant', body: tenantChange, reply: tenantObject }),
-  operation({ id: 'deleteTenant', method: 'DELETE', path: 'tenants/{id}', summary: 'Delete a tenant with its keys and credentials; what it used stays in the ledger', role: 'owner', reply: deleted }),
+  operation({ id: 'deleteTenant', method: 'DELETE', path: 'tenants/{id}', summary: 'Delete a tenant with its keys, admin tokens and credentials; what it used stays in the ledger', role: 'owner', reply: deleted }),
 ] as const;

@@ -83,6 +83,7 @@ export interface AdminCall extends AdminChange {
   operation: string;
   params: Record<string, string>;
   query: unknown;
+  /** Of an operation that `sealsBody`: `{sealed}`, its JSON sealed to the key of `vault_key`. */
   body: unknown;
   /** A secret in the answer is sealed to it (compact JWE, ECDH-ES + A256GCM); null for operations without one. */
   sealTo: JsonWebKeyPublic | null;

@@ -36,6 +36,13 @@ test('a busy client port is one sentence with the port and the way out', async (
   await expect(seats).rejects.toThrow(`Port ${port} is in use by another program: stop that one, or choose another port with PORT=${port + 100} npm start.`);
 });
 
+test('further gateways take the next ports for the admin API too', () => {
+  const cluster = { host: HOST, dataDir: '/data', redisUrl: 'redis://r', databaseUrl: null, secrets: { adminKey: 'admin', bootstrapKey: 'boot', masterKey: {}, adminKeyFile: '/a' } };
+  const told = (n: number, given: string): string | undefined =>
+    appEnvironment({ app: 'gateway', n, port: null, opsPort: 1 }, { ...cluster, env: { DEJA_ADMIN_PORT: given } } as unknown as Parameters<typeof appEnvironment>[1])['DEJA_ADMIN_PORT'];
+  expect([told(1, '3100'), told(2, '3100'), told(2, '0'), told(1, 'x')]).toEqual(['3100', '3101', '0', 'x']);
+});
+
 test('a provider key and the database reach only the process that uses them', () => {
   const cluster = {
     env: { PATH: '/bin', OPENAI_API_KEY: 'sk-provider', ANTHROPIC_API_KEY: 'sk-other', DATABASE_URL: 'postgres://a:b@c/d', OTEL_EXPORTER_OTLP_HEADERS: 'x=y' },

@@ -62,6 +62,12 @@ export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => (name.startsWith('OTEL_') || !SECRET_NAME.test(name)) && name !== 'DATABASE_URL'));
 }
 
+/** Further gateways listen for the admin API on the ports that follow, as for clients; 0 is any free one for each. */
+function adminPort({ DEJA_ADMIN_PORT: given = '' }: NodeJS.ProcessEnv, n: number): NodeJS.ProcessEnv {
+  const first = Number(given);
+  return /^\d+$/.test(given) && first > 0 ? { DEJA_ADMIN_PORT: String(first + n - 1) } : {};
+}
+
 const USES_DATABASE: readonly AppName[] = ['router', 'usage-worker'];
 
 /** What one replica is told: everything for the router, for the others only what they need. */
@@ -74,6 +80,7 @@ export function appEnvironment(
     ...(seat.app === 'router' ? cluster.env : withoutSecrets(cluster.env)),
     HOST: cluster.host,
     ...(seat.port === null ? {} : { PORT: String(seat.port) }),
+    ...(seat.app === 'gateway' ? adminPort(cluster.env, seat.n) : {}),
     OPS_PORT: String(seat.opsPort),
     DEJA_INSTANCE: `${seat.app}-${seat.n}`,
     DEJA_DATA_DIR: cluster.dataDir,

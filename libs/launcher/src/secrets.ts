@@ -36,7 +36,7 @@ export async function readSecrets(dataDir: string, env: NodeJS.ProcessEnv): Prom
   }
 }
 
-/** `sk-deja-<public id>-<secret>`: 48 bits that name the key, 256 that prove it. */
+/** 48 bits that tell it apart for people, 256 that prove it. It is made outside the cluster, so the router knows it by its hash alone. */
 function newClientKey(): string {
   return `sk-deja-${randomBytes(6).toString('hex')}-${randomBytes(32).toString('hex')}`;
 }

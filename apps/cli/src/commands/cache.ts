@@ -25,7 +25,7 @@ export const cacheCommands: Commands = (program, cli) => {
   cache.command('invalidate').description('serve cached answers no more; all conditions must hold')
     .option('--tenant <id>', 'of this tenant')
     .option('--model <name>', 'of this public model')
-    .option('--entry <id>', 'this one, as x-deja-cache-entry names it')
+    .option('--entry <id>', 'this one, as x-cache-entry names it')
     .option('--tag <name=value>', 'of requests with this tag', parseTag)
     .option('--older-than <duration>', 'stored longer ago than 15m, 24h, 7d', parseSeconds)
     .addOption(new Option('--everything', 'without any condition').conflicts(['tenant', 'model', 'entry', 'tag', 'olderThan']))

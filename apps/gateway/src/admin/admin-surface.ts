@@ -14,6 +14,7 @@ import { Deployments } from './deployments/deployments.ts';
 import { Forwarded } from './forwarded.ts';
 import { gatewayHandlers, type Answer, type GatewayHandlers, type OperationCall } from './gateway-handlers.ts';
 import { PlanExplainer, type Explain } from './plan/plan-explainer.ts';
+import { ValueSealer } from './value-sealer.ts';
 import { Vault } from './vault/vault.ts';
 
 export interface AdminSurroundings {
@@ -50,9 +51,10 @@ export class AdminSurface {
     this.fingerprintKey = createHmac('sha256', adminKey ?? '').update('deja fingerprints of admin requests').digest();
     this.logger = logger;
     this.clientAddress = clientAddress;
-    this.forwarded = new Forwarded(router, new AppCalls<UsageRpc>(callUsage, 'usage-worker'));
+    const sealer = new ValueSealer(async () => (await router.read('vault_key', {})).publicKey);
+    this.forwarded = new Forwarded(router, new AppCalls<UsageRpc>(callUsage, 'usage-worker'), sealer);
     this.handlers = gatewayHandlers({
-      credentials: new Credentials(router, now),
+      credentials: new Credentials(router, sealer, now),
       vault: new Vault(router, logger, now),
       deployments: new Deployments(router, seen, now),
       plans: new PlanExplainer(explain),

@@ -5,6 +5,7 @@ import { RpcTimeout } from '@deja/transport';
 import { ADMIN_KEY, adminAnswer, scriptedAdmin, tokenOf, withToken, type ScriptedAdmin, type ScriptedAdminOptions } from '../../test/scripted-admin.ts';
 import { AppCalls } from './app-calls.ts';
 import { Forwarded } from './forwarded.ts';
+import { ValueSealer } from './value-sealer.ts';
 
 const EXPORT: AdminOperation = ADMIN_OPERATIONS.find(({ id }) => id === 'exportUsage')!;
 const authorization = `Bearer ${ADMIN_KEY}`;
@@ -86,7 +87,7 @@ test('a portion is asked for when the one before was taken: a slow reader holds 
     asked.push(after);
     return Promise.resolve(adminAnswer({ body: [`row ${after}`], next: String(asked.length) }) as never);
   }, 'usage-worker');
-  const forwarded = new Forwarded(new AppCalls<RouterRpc>(() => Promise.reject(new Error('no router is asked')), 'router'), usage);
+  const forwarded = new Forwarded(new AppCalls<RouterRpc>(() => Promise.reject(new Error('no router is asked')), 'router'), usage, new ValueSealer(() => Promise.reject(new Error('nothing is sealed'))));
   const by = { id: 'root', name: 'root', role: 'owner', tenant: null, from: null, requestId: 'r' } as const;
   const portions = await forwarded.portions(EXPORT, { params: {}, query: {}, body: null, sent: { query: {}, body: null }, change: { by, ifMatch: null, idempotency: null } }, new AbortController().signal);
   expect(asked).toEqual([null]);

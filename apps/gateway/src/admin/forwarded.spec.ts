@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { DejaError, type AdminCall, type JsonWebKeyPublic } from '@deja/contracts';
 import { RpcFailure, RpcTimeout } from '@deja/transport';
 import { CompactEncrypt, importJWK } from 'jose';
-import { adminAnswer, changeBy, scriptedAdmin, tokenOf, withToken, type ScriptedAdmin, type ScriptedAdminOptions } from '../../test/scripted-admin.ts';
+import { adminAnswer, changeBy, scriptedAdmin, tokenOf, vaultKeyPair, withToken, type ScriptedAdmin, type ScriptedAdminOptions } from '../../test/scripted-admin.ts';
 
 const ID = '019b7d9e-0000-7000-8000-000000000001';
 const SECRET = 'sk-deja-AAAABBBBCCCCDDDD-planted9f3c1e7a5b2d4860';
@@ -75,13 +75,23 @@ test.each([
 });
 
 test('each change is logged once with who made it and without what it says; what only reads is not', async () => {
-  const admin = await started({ script: { ...tokenOf({ id: ID }), admin: async ({ sealTo }) => adminAnswer(sealTo === null ? {} : { sealedSecret: await sealed(SECRET, sealTo) }) } });
+  const { publicKey } = await vaultKeyPair();
+  const admin = await started({ script: { ...tokenOf({ id: ID }), vault_key: () => ({ publicKey }), admin: async ({ sealTo }) => adminAnswer(sealTo === null ? {} : { sealedSecret: await sealed(SECRET, sealTo) }) } });
   await admin.send({ method: 'PATCH', url: '/admin/v1/tenants/acme', payload: '{"name":"planted name"}', headers: { ...withToken, 'content-type': 'application/json' } });
   await admin.send({ method: 'GET', url: '/admin/v1/tenants/acme' });
   await admin.send({ method: 'POST', url: '/admin/v1/config/validate', ...json({ yaml: 'planted: name' }) });
   expect(admin.lines.length).toBe(1);
   for (const part of ['updateTenant', 'acme', ID]) expect(admin.lines[0]).toContain(part);
   expect(admin.lines[0]).not.toContain('planted');
+});
+
+test('a configuration to be validated passes Redis only sealed to the cluster\'s own key', async () => {
+  const { publicKey, open: openSealed } = await vaultKeyPair();
+  const admin = await started({ script: { vault_key: () => ({ publicKey }), admin: () => adminAnswer({ body: { valid: true, errors: [], warnings: [] } }) } });
+  await admin.send({ method: 'POST', url: '/admin/v1/config/validate', ...json({ yaml: 'planted: name' }) });
+  expect(JSON.stringify(admin.calls)).not.toContain('planted');
+  const { sealed: jwe } = (admin.calls.at(-1)?.request as { body: { sealed: string } }).body;
+  expect(JSON.parse(await openSealed(jwe))).toEqual({ yaml: 'planted: name' });
 });
 
 describe('the ledger', () => {

@@ -1,8 +1,10 @@
 import type { AdminOperation } from '@deja/admin-api';
+import { Secret } from '@deja/config';
 import type { AdminAnswer, AdminCall, RouterRpc, UsageRpc } from '@deja/contracts';
 import type { Answer, OperationCall } from './gateway-handlers.ts';
 import type { AppCalls } from './app-calls.ts';
 import { SealedAnswers } from './sealed-answers.ts';
+import type { ValueSealer } from './value-sealer.ts';
 
 /** Operations that another app does. */
 export class Forwarded {
@@ -11,11 +13,12 @@ export class Forwarded {
   constructor(
     private readonly router: AppCalls<RouterRpc>,
     private readonly usage: AppCalls<UsageRpc>,
+    private readonly sealer: ValueSealer,
   ) {}
 
   async answer(operation: AdminOperation, given: OperationCall): Promise<Answer> {
     const call = await this.callOf(operation, given);
-    const { body, etag, replayed, sealedSecret } = await this.ask(operation, call);
+    const { body, etag, replayed, sealedSecret } = await this.askSealed(operation, call);
     if (operation.secret === undefined) return { body, etag, replayed };
     if (sealedSecret === null) throw new Error(`the answer to ${operation.id} came without its secret`);
     return { body: { ...(body as object), [operation.secret]: await this.sealed.open(sealedSecret) }, etag, replayed };
@@ -36,6 +39,12 @@ export class Forwarded {
         if (next === null) return;
       }
     })();
+  }
+
+  /** What must not pass Redis in clear goes sealed to the cluster's own key. */
+  private askSealed(operation: AdminOperation, call: AdminCall): Promise<AdminAnswer> {
+    if (operation.sealsBody !== true) return this.ask(operation, call);
+    return this.sealer.sealed(new Secret(JSON.stringify(call.body)), (sealed) => this.ask(operation, { ...call, body: { sealed } }));
   }
 
   private ask(operation: AdminOperation, call: AdminCall): Promise<AdminAnswer> {

@@ -26,6 +26,8 @@ export interface AdminSurfaceParts extends ClusterParts {
   inForce: ConfigurationInForce;
   clientKeys: ClientKeysRepository;
   keys: KeyDirectory;
+  /** Opens what was sealed to the cluster's own key. */
+  open: (jwe: string) => Promise<Buffer>;
 }
 
 export interface AdminSurface {
@@ -48,7 +50,7 @@ export function adminSurface(parts: AdminSurfaceParts): AdminSurface {
     ...keyOperations({ keys: clientKeys, directory: keys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), push, revisions }),
     ...tokenOperations({ tokens: adminTokens, checkKey: tokenCheckKey }),
     ...clusterOperations(parts),
-  }, changes);
+  }, changes, parts.open);
   return {
     changes,
     dispatcher,

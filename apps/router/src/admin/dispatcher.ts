@@ -1,5 +1,6 @@
 import { ADMIN_OPERATIONS, pathParameters, type AdminOperation } from '@deja/admin-api';
 import { DejaError, type AdminAnswer, type AdminCall } from '@deja/contracts';
+import { z } from 'zod';
 import { parsed } from '../parsed-payload.ts';
 import { sealerTo } from '../vault/lease.ts';
 import type { Changes, Done } from './changes.ts';
@@ -18,6 +19,8 @@ export class AdminDispatcher {
   constructor(
     handlers: Handlers,
     private readonly changes: Changes,
+    /** Opens what was sealed to the cluster's own key. */
+    private readonly open: (jwe: string) => Promise<Buffer>,
   ) {
     const own = ADMIN_OPERATIONS.filter((operation) => operation.owner === 'router');
     this.#operations = new Map(own.map((operation) => [operation.id, { operation, handler: handlers[operation.id satisfies RouterOperation] as AnyHandler }]));
@@ -29,14 +32,26 @@ export class AdminDispatcher {
     if (known === undefined) throw new DejaError('not_found', 'The router knows no such operation.', { param: 'operation' });
     const { operation, handler } = known;
     checkAllowed(call.by, operation);
-    const checked = { ...call, params: paramsOf(operation, call.params), query: operation.query === null ? null : parsed(operation.query, call.query ?? {}), body: operation.body === null ? null : parsed(operation.body, call.body) };
+    const checked = { ...call, params: paramsOf(operation, call.params), query: operation.query === null ? null : parsed(operation.query, call.query ?? {}), body: operation.body === null ? null : parsed(operation.body, operation.sealsBody === true ? await this.#opened(call.body) : call.body) };
     if (!operation.change) return { ...answerOf(await onDatabase(() => handler(checked))), sealedSecret: null, replayed: false };
     // First of all: a secret that cannot be told would be lost with the change already made.
     const seal = operation.secret === undefined ? null : await sealerTo(sealTo ?? lacksKey());
     const done = await this.changes.run(checked, (tx) => handler(checked, tx));
     return { ...answerOf(done), sealedSecret: seal === null || done.secret === undefined ? null : await seal(id, new TextEncoder().encode(done.secret)), replayed: done.replayed };
   }
+
+  async #opened(body: unknown): Promise<unknown> {
+    const { sealed } = parsed(SEALED_BODY, body);
+    const text = await this.open(sealed);
+    try {
+      return JSON.parse(text.toString());
+    } finally {
+      text.fill(0);
+    }
+  }
 }
+
+const SEALED_BODY = z.object({ sealed: z.string() });
 
 const answerOf = ({ body, etag }: Pick<Done<unknown>, 'body' | 'etag'>): Pick<AdminAnswer, 'body' | 'etag' | 'next'> => ({ body, etag, next: null });
 

@@ -129,6 +129,11 @@ export class CredentialVault {
     return this.#intake.publicKey;
   }
 
+  /** What was sealed to that key, for its one use. Throws as `create` does. */
+  open(jwe: string): Promise<Buffer> {
+    return this.#usable(() => this.#intake.open(jwe));
+  }
+
   /** Throws `invalid_value` naming the field of the admin API, `overloaded` when Postgres or who keeps the master key is away. */
   create(credential: NewCredential, change: AdminChange): Promise<{ credential: CredentialView; replayed: boolean }> {
     return this.#usable(() => this.#changes.create(credential, change));

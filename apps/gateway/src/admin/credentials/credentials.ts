@@ -4,21 +4,18 @@ import { DejaError, type AdminActor, type AdminChange, type CredentialView, type
 import { pageOf } from '../admin-list.ts';
 import type { AppCalls } from '../app-calls.ts';
 import { answered, type Answer } from '../gateway-handlers.ts';
+import type { ValueSealer } from '../value-sealer.ts';
 import { credentialObject } from './credential-object.ts';
-import { ValueSealer } from './value-sealer.ts';
 
 type Changed = { credential: CredentialView; replayed?: boolean };
 
 /** Provider credentials, kept by the router. A value passes through here once, on its way in, and comes back never. Of a caller for one tenant only that tenant's are seen. */
 export class Credentials {
-  private readonly sealer: ValueSealer;
-
   constructor(
     private readonly router: AppCalls<RouterRpc>,
+    private readonly sealer: ValueSealer,
     private readonly now: () => number,
-  ) {
-    this.sealer = new ValueSealer(async () => (await router.read('vault_key', {})).publicKey);
-  }
+  ) {}
 
   /** Throws `invalid_value` for what will not do, or a name that is taken. */
   async create({ value, base_url: baseUrl, ...known }: BodyOf<'createCredential'>, change: AdminChange): Promise<Answer<CredentialObject>> {

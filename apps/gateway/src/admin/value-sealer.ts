@@ -10,7 +10,7 @@ interface VaultKey {
   key: CryptoKey | Uint8Array;
 }
 
-const SEALED_FIELDS = new Set(['value', 'sealedValue']);
+const SEALED_FIELDS = new Set(['value', 'sealedValue', 'sealed']);
 
 /** Seals values to the cluster's own key (RFC 7516 compact JWE, ECDH-ES with A256GCM, RFC 7518), so that none passes Redis in clear. */
 export class ValueSealer {
