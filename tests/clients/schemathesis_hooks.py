@@ -1,11 +1,13 @@
 """What made-up requests lack to get as far as the work that they ask for."""
 
+import os
 import uuid
 
 import schemathesis
 
-# Which a schema cannot know: there is a tenant and a provider of these names.
-KNOWN = {"tenant": "default", "provider": "fake"}
+# What a schema cannot know is there.
+FIELDS = {"tenant": "default", "provider": "fake", "entry": os.environ["CACHE_ENTRY"]}
+DEPLOYMENT = "fake/gpt-4o-mini"
 
 
 @schemathesis.hook
@@ -16,7 +18,14 @@ def before_call(_context, case, _kwargs):
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     case.headers.pop("If-Match", None)
-    if isinstance(case.body, dict):
-        for name, value in KNOWN.items():
-            if isinstance(case.body.get(name), str):
-                case.body[name] = value
+    if case.path.startswith("/deployments/{id}"):
+        case.path_parameters["id"] = DEPLOYMENT
+    if case.path == "/keys/{id}" and case.method == "PATCH":
+        case.path_parameters["id"] = os.environ["CLIENT_KEY"]
+    if not isinstance(case.body, dict):
+        return
+    for name, value in FIELDS.items():
+        if isinstance(case.body.get(name), str):
+            case.body[name] = value
+    if case.path == "/tenants" and "id" in case.body:
+        case.body["id"] = f"made-{uuid.uuid4()}"

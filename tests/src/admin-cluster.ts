@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { fakeProvider, testCluster, type FakeProvider, type TestCluster, type TestClusterOptions } from '@deja/testing';
 import OpenAI from 'openai';
 import { AdminClient, Answers, type AdminReply, type CallOptions } from './admin-client.ts';
-import { ask } from './client.ts';
+import { ask, eventually } from './client.ts';
 import { RedisTraffic, type Planted } from './secret-search.ts';
 
 export const GATEWAYS = [0, 1];
 export const MODEL = 'gpt-4o-mini';
+/** So soon a change holds everywhere. */
+export const IN_FORCE_MS = 1000;
 /** Who asks, where a question has a user. */
 export const USER = 'someone';
 
@@ -99,6 +101,16 @@ export class AdminCluster {
   /** What it comes to: `answered`, or the code of the refusal. */
   outcome(key: string, asking: Asking = {}): Promise<string> {
     return outcomeOf(this.ask(key, asking));
+  }
+
+  /** Resolves when every gateway gives this key this outcome; rejects where one does not within a second. */
+  async holdsEverywhere(key: string, outcome: string): Promise<void> {
+    await Promise.all(GATEWAYS.map(async (gateway) => {
+      let seen = '';
+      await eventually(`gateway ${gateway} saying ${outcome}`, async () => (seen = await this.outcome(key, { gateway })) === outcome, IN_FORCE_MS).catch((error: unknown) => {
+        throw new Error(`${String(error)}; it said ${seen}`);
+      });
+    }));
   }
 
   /** Every client key and admin token that an answer has shown so far. */

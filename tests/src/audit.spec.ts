@@ -24,7 +24,7 @@ interface AuditRow {
 /** A change, and the row that is to come of it. */
 interface Step {
   id: OperationId;
-  params?: string[];
+  params?: readonly string[];
   body?: object;
   resource: string;
   /** Whose id the row has; null: none. */
@@ -62,7 +62,7 @@ const shown = async (resource: string, id: string): Promise<object> => (resource
 async function step({ id, params = [], body, resource, of, tenant, before, after, table }: Step, gateway: number): Promise<AdminReply['json']> {
   const { method, path, status } = ADMIN_OPERATIONS.find((operation) => operation.id === id)! as AdminOperation;
   const [asBefore, countBefore] = [of !== null && before === 'something' ? await shown(resource, of) : {}, await count()];
-  const reply = await client.call(method, params.reduce((rest, value) => rest.replace(/\{\w+\}/, encodeURIComponent(value)), path), body, { gateway });
+  const reply = await client.call(method, params.reduce<string>((rest, value) => rest.replace(/\{\w+\}/, encodeURIComponent(value)), path), body, { gateway });
   expect([id, reply.status, reply.text]).toEqual([id, status, expect.anything()]);
   expect(await count()).toBe(countBefore + 1);
   const [row] = await rows(reply.headers.get('x-request-id'));

@@ -67,7 +67,7 @@ interface Call {
 /** Of every operation: calls that name something of acme's. `all`: calls that are nobody's in particular, whose answer is to have nothing of acme's. */
 const foreign = (): Record<OperationId, { named?: Call[]; all?: Call[] }> => {
   const { tenant, key, tokenId, credential, request, entry } = acme;
-  const ledger = { named: [{ query: { tenant } }], all: [{}, { query: { key } }, { query: { model: MODEL } }] };
+  const ledger: { named: Call[]; all: Call[] } = { named: [{ query: { tenant } }], all: [{}, { query: { key } }, { query: { model: MODEL } }] };
   const ofCredential = (body?: object): { named: Call[] } => ({ named: [credential, common].map((id) => ({ params: [id], ...(body && { body }) })) });
   return {
     createTenant: { named: [{ body: { id: tenant } }] },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { newId, type AdminChange, type AuditedChange, type Invalidation, type RouterRpc } from '@deja/contracts';
 import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { RedisProcess, startRedisCluster, type RedisCluster } from '@deja/testing';
-import type { OperationCall } from '../src/admin/gateway-handlers.ts';
+import type { OperationCall } from '../src/admin/operation-call.ts';
 import { AnswerCensus } from '../src/cache/answer-census.ts';
 import { CacheAdmin } from '../src/cache/cache-admin.ts';
 import { Invalidations } from '../src/cache/invalidations.ts';

@@ -1,4 +1,5 @@
 export * from './client-key.ts';
+export * from './counted-model.ts';
 export * from './errors.ts';
 export * from './failures.ts';
 export * from './ids.ts';

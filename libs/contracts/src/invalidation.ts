@@ -1,4 +1,4 @@
-import { countedModel } from './rpc.ts';
+import { countedModel } from './counted-model.ts';
 
 /** Cached answers that are served no more: those that were made until a moment and meet every condition. A condition that is null is none. */
 export interface Invalidation {

@@ -138,9 +138,6 @@ export interface BudgetAccount {
   toMs: number | null;
 }
 
-/** The public model that limits and budgets count: what was asked for, without a preference. */
-export const countedModel = (requestedModel: string): string => requestedModel.replace(/:(cost|speed|capability)$/, '');
-
 /** Events the router takes (at least once, order not promised). */
 export interface RouterEvents {
   attempt_outcomes: { gateway: string; outcomes: AttemptOutcome[] };

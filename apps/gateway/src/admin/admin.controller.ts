@@ -9,7 +9,7 @@ import { jsonObject, noBody, strictly } from './admin-body.ts';
 import { ADMIN_PATH, routeOf } from './admin-routes.ts';
 import { AdminSurface } from './admin-surface.ts';
 import { conditionsOf } from './change-headers.ts';
-import type { OperationCall } from './gateway-handlers.ts';
+import type { OperationCall } from './operation-call.ts';
 import { permit, withinTenant } from './permission.ts';
 
 const NO_QUERY = z.strictObject({});

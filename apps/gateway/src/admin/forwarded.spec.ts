@@ -90,7 +90,7 @@ test('a configuration to be validated passes Redis only sealed to the cluster\'s
   const admin = await started({ script: { vault_key: () => ({ publicKey }), admin: () => adminAnswer({ body: { valid: true, errors: [], warnings: [] } }) } });
   await admin.send({ method: 'POST', url: '/admin/v1/config/validate', ...json({ yaml: 'planted: name' }) });
   expect(JSON.stringify(admin.calls)).not.toContain('planted');
-  const { sealed: jwe } = (admin.calls.at(-1)?.request as { body: { sealed: string } }).body;
+  const { sealed: jwe } = (admin.calls.at(-1)!.request as { body: { sealed: string } }).body;
   expect(JSON.parse(await openSealed(jwe))).toEqual({ yaml: 'planted: name' });
 });
 

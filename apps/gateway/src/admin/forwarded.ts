@@ -1,7 +1,7 @@
 import type { AdminOperation } from '@deja/admin-api';
 import { Secret } from '@deja/config';
 import type { AdminAnswer, AdminCall, RouterRpc, UsageRpc } from '@deja/contracts';
-import type { Answer, OperationCall } from './gateway-handlers.ts';
+import type { Answer, OperationCall } from './operation-call.ts';
 import type { AppCalls } from './app-calls.ts';
 import { SealedAnswers } from './sealed-answers.ts';
 import type { ValueSealer } from './value-sealer.ts';

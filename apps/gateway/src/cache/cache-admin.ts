@@ -3,7 +3,7 @@ import { cacheEntryKey, countedModel, covers, DejaError, newId, type AdminChange
 import type { RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { Counter, Meter } from '@opentelemetry/api';
-import { answered, type Answer, type Handler } from '../admin/gateway-handlers.ts';
+import { answered, type Answer, type Handler } from '../admin/operation-call.ts';
 import { AnswerCensus } from './answer-census.ts';
 import type { Invalidations } from './invalidations.ts';
 

@@ -1,25 +1,13 @@
 import { DejaError, type AdminChange } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import { sql } from 'drizzle-orm';
-import { addToAudit, type Audited } from '../audit/audit-log.ts';
+import { addToAudit } from '../audit/audit-log.ts';
 import { inRounds } from '../objects/rounds.ts';
 import { inTransaction, type Database, type Transaction } from '../schema/transaction.ts';
 import { isWorthRepeating, onDatabase } from './database-trouble.ts';
+import type { Done } from './done.ts';
 import { IdempotentAnswers, type Slot } from './idempotent-answers.ts';
 import { Turns } from './turns.ts';
-
-/** What a change has come to. */
-export interface Done<Body> {
-  body: Body;
-  /** Of the resource in the body, as `etagOf` writes it; null where there is none. */
-  etag: string | null;
-  /** Shown once: it leaves the router only sealed. */
-  secret?: string;
-  /** null: nothing was changed. */
-  audit: Audited | null;
-  /** After the commit, and not when an earlier answer is repeated: pushes, and what else has to hear of it. What fails here is logged; what is changed stays changed. */
-  afterwards?: () => Promise<void>;
-}
 
 /** Fewer than half of the pool's connections: a change may use a second one, and who asks what a key is finds one too. */
 const AT_ONCE = 3;

@@ -3,8 +3,9 @@ import { DejaError, type AdminAnswer, type AdminCall } from '@deja/contracts';
 import { z } from 'zod';
 import { parsed } from '../parsed-payload.ts';
 import { sealerTo } from '../vault/lease.ts';
-import type { Changes, Done } from './changes.ts';
+import type { Changes } from './changes.ts';
 import { onDatabase } from './database-trouble.ts';
+import type { Done } from './done.ts';
 import type { Handlers, RouterOperation } from './handlers.ts';
 import { checkAllowed } from './scope.ts';
 

@@ -1,7 +1,7 @@
 import type { ADMIN_OPERATIONS, BodyOf, OwnedBy, QueryOf, ReplyOf } from '@deja/admin-api';
 import type { AdminChange } from '@deja/contracts';
 import type { Transaction } from '../schema/transaction.ts';
-import type { Done } from './changes.ts';
+import type { Done } from './done.ts';
 
 export type RouterOperation = OwnedBy<'router'>;
 type OperationOf<Id extends RouterOperation> = Extract<(typeof ADMIN_OPERATIONS)[number], { id: Id }>;

@@ -6,7 +6,7 @@ import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { idempotency } from '../schema/tables.ts';
 import type { Transaction } from '../schema/transaction.ts';
 import { NONCE_BYTES, open, seal } from '../vault/envelope.ts';
-import type { Done } from './changes.ts';
+import type { Done } from './done.ts';
 
 /** What is answered again. */
 export type Answer = Pick<Done<unknown>, 'body' | 'etag' | 'secret'>;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { KeyObject } from '@deja/admin-api';
 import { CLIENT_KEY_PREFIX, makeKey, newId, type AdminActor, type AdminChange } from '@deja/contracts';
-import { checkMatch, etagOf, type Done } from '../admin/changes.ts';
+import { checkMatch, etagOf } from '../admin/changes.ts';
+import type { Done } from '../admin/done.ts';
 import type { Handlers } from '../admin/handlers.ts';
 import { afterOf, isUuid, pageOf } from '../admin/pages.ts';
 import { checkMayMakeFor, noTenant, sees, tenantToList } from '../admin/scope.ts';

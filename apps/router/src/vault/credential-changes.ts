@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { DejaError, newId, type AdminChange, type CredentialView, type NewCredential } from '@deja/contracts';
-import { checkMatch, etagOf, type Changes, type Done } from '../admin/changes.ts';
+import { checkMatch, etagOf, type Changes } from '../admin/changes.ts';
+import type { Done } from '../admin/done.ts';
 import { FOREIGN_KEY_VIOLATION, sqlStateOf, UNIQUE_VIOLATION } from '../admin/database-trouble.ts';
 import { checkMayMakeFor, sees } from '../admin/scope.ts';
 import type { Transaction } from '../schema/transaction.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Pool, PoolClient } from '@deja/postgres';
+import { inTransaction, type Pool, type PoolClient } from '@deja/postgres';
 import { getTableColumns } from 'drizzle-orm';
 import { attempts, operations, type AttemptRow, type OperationRow } from '../schema/tables.ts';
 import { rowsJson } from './json.ts';
@@ -94,7 +94,7 @@ export class Ledger {
   }
 
   private async insertOnce(rows: LedgerRows[], batch: LedgerBatch): Promise<Inserted> {
-    return this.inTransaction(async (client) => {
+    return inTransaction(this.pool, async (client) => {
       const changed = rows.length === 0 ? { settled: 0, orphaned: 0, spent: [] } : await insertRows(client, rows);
       if (batch.rejected.length > 0) await client.query(INSERT_REJECTED, [rowsJson(batch.rejected.map(rejectedRow))]);
       // Sorted, like operations: two workers with the same ones never wait for each other in a circle.
@@ -104,23 +104,6 @@ export class Ledger {
       const duplicates = batch.rows.length - changed.settled - changed.orphaned + batch.late.length - late;
       return { settled: changed.settled, orphaned: changed.orphaned, late, duplicates };
     });
-  }
-
-  private async inTransaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query('begin');
-      const result = await work(client);
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      // A connection that cannot even roll back is not given to anyone else.
-      await client.query('rollback').catch((failed: Error) => (broken = failed));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { DejaError } from '@deja/contracts';
-import { isPassing, type Pool, type PoolClient } from '@deja/postgres';
+import { inTransaction, isPassing, type Pool, type PoolClient } from '@deja/postgres';
 
 /** Of the longest question; a caller that waits less gets less. Milliseconds. */
 const LONGEST_MS = 10_000;
@@ -19,7 +19,7 @@ export class LedgerReader {
   async read<T>(work: (client: PoolClient) => Promise<T>, deadlineMs: number | null = null): Promise<T> {
     const timeoutMs = Math.max(1, Math.ceil(Math.min(this.longestMs, deadlineMs ?? this.longestMs)));
     try {
-      return await this.inTransaction(work, timeoutMs);
+      return await inTransaction(this.pool, work, `begin isolation level repeatable read read only; set local statement_timeout = ${timeoutMs}`);
     } catch (error) {
       if (error instanceof DejaError) throw error;
       if ((error as { code?: unknown }).code === QUERY_CANCELED) {
@@ -32,22 +32,5 @@ export class LedgerReader {
 
   close(): Promise<void> {
     return this.pool.end();
-  }
-
-  private async inTransaction<T>(work: (client: PoolClient) => Promise<T>, timeoutMs: number): Promise<T> {
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query(`begin isolation level repeatable read read only; set local statement_timeout = ${timeoutMs}`);
-      const result = await work(client);
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      // A connection that cannot even roll back is not given to anyone else.
-      await client.query('rollback').catch((failed: Error) => (broken = failed));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
   }
 }

@@ -2,7 +2,7 @@ import type { KeyObject, QueryOf, ReplyOf, TenantObject } from '@deja/admin-api'
 import type { AdminActor, RouterRpc } from '@deja/contracts';
 import type { BudgetList, BudgetOwners } from '../../budgets/list-budgets.ts';
 import type { AppCalls } from '../app-calls.ts';
-import { answered, type Answer } from '../gateway-handlers.ts';
+import { answered, type Answer } from '../operation-call.ts';
 
 /** Budgets in force: what the router has of tenants and keys, asked for in the caller's name, and what was spent of it. */
 export class Budgets {

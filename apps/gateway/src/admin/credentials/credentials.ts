@@ -3,7 +3,7 @@ import { Secret } from '@deja/config';
 import { DejaError, type AdminActor, type AdminChange, type CredentialView, type RouterRpc } from '@deja/contracts';
 import { pageOf } from '../admin-list.ts';
 import type { AppCalls } from '../app-calls.ts';
-import { answered, type Answer } from '../gateway-handlers.ts';
+import { answered, type Answer } from '../operation-call.ts';
 import type { ValueSealer } from '../value-sealer.ts';
 import { credentialObject } from './credential-object.ts';
 

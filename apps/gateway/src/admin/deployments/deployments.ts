@@ -3,7 +3,7 @@ import { DejaError, type AdminChange, type RouterRpc } from '@deja/contracts';
 import type { RoutingView } from '@deja/routing';
 import { pageOf } from '../admin-list.ts';
 import type { AppCalls } from '../app-calls.ts';
-import { answered, type Answer } from '../gateway-handlers.ts';
+import { answered, type Answer } from '../operation-call.ts';
 import { deploymentObject } from './deployment-object.ts';
 
 /** Deployments as the router knows them, and as this gateway sees them. */

@@ -2,7 +2,7 @@ import type { ReplyOf } from '@deja/admin-api';
 import type { AdminChange, RouterRpc } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import type { AppCalls } from '../app-calls.ts';
-import { answered, type Answer } from '../gateway-handlers.ts';
+import { answered, type Answer } from '../operation-call.ts';
 
 /** How long one call of the operator's may go on. What remains then is for the next one. */
 const REWRAP_MS = 20_000;
