@@ -45,7 +45,7 @@ const RESOLVE_DEADLINE_MS = 2000;
 const CREDENTIAL_DEADLINE_MS = 2000;
 const OBJECTS_DEADLINE_MS = 2000;
 const SEMANTIC_DEADLINE_MS = 200;
-const REDIS_DEADLINE_MS = 250;
+const REDIS_DEADLINE_MS = 1000;
 /** Routers say every second that they live. After so long a silence a change may have been missed. */
 const PUSH_SILENT_MS = 2500;
 

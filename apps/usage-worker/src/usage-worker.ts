@@ -22,6 +22,7 @@ const LONGEST_SWEEP_INTERVAL_MS = 10_000;
 const PARTITIONS_INTERVAL_MS = 60 * 60_000;
 const LOOK_INTERVAL_MS = 5_000;
 export const RECONCILE_INTERVAL_MS = 30_000;
+const CATCH_UP_PAUSES_MS = [0, 1_000, 2_000, 4_000, 8_000];
 /** Shorter than from round to round, and longer than an event takes from its settlement into the ledger. */
 const RECORDED_MS = 20_000;
 /** What a killed gateway had settled is in the ledger one and a half leases later. */
@@ -70,9 +71,16 @@ export class UsageWorker {
     this.repeat(sweepIntervalMs(leaseS), () => this.sweep.sweep(), warn('the sweep for dead gateways did not finish; the next one goes on'));
     const notCompared = warn('budgets could not be compared with the ledger; the next round does');
     this.repeat(RECONCILE_INTERVAL_MS, () => this.reconciler.reconcile(), notCompared);
-    // Redis may have come back without what it knew last.
-    onReady(this.redis, () => void this.reconciler.reconcile().catch(notCompared));
+    onReady(this.redis, () => void this.catchUp().catch(notCompared));
     this.repeat(PARTITIONS_INTERVAL_MS, () => this.ledger.partitions.ensureAhead(Date.now()), warn('partitions for the next days could not be made yet'));
+  }
+
+  /** Redis may have come back without what it knew last, and what was spent while it was away reaches the ledger only now: budgets are not left open for a whole round. */
+  private async catchUp(): Promise<void> {
+    for (const pauseMs of CATCH_UP_PAUSES_MS) {
+      await delay(pauseMs, undefined, { signal: this.stopping.signal, ref: false });
+      await this.reconciler.reconcile();
+    }
   }
 
   /** Readiness, by name. */

@@ -28,7 +28,7 @@ describe('usage', () => {
     await asked.received(NOW - 4, { outcome: 'error', status: 502, usage: null, usageSource: 'none', attempts: [attemptRecord({ price: null })], durationMs: 2.25 });
     expect((await asked.usage()).data).toEqual([{
       requests: 4, errors: 1, cache_hits_exact: 1, cache_hits_semantic: 1, prompt_tokens: 1000, cached_tokens: 400, completion_tokens: 500, reasoning_tokens: 200,
-      cost_usd: '0.00042', saved_usd: '0.00042', unpriced_requests: 1, latency_p50_ms: 1.75, latency_p95_ms: expect.closeTo(681.4, 5),
+      cost_usd: '0.00042', saved_usd: '0.00042', unpriced_requests: 1, latency_p50_ms: 1.8, latency_p95_ms: expect.closeTo(681.4, 5),
     }]);
   });
 

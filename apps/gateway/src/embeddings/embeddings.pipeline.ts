@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { exactCacheKey } from '@deja/cache-key';
 import { DejaError, exactKey, type Candidate, type Plan, type Principal, type RoutingSnapshot, type Usage } from '@deja/contracts';
-import { estimate } from '@deja/tokens';
+import { estimate, upperBound } from '@deja/tokens';
 import type { Attempts } from '../attempt/attempts.ts';
 import type { Exchange } from '../attempt/exchange.ts';
 import type { AnswerStore, CachePlace } from '../cache/answer-store.ts';
@@ -141,7 +141,7 @@ export class EmbeddingsPipeline {
     const place: CachePlace = { wishes, tenant, exactKey: keys[0] ?? null, partition: null, text: '', rules: this.guard.rulesName(snapshot) };
     const reads = wishes.read && operation.cache !== 'BYPASS' ? keys : [];
     const reserved = await this.reservations.reserve(operation, snapshot, {
-      promptTokens, outputTokens: 0, choices: 1, plan, exactKeys: reads, presenceKey: null, quotas: this.quotas.prepare(operation, plan.candidates, promptTokens),
+      promptTokens, mostPromptTokens: () => upperBound(request.parts), outputTokens: 0, choices: 1, plan, exactKeys: reads, presenceKey: null, quotas: this.quotas.prepare(operation, plan.candidates, promptTokens),
     });
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
     else if (operation.cache === 'MISS') operation.cacheReason = 'no_entry';

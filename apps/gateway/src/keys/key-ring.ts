@@ -34,6 +34,8 @@ const UNHEARD_FRESH_MS = 1_000;
 /** A made-up key is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 5_000;
 const STALE_OK_MS = 60_000;
+/** While no router is heard, whoever comes with a key that was known waits no longer to hear whether it still is. */
+const KNOWN_WAIT_MS = 250;
 
 interface Cached {
   resolution: Resolution;
@@ -79,7 +81,7 @@ export class KeyRing {
    */
   async authenticate(caller: Caller): Promise<Principal> {
     const question = questionOf(caller.headers);
-    const resolution = this.cached(question) ?? (await this.ask(question));
+    const resolution = this.cached(question) ?? (await this.inTime(question.keySha256, this.ask(question)));
     const principal = admit(resolution, this.now());
     checkNetwork(principal, caller.address);
     checkEndpoint(principal, caller.endpoint);
@@ -156,6 +158,24 @@ export class KeyRing {
     if (!hit.unanswered || hit.usableUntilMs <= nowMs) return undefined;
     void this.ask(question).catch(() => undefined);
     return hit.resolution;
+  }
+
+  /** What is heard of it, or after a while what was known: the answer is kept when it comes. */
+  private async inTime(hash: string, asked: Promise<Resolution>): Promise<Resolution> {
+    const known = this.known.get(hash);
+    if (known === undefined || known.usableUntilMs <= this.now() || this.pushHealthy()) return asked;
+    let timer: NodeJS.Timeout | undefined;
+    const tired = new Promise<Resolution>((resolve) => {
+      timer = setTimeout(() => {
+        known.unanswered = true;
+        resolve(known.resolution);
+      }, KNOWN_WAIT_MS);
+    });
+    try {
+      return await Promise.race([asked, tired]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async ask(question: Question): Promise<Resolution> {

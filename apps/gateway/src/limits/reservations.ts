@@ -12,6 +12,8 @@ import type { Reserved, Reserver } from './reserve.ts';
 /** What a request is about to use, and what else it wants to know of Redis in the same round trip. */
 export interface Need {
   promptTokens: number;
+  /** Never fewer than the prompt has. Asked only where a budget applies. */
+  mostPromptTokens: () => number;
   /** Of each answer: what the client bounds it to, 0 where it has none, null where nobody said. */
   outputTokens: number | null;
   choices: number;
@@ -71,13 +73,13 @@ export class Reservations {
     return reserved;
   }
 
-  /** Where nothing bounds an answer but its model, that is the worst case. */
-  private mostNanoUsd(operation: Operation, snapshot: RoutingSnapshot, { plan, promptTokens, outputTokens, choices }: Need): bigint {
+  /** The worst case: a budget must hold also for many prompts at once that have more tokens than was estimated. */
+  private mostNanoUsd(operation: Operation, snapshot: RoutingSnapshot, { plan, mostPromptTokens, outputTokens, choices }: Need): bigint {
     if (plan === null || operation.principal === null) return 0n;
     const { max_output_tokens: most } = validationFor(operation.principal, snapshot);
     const { contextWindow, contentPolicy } = plan.instead;
     const { nanoUsd, unpriced } = worstCase([...plan.candidates, ...contextWindow, ...contentPolicy], {
-      promptTokens, outputTokens, mostOutputTokens: most, choices, hedged: plan.hedge !== null, prices: snapshot.settings.prices,
+      promptTokens: mostPromptTokens(), outputTokens, mostOutputTokens: most, choices, hedged: plan.hedge !== null, prices: snapshot.settings.prices,
     });
     if (unpriced.length > 0) this.watch.unpriced(unpriced);
     return nanoUsd;

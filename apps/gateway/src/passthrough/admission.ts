@@ -25,6 +25,6 @@ export class Admission {
 
   /** 6 Reserve: one request, and as many tokens as are known beforehand. What it costs nobody knows; a budget that is used up refuses it all the same. */
   async reserve(operation: Operation, tokens: number, snapshot: RoutingSnapshot): Promise<void> {
-    await operation.timed('reserve', () => this.reservations.reserve(operation, snapshot, { promptTokens: tokens, outputTokens: 0, choices: 1, plan: null, exactKeys: [], presenceKey: null }));
+    await operation.timed('reserve', () => this.reservations.reserve(operation, snapshot, { promptTokens: tokens, mostPromptTokens: () => tokens, outputTokens: 0, choices: 1, plan: null, exactKeys: [], presenceKey: null }));
   }
 }

@@ -3,6 +3,7 @@ import { cacheKeys } from '@deja/cache-key';
 import { cacheEntryKey, DejaError, exactKey, semanticPresenceKey, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
 import { modelFacts } from '@deja/pricing';
 import type { PlanNeed } from '@deja/routing';
+import { upperBound } from '@deja/tokens';
 import { AttemptFailure } from '../attempt/failure.ts';
 import { NOTHING_STORED, type Exchange } from '../attempt/exchange.ts';
 import { keptReply, type Answer } from '../attempt/answer.ts';
@@ -147,6 +148,7 @@ export class Pipeline {
     const need = { promptTokens, outputTokens: request.outputParam === null ? 0 : request.maxOutputTokens, choices: request.choices, plan };
     return this.reservations.reserve(operation, snapshot, {
       ...need,
+      mostPromptTokens: () => upperBound(request.parts),
       quotas: this.quotas.prepare(operation, plan.candidates, reservedTokens(need)),
       exactKeys: read && place.exactKey !== null ? [place.exactKey] : [],
       presenceKey: read && place.partition ? semanticPresenceKey(place.tenant, place.partition.scope, place.partition.fingerprint) : null,

@@ -121,7 +121,7 @@ export class Outbox {
     if (!isUp(this.redis)) return;
     try {
       const replies = await openPipeline(this.redis).sadd(GATEWAYS_KEY, this.o.instance).set(gatewayAliveKey(this.o.instance), '1', 'EX', this.o.leaseS).scard(GATEWAYS_KEY).exec();
-      this.replicas = Math.max(1, Number(replies?.[2]?.[1] ?? 1));
+      this.replicas = Math.max(1, Number(replies?.[2]?.[1] ?? this.replicas));
     } catch {
       // The next beat tries again; the lease outlives several.
     }
