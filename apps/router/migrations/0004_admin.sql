@@ -29,6 +29,12 @@ CREATE INDEX "client_key_secrets_public_id" ON "router"."client_key_secrets" ("p
 --> statement-breakpoint
 CREATE INDEX "client_key_secrets_imported" ON "router"."client_key_secrets" ("key") WHERE "public_id" IS NULL;
 --> statement-breakpoint
+-- Cached answers, stored objects, rows of the ledger and what was spent of budgets are by a tenant's id: an id that was somebody's is nobody else's.
+CREATE TABLE "router"."retired_tenants" (
+	"id" text PRIMARY KEY,
+	"retired_at" timestamp with time zone NOT NULL DEFAULT now()
+);
+--> statement-breakpoint
 -- A key that was made elsewhere and taken away here is not planted again by the environment that still names it.
 CREATE TABLE "router"."retired_imports" (
 	"key_sha256" text PRIMARY KEY,

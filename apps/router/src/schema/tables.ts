@@ -75,6 +75,12 @@ export const clientKeySecrets = router.table('client_key_secrets', {
   expiresAt: timestamp('expires_at', moment),
 });
 
+/** Ids of tenants that were deleted: answers, objects and figures are by them, so nobody else gets one. */
+export const retiredTenants = router.table('retired_tenants', {
+  id: text('id').primaryKey(),
+  retiredAt: timestamp('retired_at', moment).notNull().defaultNow(),
+});
+
 /** Keys that were made elsewhere and taken away: a trigger keeps their hashes. */
 export const retiredImports = router.table('retired_imports', {
   keySha256: text('key_sha256').primaryKey(),

@@ -72,7 +72,7 @@ function create({ tenants, revisions }: TenantParts): TenantHandlers['createTena
       const wished = given ?? tenantIdOf(name ?? '');
       const id = given ?? freeId(wished, await tenants.idsLike(tx, wished));
       tenant = await tenants.insert(tx, { id, name: name ?? id, ...settings });
-      if (tenant === null && given !== undefined) throw new DejaError('conflict', `There is a tenant with the id ${JSON.stringify(given)} already: choose another.`, { param: 'id' });
+      if (tenant === null && given !== undefined) throw new DejaError('conflict', `There is, or was, a tenant with the id ${JSON.stringify(given)}: choose another.`, { param: 'id' });
     }
     if (tenant === null) throw new DejaError('overloaded', 'Many tenants of this name are being made: try again, or give an id.', { retryAfterMs: 1000 });
     const { id, revision } = tenant;

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, like, lt, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { clientKeys, credentials, tenants } from '../schema/tables.ts';
+import { clientKeys, credentials, retiredTenants, tenants } from '../schema/tables.ts';
 import type { Transaction } from '../schema/transaction.ts';
 
 export type StoredTenant = typeof tenants.$inferSelect;
@@ -26,14 +26,18 @@ export class TenantsRepository {
     return row ?? null;
   }
 
-  /** Ids that begin so. */
+  /** Ids that begin so, also of tenants that were deleted. */
   async idsLike(tx: Transaction, id: string): Promise<string[]> {
     // Ids have no character that stands for others in a pattern.
-    return (await tx.select({ id: tenants.id }).from(tenants).where(like(tenants.id, `${id}%`))).map((row) => row.id);
+    const taken = await tx.select({ id: tenants.id }).from(tenants).where(like(tenants.id, `${id}%`))
+      .union(tx.select({ id: retiredTenants.id }).from(retiredTenants).where(like(retiredTenants.id, `${id}%`)));
+    return taken.map((row) => row.id);
   }
 
-  /** null where the id is taken. */
+  /** null where the id is taken, or was a deleted tenant's. */
   async insert(tx: Transaction, tenant: Omit<TenantSettings, 'disabled'> & { id: string }): Promise<StoredTenant | null> {
+    const [retired] = await tx.select({ id: retiredTenants.id }).from(retiredTenants).where(eq(retiredTenants.id, tenant.id));
+    if (retired !== undefined) return null;
     const [row] = await tx.insert(tenants).values(tenant).onConflictDoNothing().returning();
     return row ?? null;
   }
@@ -48,6 +52,7 @@ export class TenantsRepository {
     const held = await tx.select({ provider: credentials.provider, name: credentials.name }).from(credentials).where(eq(credentials.tenant, id)).for('update');
     const keys = await tx.$count(clientKeys, eq(clientKeys.tenant, id));
     await tx.delete(tenants).where(eq(tenants.id, id));
+    await tx.insert(retiredTenants).values({ id }).onConflictDoNothing();
     return { credentials: held.map(({ provider, name }) => `${provider}/${name}`), keys };
   }
 
