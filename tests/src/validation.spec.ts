@@ -128,7 +128,12 @@ describe('what else a request may be at most', () => {
 
   test('its output: refused, or lowered to the ceiling where that is the rule, also where the client set none', async () => {
     expect(refusal(await post(cluster, fresh({ max_tokens: 1001 })))).toEqual([400, 'invalid_value', 'max_tokens', 'invalid_request_error']);
-    expect(refusal(await post(cluster, fresh({ max_completion_tokens: 1001, max_tokens: 5 })))).toEqual([400, 'invalid_value', 'max_completion_tokens', 'invalid_request_error']);
+    expect(refusal(await post(cluster, fresh({ max_completion_tokens: 1001 })))).toEqual([400, 'invalid_value', 'max_completion_tokens', 'invalid_request_error']);
+    // Of two names a server may obey the other one.
+    for (const two of [{ max_completion_tokens: 5, max_tokens: 1001 }, { max_completion_tokens: 1001, max_tokens: 5 }, { max_completion_tokens: 5, max_tokens: 5 }]) {
+      expect(refusal(await post(cluster, fresh(two)))).toEqual([400, 'invalid_value', 'max_tokens', 'invalid_request_error']);
+    }
+    expect(refusal(await post(cluster, { model: 'gpt-4o-mini', prompt: 'Hi', max_tokens: 5, max_completion_tokens: 1001 }, {}, '/v1/completions'))).toEqual([400, 'invalid_value', 'max_completion_tokens', 'invalid_request_error']);
     expect(refusal(await post(cluster, { model: 'gpt-4o-mini', input: 'Hi', max_output_tokens: 1001 }, {}, '/v1/responses'))).toEqual([400, 'invalid_value', 'max_output_tokens', 'invalid_request_error']);
 
     const { headers } = await keyWith({ tenant: { over_output: 'clamp', max_output_tokens: 100 } });

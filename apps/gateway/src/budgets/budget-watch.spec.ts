@@ -21,7 +21,7 @@ describe('budgets that are being used up', () => {
     const { budgets, lines } = watch();
     for (const spent of [0n, 799_999_999n, 800_000_000n, 900_000_000n, 1_000_000_000n, 2_000_000_000n, 850_000_000n]) budgets.saw([state(spent)]);
     expect(lines).toEqual([
-      [{ scope: 'key', tenant: 't', key: 'k', user: null, model: null, period: 'day', mode: 'soft', usd: '1', spent_usd: '0.8' }, '80 % of a budget are spent'],
+      [{ scope: 'key', tenant: 't', of_key: 'k', user: null, model: null, period: 'day', mode: 'soft', usd: '1', spent_usd: '0.8' }, '80 % of a budget are spent'],
       [expect.objectContaining({ spent_usd: '1' }), 'a soft budget is used up'],
     ]);
   });

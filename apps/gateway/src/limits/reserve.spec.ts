@@ -145,6 +145,18 @@ describe('budgets', () => {
     expect(at.decisions).toEqual(['admitted redis', 'over_budget redis', 'admitted redis']);
   });
 
+  test('of a Redis that was emptied behind an open connection count what runs, as its concurrency does', async () => {
+    const tenant = unique('t');
+    const at = gateway({ ledger: (accounts) => Promise.resolve(accounts.map(() => '0')) });
+    const limits = [ceiling({ concurrency: 2 }, { tenant }), budget(10n * usd, { tenant })] as const;
+    await server.client.set(tenantRevisionKey('t'), '1');
+    await at.reserve([shard(...limits)], { nanoUsd: 6n * usd });
+    await server.client.flushall();
+    await expect(at.reserve([shard(...limits)], { nanoUsd: 6n * usd })).rejects.toMatchObject({ code: 'budget_exceeded' });
+    const { reservation } = await at.reserve([shard(...limits)], { nanoUsd: 4n * usd });
+    expect([reservation.budgets[0]?.heldNanoUsd, reservation.states[0]?.used]).toEqual([10n * usd, { concurrency: 2 }]);
+  });
+
   test('of which nobody says what was spent are decided by their own mode, and the limits beside them by Redis', async () => {
     const tenant = unique('t');
     const limit = ceiling({ requests_per_minute: 5 }, { tenant });

@@ -16,6 +16,7 @@ export type { Actual, Reservation } from './reservation.ts';
 
 /** Redis has so long to answer; then a decision is made without it. */
 export const DECISION_MS = 50;
+const MOST_HEARD = 10_000;
 /** The ledger has so long to say what was spent of budgets that Redis does not know. */
 const SPENT_MS = 300;
 
@@ -65,6 +66,8 @@ export interface ReserverParts {
 /** Decides every limit and budget of a request, in Redis or, where that does not answer in time, by their degraded modes. */
 export class Reserver {
   private readonly local = new LocalShare();
+  /** Tenants whose revision Redis had when it was asked last. */
+  private readonly heard = new Set<string>();
   private readonly deadlineMs: number;
 
   constructor(private readonly parts: ReserverParts) {
@@ -127,8 +130,20 @@ export class Reserver {
       .then((reply) => ({ reply, verdict: ask === undefined ? null : limits.read(ask, reply.limits) }));
     const opened = await inTime(this.told(trip), this.deadlineMs, (late) => void this.late(reservation, late?.verdict ?? null, request, late?.reply));
     if (opened === null) watch.troubled(shard);
-    else await request.quotas?.decided(opened.reply.quotas);
+    else this.noticeLoss(request.open.tenant, opened.reply.tenantRevision);
+    if (opened !== null) await request.quotas?.decided(opened.reply.quotas);
     return opened;
+  }
+
+  /**
+   * A Redis that was emptied behind an open connection no longer has what it had: what runs is entered again before anything else is asked.
+   * Commands of one connection keep their order, so that what is asked after this is decided with it.
+   */
+  private noticeLoss(tenant: string, revision: number | null): void {
+    if (revision !== null) {
+      if (this.heard.size >= MOST_HEARD) this.heard.clear();
+      this.heard.add(tenant);
+    } else if (this.heard.delete(tenant)) void this.parts.leases.renew();
   }
 
   /** A question by itself. null: as for `open`. */

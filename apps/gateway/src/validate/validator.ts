@@ -25,6 +25,7 @@ export class Validator {
     const body = readBody(endpoint, operation, bytes);
     const parsed = endpoint.parse(body);
     checkMessages(parsed, rules);
+    checkOneOutputParam(parsed);
     const request = withinOutputCeiling(endpoint, parsed, rules);
     operation.user = userOf(headerText(operation.headers['x-deja-user']), request.user);
     checkModel(request.model, principal, snapshot);
@@ -72,6 +73,16 @@ function readBody(endpoint: Endpoint, operation: Operation, bytes: Buffer): Json
 function checkMessages({ messages, body }: ApiRequest, rules: Validation): void {
   if (messages <= rules.max_messages) return;
   throw new DejaError('invalid_value', `Too many messages: ${messages}, at most ${rules.max_messages} are allowed.`, { param: promptMember(body) });
+}
+
+/** Every name that an API of OpenAI's kind has for the most output there may be. */
+const OUTPUT_PARAMS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+
+/** Servers differ in which of two names they obey, so that what counts here would not be what holds there. OpenAI refuses both of them too. */
+function checkOneOutputParam({ body, outputParam }: ApiRequest): void {
+  if (outputParam === null) return;
+  const other = OUTPUT_PARAMS.find((name) => name !== outputParam && body.value[name] !== undefined && body.value[name] !== null);
+  if (other !== undefined) throw new DejaError('invalid_value', `Invalid value for '${other}': say how much output there may be by '${outputParam}' alone.`, { param: other });
 }
 
 /** More output than is allowed is refused, or lowered to the ceiling; then the ceiling also stands where the client set none. */

@@ -119,6 +119,6 @@ export class BudgetReconciler {
     if (correction === 0n || !(await accounts.add(account.key, correction))) return;
     metrics.budgetCorrected(correction);
     const { tenant, clientKey, model } = account;
-    logger.warn({ account: account.key, tenant, key: clientKey, model, ledger_nano_usd: sample.ledger.toString(), redis_nano_usd: sample.redis.toString(), correction_nano_usd: correction.toString() }, 'a budget in Redis had drifted from the ledger and was corrected');
+    logger.warn({ account: account.key, tenant, of_key: clientKey, model, ledger_nano_usd: sample.ledger.toString(), redis_nano_usd: sample.redis.toString(), correction_nano_usd: correction.toString() }, 'a budget in Redis had drifted from the ledger and was corrected');
   }
 }
