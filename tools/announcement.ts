@@ -6,7 +6,7 @@ const SIMULATED = 'simulated';
 const ANY_MODEL = 'gpt-4o-mini';
 
 /** What a person needs to make a first call, as plain text for standard output; logs go elsewhere, so the key is in none. */
-export async function announcement(cluster: Pick<Cluster, 'baseUrl' | 'key'>, about: { adminKeyFile: string; tookMs: number }): Promise<string> {
+export async function announcement(cluster: Pick<Cluster, 'baseUrl' | 'adminUrl' | 'key'>, about: { adminKeyFile: string; tookMs: number }): Promise<string> {
   const models = await servedModels(cluster);
   const model = models.find((name) => !name.includes('*')) ?? (models.length === 0 ? SIMULATED : ANY_MODEL);
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Say hello.' }] });
@@ -17,8 +17,7 @@ deja is ready (${(about.tookMs / 1000).toFixed(1)} s).
 
   Base URL    ${cluster.baseUrl}/v1
   Client key  ${cluster.key}
-  Admin key   in ${about.adminKeyFile}
-  Keys, usage npx deja --help
+${adminLines(cluster.adminUrl, about.adminKeyFile)}
 ${simulated}
 Try it:
 
@@ -26,6 +25,9 @@ ${curl}
 
 `;
 }
+
+const adminLines = (adminUrl: string | null, keyFile: string): string =>
+  adminUrl === null ? '  Admin API   none (DEJA_ADMIN=off)' : `  Admin API   ${adminUrl}/admin/v1\n  Admin key   in ${keyFile}\n  Keys, usage npx deja --help`;
 
 /** The public model names, in the configuration's order; empty when they cannot be had. */
 async function servedModels(cluster: Pick<Cluster, 'baseUrl' | 'key'>): Promise<string[]> {

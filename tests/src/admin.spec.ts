@@ -51,6 +51,15 @@ describe('an admin token', () => {
     }
   }, 20_000);
 
+  test('that expires makes none that outlives it, at either gateway', async () => {
+    const [end, later] = ['2100-01-01T00:00:00Z', '2100-01-01T00:00:01Z'];
+    const { token } = await stage.admin.done('POST', 'admin-tokens', { name: 'lent', role: 'owner', expires_at: end });
+    for (const gateway of GATEWAYS) {
+      const make = async (expires: string | null): Promise<unknown> => verdict(await stage.as(String(token)).call('POST', 'admin-tokens', { name: 'child', role: 'owner', expires_at: expires }, { gateway }));
+      expect([await make(null), await make(later), await make(end)]).toEqual([[403, 'permission_denied'], [403, 'permission_denied'], [201, null]]);
+    }
+  });
+
   test('opens nothing from the moment on at which it is revoked or expires, nor with another secret, at any gateway', async () => {
     const { id, token } = await stage.token({ role: 'owner' });
     const { token: passing } = await stage.admin.done('POST', 'admin-tokens', { name: 'passing', role: 'viewer', expires_at: new Date(Date.now() + 1500).toISOString() });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -22,6 +22,7 @@ beforeAll(async () => {
       cache: { semantic: { enabled: false } },
     },
   });
+  await done('tenants create acme --name Acme');
 }, 60_000);
 afterAll(async () => {
   await cluster?.stop();
@@ -61,7 +62,6 @@ const keyId = async (name: string): Promise<string> => (await json<{ id: string;
 
 describe('a key from the command line', () => {
   test('stands alone on standard output and works; its limit holds, and goes when it is taken away', async () => {
-    await done('tenants create acme --name Acme');
     const key = (await done('keys create search --tenant acme --limit requests_per_minute=2 --tag team=search')).trimEnd();
     expect(key).toMatch(/^sk-deja-\S+$/);
     expect([(await ask(key)).status, (await ask(key)).status]).toEqual([200, 200]);
@@ -151,6 +151,37 @@ test('a tenant goes with its keys, and only when it is said twice', async () => 
   await done('tenants delete gone --yes');
   await eventually('its key to be unknown', async () => (await ask(key)).status === 401, IN_FORCE_MS);
 });
+
+test('a budget that is none for a period is gone from it, whatever it was; where there is none it is said', async () => {
+  await done('tenants create budgeted --budget 9/week --budget 5/week,soft,zone=Europe/Zurich --budget 3/week,model=gpt-4o --budget 50/month');
+  expect(await done('tenants update budgeted --budget none/week')).toMatch(/budgets +50\/month\n(?! +\d)/);
+  expect(await deja(['tenants', 'update', 'budgeted', '--budget', 'none/week'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('none/week takes nothing away: what is there is 50/month') });
+});
+
+test('users whose names only look alike are told apart', async () => {
+  await done('tenants create alike');
+  const key = (await done('keys create alike --tenant alike')).trimEnd();
+  const names = ['bob', 'bo\u200bb', 'bob '];
+  for (const user of names) expect((await post(cluster, chat(`Question ${++questions} of somebody.`, { model: 'gpt-4o', user }), { authorization: `Bearer ${key}` })).status).toBe(200);
+  await eventually('the ledger to have them', async () => (await json<unknown[]>('requests list --tenant alike')).length === names.length);
+  const shown = (await done('usage --tenant alike --by user')).split('\n').slice(1, -1).map((line) => line.split(' ')[0]);
+  expect([shown.length, new Set(shown)]).toEqual([3, new Set(['bob', String.raw`bo\u{200b}b`, String.raw`bob\u{20}`])]);
+});
+
+test('the cluster is found where the admin API has a port of its own, and at both of its addresses its key is known', async () => {
+  const apart = await testCluster({ provider, env: { DEJA_ADMIN_PORT: '0' } });
+  try {
+    const env = { DEJA_DATA_DIR: apart.dataDir };
+    const { admin_url: own } = JSON.parse(await readFile(join(apart.dataDir, 'run', 'ready.json'), 'utf8')) as { admin_url: string };
+    expect(own).not.toBe(apart.url);
+    expect(await done('tenants list', { env })).toContain('default');
+    expect(await done(`tenants list --url ${own}`, { env })).toContain('default');
+    expect(await deja(['keys', 'get', 'x', '--url', apart.url], { env })).toMatchObject({ code: 1, err: expect.stringContaining('DEJA_ADMIN_PORT') });
+    expect(await deja(['keys', 'get', 'x'], { env })).toMatchObject({ code: 1, err: expect.not.stringContaining('DEJA_ADMIN_PORT') });
+  } finally {
+    await apart.stop();
+  }
+}, 60_000);
 
 test('where there is no cluster, no key or no such command, the exit code says which', async () => {
   expect(await deja(['keys', 'list'], { env: { DEJA_DATA_DIR: join(cluster.dataDir, 'nothing') } })).toMatchObject({ code: 3, err: expect.stringContaining('npm start') });

@@ -209,6 +209,17 @@ describe('the admin token of one tenant', () => {
     expect(await kept()).toBe(before);
   });
 
+  test('gives its keys no bounds of their own that would go before the tenant’s, and takes no name of another’s credential', async () => {
+    const own = String((await ofRival.done('POST', 'keys', { name: 'bounded' }))['id']);
+    const before = await kept();
+    const validation = { max_input_tokens: 1_000_000 };
+    for (const [method, path] of [['POST', 'keys'], ['PATCH', `keys/${own}`]] as const) expect(verdict(await ofRival.call(method, path, { name: 'wider', validation }))).toEqual([403, 'permission_denied']);
+    for (const name of [`${MARK}-credential`, (await stage.admin.list()).find(({ source }) => source === 'file')!.name]) {
+      expect(verdict(await ofRival.call('POST', 'credentials', { provider: 'fake', name, value: stage.value('taken') }))).toEqual([409, 'conflict']);
+    }
+    expect(await kept()).toBe(before);
+  });
+
   test('goes with its tenant', async () => {
     const tenant = await stage.tenant('passing');
     const { token } = await stage.token({ role: 'owner', tenant });

@@ -62,6 +62,8 @@ const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 10_000;
 const LARGEST_PAGE = 1000;
 const WRITE_ATTEMPTS = 3;
+/** How a gateway begins to say that it knows no such address; what has an address and is not there, it says otherwise. */
+const NOTHING_THERE = 'There is nothing at this address.';
 const OPERATIONS: ReadonlyMap<string, AdminOperation> = new Map(ADMIN_OPERATIONS.map((operation) => [operation.id, operation]));
 
 const errorReply = z.object({ error: z.object({ message: z.string(), param: z.string().nullable(), code: z.string() }) });
@@ -158,7 +160,7 @@ export class AdminApi {
   }
 
   /** The JSON of a good reply; throws for any other. */
-  async #json({ url, operation }: Exchange, response: Response, text: string): Promise<unknown> {
+  async #json({ url }: Exchange, response: Response, text: string): Promise<unknown> {
     const json = jsonOf(text);
     if (response.ok && json !== undefined) return json;
     const error = errorReply.safeParse(json).data?.error;
@@ -167,7 +169,7 @@ export class AdminApi {
     const about = [error.param === null ? null : `param: ${error.param}`, `code: ${error.code}`, requestId(response)].filter((part) => part !== null);
     const hints = [about.join(', ')];
     if (response.status === 401) hints.push(`The admin key was taken from ${(await this.#connection)?.keyFrom ?? ''}.`);
-    if (response.status === 404 && !operation.path.includes('{')) hints.push('Is the admin API switched off there, or on a port of its own (DEJA_ADMIN, DEJA_ADMIN_PORT)?');
+    if (response.status === 404 && error.message.startsWith(NOTHING_THERE)) hints.push('Is the admin API switched off there, or on a port of its own (DEJA_ADMIN, DEJA_ADMIN_PORT)? Then --url or DEJA_URL names that port.');
     throw new Refusal(response.status, error.message, hints);
   }
 }

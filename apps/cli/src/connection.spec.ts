@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { findConnection, type ConnectionOptions } from './connection.ts';
 
 const READY = JSON.stringify({ base_url: 'http://127.0.0.1:3000', key: 'sk-deja-x', admin_key_file: '/deja/.deja/secrets/admin-key' });
@@ -27,6 +27,24 @@ test('the command line comes before the environment, and the environment before 
 test('the key of the cluster here goes to no other address', async () => {
   await expect(find({ url: 'http://elsewhere:3000' })).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('There is no admin key for http://elsewhere:3000') });
   expect(await find({ url: 'http://127.0.0.1:3000/' })).toMatchObject({ adminKey: 'key-of-the-cluster' });
+});
+
+describe('a cluster whose admin API has a port of its own', () => {
+  const ready = (adminUrl: string | null): Record<string, string> => ({ ...FILES, '/deja/.deja/run/ready.json': JSON.stringify({ ...(JSON.parse(READY) as object), admin_url: adminUrl }) });
+  const OWN = ready('http://127.0.0.1:3100');
+
+  test('is called there, and its key goes to both of its addresses and to no other', async () => {
+    expect(await find({}, {}, OWN)).toMatchObject({ baseUrl: 'http://127.0.0.1:3100', adminKey: 'key-of-the-cluster' });
+    expect(await find({}, { DEJA_ADMIN_KEY: 'of-env' }, OWN)).toMatchObject({ baseUrl: 'http://127.0.0.1:3100', adminKey: 'of-env' });
+    for (const url of ['http://127.0.0.1:3100', 'http://127.0.0.1:3000']) expect(await find({ url }, {}, OWN)).toMatchObject({ baseUrl: url, adminKey: 'key-of-the-cluster' });
+    await expect(find({ url: 'http://127.0.0.1:3101' }, {}, OWN)).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('There is no admin key for http://127.0.0.1:3101') });
+  });
+
+  test('or that has none says so, before anybody is called', async () => {
+    await expect(find({}, {}, ready(null))).rejects.toMatchObject({ exitCode: 3, message: expect.stringContaining('DEJA_ADMIN=off') });
+    await expect(find({}, { DEJA_ADMIN_KEY: 'k' }, ready(null))).rejects.toMatchObject({ exitCode: 3 });
+    expect(await find({ url: 'http://elsewhere:1' }, { DEJA_ADMIN_KEY: 'k' }, ready(null))).toMatchObject({ baseUrl: 'http://elsewhere:1' });
+  });
 });
 
 test.each([

@@ -20,24 +20,31 @@ export interface ConnectionOptions {
 
 type Surroundings = Pick<World, 'env' | 'root' | 'readText'>;
 
-const readyFile = z.object({ base_url: z.string(), admin_key_file: z.string() });
+/** `admin_url` null: that cluster has no admin API; a launcher of before it was written down has it beside the client API. */
+const readyFile = z.object({ base_url: z.string(), admin_url: z.string().nullable().optional(), admin_key_file: z.string() });
 
 /**
  * From the command line, else the environment (`DEJA_URL`, `DEJA_ADMIN_KEY`), else the cluster that `npm start` runs here. That cluster's own key is sent
- * to that cluster only. Throws a CliFailure.
+ * to that cluster only, to the address of its clients or of its admin API. Throws a CliFailure.
  */
 export async function findConnection(options: ConnectionOptions, world: Surroundings): Promise<Connection> {
   const address = options.url ?? given(world.env, 'DEJA_URL');
   const key = await givenKey(options.adminKeyFile, world);
   if (address !== null && key !== null) return { baseUrl: baseUrlFrom(address), ...key };
   const cluster = await runningCluster(world);
-  const baseUrl = address === null ? cluster?.base_url : baseUrlFrom(address);
-  if (baseUrl === undefined) {
+  const baseUrl = address === null ? adminAddress(cluster, world) : baseUrlFrom(address);
+  if (key !== null) return { baseUrl, ...key };
+  if (cluster === null || ![cluster.base_url, cluster.admin_url].includes(baseUrl)) throw new CliFailure(EXIT.usage, `There is no admin key for ${baseUrl}: set DEJA_ADMIN_KEY, or name a file with --admin-key-file.`);
+  return { baseUrl, adminKey: await keyIn(cluster.admin_key_file, world), keyFrom: cluster.admin_key_file };
+}
+
+function adminAddress(cluster: z.output<typeof readyFile> | null, world: Surroundings): string {
+  if (cluster === null) {
     throw new CliFailure(EXIT.unreachable, `No cluster runs here: there is no ${readyPath(world)}.`, ['Start one with npm start, or say where one is with --url or DEJA_URL.']);
   }
-  if (key !== null) return { baseUrl, ...key };
-  if (cluster?.base_url !== baseUrl) throw new CliFailure(EXIT.usage, `There is no admin key for ${baseUrl}: set DEJA_ADMIN_KEY, or name a file with --admin-key-file.`);
-  return { baseUrl, adminKey: await keyIn(cluster.admin_key_file, world), keyFrom: cluster.admin_key_file };
+  const { base_url: baseUrl, admin_url: adminUrl = baseUrl } = cluster;
+  if (adminUrl === null) throw new CliFailure(EXIT.unreachable, 'The cluster that runs here was started without an admin API (DEJA_ADMIN=off).', ['Say where another one is with --url or DEJA_URL.']);
+  return adminUrl;
 }
 
 async function givenKey(file: string | undefined, world: Surroundings): Promise<Pick<Connection, 'adminKey' | 'keyFrom'> | null> {

@@ -13,10 +13,16 @@ interface GlobalOptions extends ConnectionOptions {
 }
 
 const HELP = `
+For example:
+  deja tenants create acme --budget 200/month
+  KEY=$(deja keys create "search service" --tenant acme --limit requests_per_minute=60)
+  deja usage --by day,model --from 7d
+
 Where the cluster is: --url, else DEJA_URL, else the one that npm start runs here.
 Its admin key: --admin-key-file, else DEJA_ADMIN_KEY, else that cluster's own.
 
-Exit codes: 0 good, 1 the API refused, 2 wrong usage, 3 the cluster cannot be reached.`;
+Exit codes: 0 good, 1 the API refused, 2 wrong usage, 3 the cluster cannot be reached.
+More: docs/cli.md`;
 
 /** One command line from its arguments to its exit code; says itself what went wrong. */
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
@@ -45,7 +51,7 @@ function withGlobalOptions(program: Command, { stdout, stderr, env }: World): vo
   const colours = (stream: World['stdout']): boolean => stream.isTTY === true && (env['NO_COLOR'] ?? '') === '';
   program
     .description('Tenants, client keys, usage and all else that the admin API of a deja cluster does.')
-    .option('--url <address>', "the gateway's address, as http://127.0.0.1:3000")
+    .option('--url <address>', "the gateway's address, as http://127.0.0.1:3000; with DEJA_ADMIN_PORT, that port")
     .option('--admin-key-file <file>', 'file that holds the admin key, or an admin token')
     .option('--json', "print the API's JSON; of lists one array with all rows")
     .option('--idempotency-key <key>', 'repeat a command that broke off with the key that it named, and nothing is done twice')

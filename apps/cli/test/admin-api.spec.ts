@@ -61,6 +61,14 @@ test('a key that is refused ends with where it was found, and not with the key',
   expect([code, err]).toEqual([1, 'deja: Incorrect admin key provided.\n  code: invalid_api_key, request: r-1\n  The admin key was taken from DEJA_ADMIN_KEY.\n']);
 });
 
+test('an address at which there is nothing is told from a thing that is not there', async () => {
+  const elsewhere = await deja(['keys', 'get', ID], { api, env: { DEJA_URL: `${api.url}/behind-a-prefix` } });
+  expect(elsewhere).toMatchObject({ code: 1, err: expect.stringContaining('DEJA_ADMIN_PORT') });
+  api.script.getKey = () => ({ error: 'not_found', message: 'There is no such key.' });
+  api.script.cacheFeedback = () => ({ error: 'not_found', message: 'There is no such entry.' });
+  for (const line of [`keys get ${ID}`, `cache feedback ${ID} --wrong`]) expect(await run(line)).toMatchObject({ code: 1, err: expect.not.stringContaining('DEJA_ADMIN_PORT') });
+});
+
 test('where nobody listens, or who answers is not deja, it ends with 3', async () => {
   const gone = await ScriptedAdminApi.start();
   const env = { DEJA_URL: gone.url, DEJA_ADMIN_KEY: 'k' };

@@ -74,6 +74,13 @@ describe('keys', () => {
     expect(await run(`keys update ${ID}`)).toMatchObject({ code: 2, err: expect.stringContaining('Say what to change') });
   });
 
+  test('to take away what is not there is wrong usage, and changes nothing', async () => {
+    for (const option of ['--budget none/week', '--per-user-budget none/month', '--limit concurrency=none', '--per-user-limit requests_per_day=none', '--untag nothing']) {
+      expect(await run(`keys update ${ID} ${option}`)).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/takes nothing away.*\n {2}Nothing was changed\.\n$/) });
+    }
+    expect(new Set(api.seen.map(({ id }) => id))).toEqual(new Set(['getKey']));
+  });
+
   test('a table shows each with its state; a single one shows its settings as they are typed', async () => {
     const { out } = await run('keys list');
     expect(out.split('\n').map((line) => line.trim().split(/ {2,}/).slice(1))).toEqual([

@@ -179,7 +179,36 @@ describe('feedback', () => {
     const cache = admin();
     const first = await cache.feedback(call(wrong(meta.id)));
     expect(await cache.feedback(call(wrong(meta.id)))).toEqual(first);
+    expect(await cache.feedback(call(wrong(meta.id, { tenant: 'acme' })))).toEqual(first);
     expect([audited.length, invalidations.all.length]).toEqual([1, 1]);
+  });
+
+  test('repeated under its idempotency key is said to be a repetition', async () => {
+    const { meta } = await keep(redis);
+    const idempotency = { key: newId(), fingerprint: 'f' };
+    const first = await admin().feedback(call(wrong(meta.id), {}, idempotency));
+    expect(await admin().feedback(call(wrong(meta.id), {}, idempotency))).toEqual({ ...first, replayed: true });
+    expect(invalidations.all).toHaveLength(1);
+  });
+
+  const OTHERS: By = { tenant: 'other' };
+  test.each<[string, number, By]>([["another tenant's", 0, OTHERS], ['older', 3600, {}]])('takes an answer back although one of this id was invalidated before, if it was %s', async (_, olderThanS, by) => {
+    const cache = admin();
+    const { meta } = await keep(redis, { createdAtMs: await invalidations.timeMs() });
+    await cache.invalidate(call({ entry: meta.id, older_than_s: olderThanS, dry_run: false }, by));
+    await expect(cache.feedback(call(wrong(meta.id), OTHERS))).rejects.toMatchObject({ code: 'not_found', param: 'entry' });
+    expect((await cache.feedback(call({ entry: meta.id, correct: true }))).body.invalidated).toBe(false);
+    expect((await cache.feedback(call(wrong(meta.id)))).body.invalidated).toBe(true);
+    expect(invalidations.covers({ tenant: 'acme', entry: meta.id, ...meta })).toBe(true);
+    expect(audited.map(({ action, tenant }) => [action, tenant]).at(-1)).toEqual(['cacheFeedback', 'acme']);
+  });
+
+  test('on what was taken back with all else changes nothing, and is no second change in the audit log', async () => {
+    const { meta } = await keep(redis);
+    const cache = admin();
+    await cache.invalidate(call({ dry_run: false }));
+    for (const correct of [true, false]) expect((await cache.feedback(call({ entry: meta.id, correct }))).body).toMatchObject({ correct, invalidated: true });
+    expect(audited.map(({ action }) => action)).toEqual(['invalidateCache']);
   });
 
   test('on what nobody has is not found', async () => {
@@ -196,12 +225,28 @@ describe('feedback', () => {
     expect(audited).toEqual([]);
   });
 
-  test('on an answer that is not among the first of very many takes it back all the same', async () => {
-    await keep(redis);
-    const entry = newId();
-    const cache = admin({ census: new AnswerCensus(redis, { mostSteps: 0 }) });
-    expect((await cache.feedback(call(wrong(entry), { tenant: 'acme' }))).body.invalidated).toBe(true);
-    expect(invalidations.all).toMatchObject([{ tenant: 'acme', entry }]);
+  describe('on an answer that is not among the first of very many', () => {
+    const shortened = (): CacheAdmin => admin({ census: new AnswerCensus(redis, { mostSteps: 0 }) });
+
+    test('takes it back all the same, whosever it is', async () => {
+      const { meta } = await keep(redis);
+      expect((await shortened().feedback(call(wrong(meta.id)))).body.invalidated).toBe(true);
+      expect(invalidations.covers({ tenant: 'acme', entry: meta.id, ...meta })).toBe(true);
+      expect(audited).toMatchObject([{ resourceId: meta.id, tenant: null }]);
+    });
+
+    test('finds one that is kept for similar questions, where its tenant is known', async () => {
+      const { meta } = await keep(redis, {}, { similar: true });
+      expect((await shortened().feedback(call(wrong(meta.id), { tenant: 'acme' }))).body.invalidated).toBe(true);
+      expect(invalidations.all).toMatchObject([{ tenant: 'acme', entry: meta.id }]);
+    });
+
+    test('says that it could not look at all, where nothing else can be said', async () => {
+      const { meta } = await keep(redis);
+      const calls = [call(wrong(meta.id), { tenant: 'acme' }), call(wrong(meta.id, { tenant: 'acme' })), call(wrong(meta.id), { tenant: 'other' }), call({ entry: meta.id, correct: true })];
+      for (const one of calls) await expect(shortened().feedback(one)).rejects.toMatchObject({ code: 'conflict', param: 'entry' });
+      expect([audited, invalidations.all]).toEqual([[], []]);
+    });
   });
 });
 

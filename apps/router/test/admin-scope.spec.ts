@@ -90,6 +90,7 @@ describe('a token of one tenant', () => {
     await expect(stage.credential('for-b', 'b', { by: scoped('a') })).rejects.toMatchObject({ code: 'not_found' });
     await expect(stage.credential('for-all', null, { by: scoped('a') })).rejects.toMatchObject({ code: 'permission_denied', param: 'tenant' });
     await expect(stage.rpc('rewrap_vault', { change })).rejects.toMatchObject({ code: 'permission_denied' });
+    for (const taken of ['of-b', 'of-nobody', 'file']) await expect(stage.credential(taken, 'a', { by: scoped('a') })).rejects.toMatchObject({ code: 'conflict', param: 'name' });
     expect(await state()).toBe(before);
     const { id } = await stage.credential('for-a', 'a', { by: scoped('a') });
     expect((await stage.rpc('update_credential', { id, weight: 2, change })).credential).toMatchObject({ tenant: 'a', weight: 2 });
@@ -121,7 +122,7 @@ describe('an admin token', () => {
     const { secret, body } = await stage.call('createAdminToken', { body: { name: 'ci', role: 'operator', tenant: 'tokens' } });
     expect(body).toMatchObject({ object: 'admin_token', name: 'ci', role: 'operator', tenant: 'tokens', prefix: secret!.slice(0, secret!.lastIndexOf('-')), last_used_at: null });
     expect(JSON.stringify(body)).not.toContain(secret);
-    expect(await resolve(secret!)).toEqual({ actor: { id: body['id'], name: 'ci', role: 'operator', tenant: 'tokens' } });
+    expect(await resolve(secret!)).toEqual({ actor: { id: body['id'], name: 'ci', role: 'operator', tenant: 'tokens', expiresAtMs: null } });
     const params = { id: String(body['id']) };
     await eventually('its use to be noted', async () => (await stage.call('getAdminToken', { params })).body['last_used_at'] !== null);
     await stage.call('deleteAdminToken', { params });
@@ -132,7 +133,7 @@ describe('an admin token', () => {
   test('is nobody when it is over, made up, or has the name of another', async () => {
     const one = (await stage.call('createAdminToken', { body: { name: 'one', role: 'viewer', expires_at: '2100-01-01T00:00:00Z' } })).secret!;
     const two = (await stage.call('createAdminToken', { body: { name: 'two', role: 'viewer' } })).secret!;
-    expect(await resolve(one)).toMatchObject({ actor: { name: 'one', tenant: null } });
+    expect(await resolve(one)).toMatchObject({ actor: { name: 'one', tenant: null, expiresAtMs: Date.UTC(2100, 0) } });
     const mixed = { tokenSha256: createHash('sha256').update(one).digest('hex'), publicId: publicIdOf(two, ADMIN_TOKEN_PREFIX)! };
     expect(await stage.rpc('resolve_admin_token', mixed)).toEqual({ actor: null });
     expect(await resolve(`${one.slice(0, -1)}${one.endsWith('x') ? 'y' : 'x'}`)).toEqual({ actor: null });
@@ -141,6 +142,19 @@ describe('an admin token', () => {
     expect(await resolve(one)).toEqual({ actor: null });
     await expect(stage.call('createAdminToken', { body: { name: 'late', role: 'viewer', expires_at: '2000-01-01T00:00:00Z' } })).rejects.toMatchObject({ code: 'invalid_value', param: 'expires_at' });
     await expect(stage.call('createAdminToken', { body: { name: 'lost', role: 'viewer', tenant: 'nowhere' } })).rejects.toMatchObject({ code: 'not_found', param: 'tenant' });
+  });
+
+  test('that ends makes none that outlives it, and one that does not any', async () => {
+    const ends = Date.UTC(2100, 0);
+    const make = (by: Given['by'], expiresAt: string | null): Promise<unknown> => stage.call('createAdminToken', { ...(by && { by }), body: { name: 'lent', role: 'viewer', tenant: 'tokens', expires_at: expiresAt } });
+    const lent = [{ ...ROOT, id: newId(), expiresAtMs: ends }, { ...scoped('tokens'), expiresAtMs: ends }];
+    const before = await stage.dump();
+    for (const by of lent) {
+      for (const later of [null, '2100-01-01T00:00:00.001Z', '2100-01-01T00:00:00-00:01']) await expect(make(by, later)).rejects.toMatchObject({ code: 'permission_denied', param: 'expires_at', message: expect.stringContaining('2100-01-01T00:00:00.000Z') });
+    }
+    expect(await stage.dump()).toBe(before);
+    for (const by of lent) await make(by, '2100-01-01T01:00:00+01:00');
+    for (const by of [ROOT, { ...scoped('tokens'), expiresAtMs: null }]) await make(by, null);
   });
 
   test('is not made where its secret cannot be told', async () => {

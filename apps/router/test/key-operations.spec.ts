@@ -213,3 +213,18 @@ test('a key of another tenant is not there for whoever is of one, and stays as i
   expect(await stage.db.select().from(clientKeys).where(eq(clientKeys.id, id))).toEqual(before);
   expect(await statusOf(key)).toBe('active');
 });
+
+test('who is of one tenant gives its keys no validation, which would go before the tenant\'s; what all may do still gets there', async () => {
+  const acme = ofTenant('acme');
+  const validation = { max_input_tokens: 1_000_000 };
+  const { id } = await create({ validation });
+  const before = await stage.db.select().from(clientKeys);
+  const refused = { code: 'permission_denied', param: 'validation' };
+  await expect(replica.call('createKey', { by: acme, body: settings({ validation }) })).rejects.toMatchObject(refused);
+  await expect(replica.call('updateKey', { by: acme, params: { id }, body: { name: 'wider', validation } as never })).rejects.toMatchObject(refused);
+  await expect(replica.call('updateKey', { by: ofTenant('rival'), params: { id }, body: { validation } as never })).rejects.toMatchObject({ code: 'not_found' });
+  expect(await stage.db.select().from(clientKeys)).toEqual(before);
+  expect((await replica.call('createKey', { by: acme, body: settings({}) })).body.validation).toEqual({});
+  expect((await replica.call('updateKey', { by: acme, params: { id }, body: { name: 'renamed' } as never })).body).toMatchObject({ name: 'renamed', validation });
+  expect((await replica.call('updateKey', { by: acme, params: { id }, body: { validation: {} } as never })).body.validation).toEqual({});
+});

@@ -107,7 +107,7 @@ describe('a credential of the admin API', () => {
     const other = await bench.started(keys);
     const made = await Promise.allSettled([vault, other].map(async (replica) => created(replica, await newCredential(replica, 'one', VALUE), CHANGE)));
     expect(made.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
-    expect(made.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'invalid_value', param: 'name' } });
+    expect(made.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'conflict', param: 'name' } });
   });
 });
 
@@ -165,7 +165,6 @@ describe('what the vault refuses', () => {
     ['provider', { provider: 'nobody' }],
     ['name', { name: 'with blank' }],
     ['name', { name: '.hidden' }],
-    ['name', { name: 'file' }],
     ['tenant', { tenant: 'nobody' }],
     ['weight', { weight: -1 }],
     ['weight', { weight: Number.NaN }],
@@ -192,9 +191,10 @@ describe('what the vault refuses', () => {
     await expect(created(vault, await newCredential(vault, 'one', '', { sealedValue: 'x'.repeat(17 * 1024) }), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'value' });
   });
 
-  test('names the name of a credential that is there, and the file for what stands in it', async () => {
+  test('names the name of a credential that is there or stands in the file, and the file for what is to be changed there', async () => {
     await created(vault, await newCredential(vault, 'one', VALUE), CHANGE);
-    await expect(created(vault, await newCredential(vault, 'one', NEXT), CHANGE)).rejects.toMatchObject({ code: 'invalid_value', param: 'name' });
+    for (const name of ['one', 'file']) await expect(created(vault, await newCredential(vault, name, NEXT), CHANGE)).rejects.toMatchObject({ code: 'conflict', param: 'name' });
+    expect(vault.refsFor('p')).toHaveLength(1);
     const [ofFile] = vault.list();
     expect(ofFile).toMatchObject({ id: fileId('p/file'), source: 'file', lastFour: '0001', createdAtMs: null });
     await expect(vault.update(ofFile!.id, { weight: 1 }, CHANGE)).rejects.toMatchObject({ code: 'invalid_value' });

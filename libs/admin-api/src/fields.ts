@@ -4,11 +4,14 @@ import { z } from 'zod';
 // Fields that several resources have. What deja.yaml accepts of them, these accept too (libs/config, schema.ts).
 
 export const tenantId = z.string().regex(/^[a-z0-9-]{1,63}$/, 'write the id of a tenant: a-z, 0-9 and "-", at most 63 long');
-/** For people, of a tenant, key or token. */
-export const label = z.string().min(1).max(200).regex(/^\P{Cc}*$/u, 'write one line without control characters');
+/** For people, of a tenant, key or token: one line that is as it looks, with nothing in it that is not seen, or turns the order of what is. */
+export const label = z.string().min(1).max(200).regex(/^\P{Cc}*$/u, 'write one line without control characters')
+  .refine((text) => !/[\p{Cf}\p{Zl}\p{Zp}]/u.test(text), 'write one line without invisible characters, as those of no width or that change the direction of text')
+  .refine((text) => /[^\s\p{Default_Ignorable_Code_Point}\u2800]/u.test(text), 'write more than blanks');
 /** Of a credential or provider. */
 export const slug = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write a name of letters, digits, ".", "_" and "-", at most 63 long');
-export const modelName = z.string().min(1).max(256);
+/** Limits are kept by model, and no object has a member `__proto__`. */
+export const modelName = z.string().min(1).max(256).refine((name) => name !== '__proto__', 'no model can have this name: write another one');
 /** RFC 3339. */
 export const moment = z.iso.datetime({ offset: true });
 export const graceS = z.int().min(0).max(2_592_000);

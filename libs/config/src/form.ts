@@ -19,9 +19,16 @@ export function checkForm(data: unknown): { file: FileConfig | null; problems: F
     }
     parsed = FILE.safeParse(tree);
   }
+  for (const path of lostNames(tree, [])) problems.push({ path, message: 'nothing can have the name __proto__: write another one' });
   if (parsed.success) return { file: parsed.data, problems };
   for (const issue of parsed.error.issues) problems.push({ path: stepsOf(issue.path), message: messageOf(issue, tree) });
   return { file: null, problems };
+}
+
+/** Places of members that no schema sees: objects are made without a member `__proto__`, and it would be left out in silence. */
+function lostNames(value: unknown, path: Path): Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) => (name === '__proto__' ? [[...path, name]] : lostNames(member, [...path, Array.isArray(value) ? Number(name) : name])));
 }
 
 function stepsOf(path: PropertyKey[]): Path {

@@ -196,6 +196,8 @@ cache: { exact: { enabled: maybe } }
     ['budgets: { global: [{ usd: 5, period: day, time_zone: Europe/Zuerich }] }', 'write an IANA time zone, as "Europe/Zurich"'],
     ['budgets: { global: [{ usd: 5, period: day, time_zone: "+02:00" }] }', 'write an IANA time zone, as "Europe/Zurich"'],
     ['budgets: { per_key: [{ usd: 5, period: day }, { usd: 9, period: day, time_zone: UTC }] }', 'there is another hard budget of this period, time zone and model: keep one of them'],
+    ['models: [{ name: __proto__, deployments: [{ provider: simulated, model: x }] }]\nproviders: { simulated: { kind: simulated } }', 'no model can have this name'],
+    [`${SIMULATED}budgets: { global: [{ usd: 5, period: day, model: __proto__ }] }`, 'no model can have this name'],
     [`${SIMULATED}budgets: { global: [{ usd: 5, period: day, model: gpt-4o }] }`, 'there is no model "gpt-4o"'],
     ['budgets: { global: [{ usd: 5, period: day, model: "*" }] }', '"*" stands for any name'],
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: "${ENV:Y}" }] } }', 'write the value itself, ${env:NAME} or ${file:/path}'],
@@ -203,6 +205,15 @@ cache: { exact: { enabled: maybe } }
     ['providers: { a: { kind: openai, credentials: [{ name: x, value: k }, { name: x, value: l }] } }', 'is used twice in this provider'],
   ])('%s is refused: %s', (text, message) => {
     expect(errors(text).map((error) => error.message).join('\n')).toContain(message);
+  });
+
+  test.each([
+    [`${SIMULATED}limits: { per_tenant: { models: { simulated: { concurrency: 1 }, __proto__: { concurrency: 2 } } } }`, 'limits.per_tenant.models.__proto__', 'nothing can have the name __proto__: write another one'],
+    [`${SIMULATED}prices: { __proto__: { input_usd_per_million: 1, output_usd_per_million: 1 } }`, 'prices.__proto__', 'nothing can have the name __proto__: write another one'],
+    ['providers: { __proto__: { kind: openai } }', 'providers.__proto__', 'nothing can have the name __proto__: write another one'],
+    [`${SIMULATED}limits: { per_key: { __proto__: { concurrency: 1 } } }`, 'limits.per_key.__proto__', expect.stringContaining('unknown key "__proto__"')],
+  ])('a name that no map can have is refused once, where it stands, and never left out: %s', (text, path, message) => {
+    expect(errors(text)).toMatchObject([{ path, message }]);
   });
 
   test('a file that a credential names and that cannot be read, or is empty, is an error that names it', () => {

@@ -1,4 +1,4 @@
-import { budgets, limits, scopeLimits } from '@deja/admin-api';
+import { budgets, limits, modelName, scopeLimits } from '@deja/admin-api';
 import { COMPATIBLE_SERVER_NAMES, DEGRADED_MODES, type Preference } from '@deja/contracts';
 import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
@@ -16,7 +16,6 @@ const DAY_MS = 86_400_000;
 export const PREFERENCES = ['cost', 'speed', 'capability'] as const satisfies readonly Preference[];
 
 const name = z.string().regex(NAME, NAME_MESSAGE);
-const modelName = z.string().min(1).max(256);
 const durationMs = z.int().min(1).max(DAY_MS);
 const share = z.number().min(0).max(1);
 const ttlS = z.int().min(1).max(31_536_000);

@@ -31,7 +31,7 @@ export interface RouterRpc {
   audit: { request: AuditedChange; reply: { outcome: unknown; replayed: boolean } };
   /** The cluster's own key: what is to be kept is sealed to it (as leases are), so that no secret passes Redis in clear. */
   vault_key: { request: Record<string, never>; reply: { publicKey: JsonWebKeyPublic } };
-  /** Errors: `invalid_value` for a value, name, provider or address that will not do, or a name that is taken. `replayed`, here and below: it was done before, under the same idempotency key. */
+  /** Errors: `invalid_value` for a value, name, provider or address that will not do, `conflict` for a name that is taken. `replayed`, here and below: it was done before, under the same idempotency key. */
   create_credential: { request: { credential: NewCredential; change: AdminChange }; reply: { credential: CredentialView; replayed?: boolean } };
   list_credentials: { request: Record<string, never>; reply: { credentials: CredentialView[] } };
   /** Errors, as of the next two: `not_found`; `invalid_value` for a credential that stands in deja.yaml. */
@@ -66,6 +66,8 @@ export interface AdminActor {
   /** Address of the caller. */
   from: string | null;
   requestId: string;
+  /** When its token ends (Unix ms); null or absent: never. */
+  expiresAtMs?: number | null;
 }
 
 /** What goes with every change: who makes it, on which condition, and under which name it may be repeated. */

@@ -1,5 +1,5 @@
 import { LauncherError } from './launcher-error.ts';
-import { freePort, isFree, nextFreePort } from './port.ts';
+import { freePort, isFree, LAST_PORT, nextFreePort } from './port.ts';
 import { APPS, type AppName, type Scale } from './scale.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -10,6 +10,8 @@ export interface Seat {
   n: number;
   /** The client API, gateways only. */
   port: number | null;
+  /** The admin API, gateways only, where it has a port of its own. */
+  adminPort: number | null;
   opsPort: number;
 }
 
@@ -17,39 +19,66 @@ export interface SeatWishes {
   host: string;
   /** Of the first gateway; the next ones follow. 0: any free ports. */
   port: number;
+  /** Of the first gateway; the next ones follow. 0: any free ports. null: the admin API is beside the client API, or nowhere. */
+  adminPort: number | null;
   /** Of the first gateway; the other apps follow, and each further replica is 10 further. 0: any free ports. */
   opsPort: number;
 }
 
 const OPS_STEP = 10;
 
-/** A place for every replica. A busy ops port gives way to the next free one; a busy client port is a LauncherError, because clients were told that one. */
-export async function assignSeats(scale: Scale, wishes: SeatWishes): Promise<Seat[]> {
+/** Variables that say on which port gateways are told to listen, and what is there. */
+const TOLD = { PORT: '', DEJA_ADMIN_PORT: ' for the admin API' } as const;
+
+/**
+ * A place for every replica. A busy ops port gives way to the next free one; a busy port of a gateway, which others were told, is a LauncherError.
+ */
+export async function assignSeats(scale: Scale, { host, port, adminPort, opsPort: firstOpsPort }: SeatWishes): Promise<Seat[]> {
   const taken = new Set<number>();
   const claim = async (wish: number): Promise<number> => {
-    const port = await nextFreePort(wish === 0 ? await freePort(wishes.host) : wish, wishes.host, taken);
-    taken.add(port);
-    return port;
+    const claimed = await nextFreePort(wish === 0 ? await freePort(host) : wish, host, taken);
+    taken.add(claimed);
+    return claimed;
   };
-  const clientPorts: number[] = [];
-  for (let n = 1; n <= scale.gateway; n += 1) {
-    const wish = wishes.port === 0 ? 0 : wishes.port + n - 1;
-    if (wish !== 0 && !(await isFree(wish, wishes.host))) throw new LauncherError(busySentence(wish, n));
-    clientPorts.push(await claim(wish));
-  }
+  const claimTold = async (name: keyof typeof TOLD, first: number): Promise<number[]> => {
+    const ports: number[] = [];
+    for (let n = 1; n <= scale.gateway; n += 1) {
+      const wish = first === 0 ? 0 : first + n - 1;
+      if (wish > LAST_PORT) throw new LauncherError(`${name}=${first} leaves no port for gateway ${n}: choose a lower one.`);
+      if (taken.has(wish)) throw new LauncherError(`Port ${wish}${TOLD[name]} (for gateway ${n}) is one of those for clients: choose another port with ${name}=${instead(wish)} npm start.`);
+      if (wish !== 0 && !(await isFree(wish, host))) throw new LauncherError(busySentence(name, wish, n));
+      ports.push(await claim(wish));
+    }
+    return ports;
+  };
+  const clientPorts = await claimTold('PORT', port);
+  const adminPorts = adminPort === null ? [] : await claimTold('DEJA_ADMIN_PORT', adminPort);
   const seats: Seat[] = [];
   for (const [index, app] of APPS.entries()) {
     for (let n = 1; n <= scale[app]; n += 1) {
-      const opsPort = await claim(wishes.opsPort === 0 ? 0 : wishes.opsPort + index + OPS_STEP * (n - 1));
-      seats.push({ app, n, port: app === 'gateway' ? (clientPorts[n - 1] ?? null) : null, opsPort });
+      const opsPort = await claim(firstOpsPort === 0 ? 0 : firstOpsPort + index + OPS_STEP * (n - 1));
+      const own = (ports: readonly number[]): number | null => (app === 'gateway' ? (ports[n - 1] ?? null) : null);
+      seats.push({ app, n, port: own(clientPorts), adminPort: own(adminPorts), opsPort });
     }
   }
   return seats;
 }
 
-function busySentence(port: number, n: number): string {
+function busySentence(name: keyof typeof TOLD, port: number, n: number): string {
   const which = n === 1 ? '' : ` (for gateway ${n})`;
-  return `Port ${port}${which} is in use by another program: stop that one, or choose another port with PORT=${port + 100} npm start.`;
+  return `Port ${port}${TOLD[name]}${which} is in use by another program: stop that one, or choose another port with ${name}=${instead(port)} npm start.`;
+}
+
+const instead = (port: number): number => (port + 100 > LAST_PORT ? port - 100 : port + 100);
+
+/**
+ * Whether and where the gateways serve the admin API, from their environment: `beside` the client API, on ports of its own (SeatWishes), or not at all.
+ * What is no port is none here: the gateway says so when it starts.
+ */
+export function adminPlace(env: NodeJS.ProcessEnv): 'off' | 'beside' | { port: number } {
+  if (env['DEJA_ADMIN']?.trim() === 'off') return 'off';
+  const given = env['DEJA_ADMIN_PORT']?.trim() ?? '';
+  return /^\d+$/.test(given) && Number(given) <= LAST_PORT ? { port: Number(given) } : 'beside';
 }
 
 const SECRET_NAME = /KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL/i;
@@ -60,12 +89,6 @@ const SECRET_NAME = /KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL/i;
  */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => (name.startsWith('OTEL_') || !SECRET_NAME.test(name)) && name !== 'DATABASE_URL'));
-}
-
-/** Further gateways listen for the admin API on the ports that follow, as for clients; 0 is any free one for each. */
-function adminPort({ DEJA_ADMIN_PORT: given = '' }: NodeJS.ProcessEnv, n: number): NodeJS.ProcessEnv {
-  const first = Number(given);
-  return /^\d+$/.test(given) && first > 0 ? { DEJA_ADMIN_PORT: String(first + n - 1) } : {};
 }
 
 const USES_DATABASE: readonly AppName[] = ['router', 'usage-worker'];
@@ -80,7 +103,7 @@ export function appEnvironment(
     ...(seat.app === 'router' ? cluster.env : withoutSecrets(cluster.env)),
     HOST: cluster.host,
     ...(seat.port === null ? {} : { PORT: String(seat.port) }),
-    ...(seat.app === 'gateway' ? adminPort(cluster.env, seat.n) : {}),
+    ...(seat.adminPort === null ? {} : { DEJA_ADMIN_PORT: String(seat.adminPort) }),
     OPS_PORT: String(seat.opsPort),
     DEJA_INSTANCE: `${seat.app}-${seat.n}`,
     DEJA_DATA_DIR: cluster.dataDir,

@@ -36,6 +36,8 @@ export interface AppState {
   /** Of the process as it is now; null between a death and the next start. */
   pid: number | null;
   port: number | null;
+  /** The admin API of a gateway where it has a port of its own. */
+  adminPort: number | null;
   opsPort: number;
 }
 

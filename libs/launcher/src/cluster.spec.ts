@@ -64,11 +64,12 @@ async function start(more: Partial<ClusterOptions> = {}): Promise<Started & { cl
 
 interface Ready {
   base_url: string;
+  admin_url: string | null;
   key: string;
   admin_key_file: string;
   redis_url: string;
   database_url: string;
-  apps: { app: string; n: number; pid: number; port?: number; ops_port: number }[];
+  apps: { app: string; n: number; pid: number; port?: number; admin_port?: number; ops_port: number }[];
 }
 const readyFile = async (dataDir: string): Promise<Ready> => JSON.parse(await readFile(join(dataDir, 'run', 'ready.json'), 'utf8')) as Ready;
 const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
@@ -79,6 +80,7 @@ test('ready.json and the pid files name every process while the cluster runs, fo
   const ready = await readyFile(dataDir);
   expect(ready).toEqual({
     base_url: cluster.baseUrl,
+    admin_url: cluster.baseUrl,
     key: expect.stringMatching(/^sk-deja-/),
     admin_key_file: join(dataDir, 'secrets', 'admin-key'),
     redis_url: cluster.redisUrl,
@@ -92,6 +94,16 @@ test('ready.json and the pid files name every process while the cluster runs, fo
 
   await cluster.stop();
   for (const name of ['ready.json', 'gateway-1.pid', 'redis.pid', 'processes.json', 'launcher.lock']) expect(await exists(join(dataDir, 'run', name))).toBe(false);
+});
+
+test('ready.json names where the admin API is: at the first gateway, on its own port where it has one, and nowhere when it is switched off', async () => {
+  const adminPort = await freePort();
+  const env = { PATH: process.env['PATH'], DEJA_ADMIN_PORT: String(adminPort) };
+  const own = await start({ scale: { gateway: 2 }, apps: ['gateway'], env });
+  const ready = await readyFile(own.dataDir);
+  expect([ready.admin_url, ready.apps.map((app) => app.admin_port)]).toEqual([`http://127.0.0.1:${adminPort}`, [adminPort, adminPort + 1]]);
+  const off = await start({ apps: ['gateway'], env: { ...env, DEJA_ADMIN: 'off' } });
+  expect(await readyFile(off.dataDir)).toMatchObject({ admin_url: null, base_url: off.cluster.baseUrl });
 });
 
 test('an app that is killed comes back, and ready.json follows', async () => {

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { appEnvironment, assignSeats, type Seat } from './app-environment.ts';
+import { adminPlace, appEnvironment, assignSeats, type Seat } from './app-environment.ts';
 import type { ClusterOptions, AppState, MemberName } from './cluster-options.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { asLauncherError, LauncherError } from './launcher-error.ts';
@@ -77,6 +77,12 @@ export class Cluster {
   /** One for each gateway. */
   get baseUrls(): string[] {
     return this.#members.flatMap(({ seat }) => (seat.port === null ? [] : [`http://${reachableHost(this.#host)}:${seat.port}`]));
+  }
+  /** Where the admin API is, without /admin/v1: at the first gateway. null where it is switched off (DEJA_ADMIN=off). */
+  get adminUrl(): string | null {
+    if (adminPlace(this.#env) === 'off') return null;
+    const port = this.#members[0]?.seat.adminPort ?? null;
+    return port === null ? this.baseUrl : `http://${reachableHost(this.#host)}:${port}`;
   }
   /** A client key of tenant `default`. */
   get key(): string {
@@ -156,12 +162,13 @@ export class Cluster {
   }
 
   async #startAll(): Promise<void> {
-    const { dataDir, env = process.env } = this.#options;
+    const { dataDir, port = DEFAULT_PORT, opsPort = DEFAULT_OPS_PORT } = this.#options;
     const ended = await this.#run.endLeftovers();
     if (ended.length > 0) this.#say('warn', `ended what an earlier launcher left running: ${ended.join(', ')}`);
     const scale = this.#scale();
-    const seats = await assignSeats(scale, { host: this.#host, port: this.#options.port ?? DEFAULT_PORT, opsPort: this.#options.opsPort ?? DEFAULT_OPS_PORT });
-    this.#secrets = await readSecrets(dataDir, env);
+    const admin = adminPlace(this.#env);
+    const seats = await assignSeats(scale, { host: this.#host, port, adminPort: typeof admin === 'object' ? admin.port : null, opsPort });
+    this.#secrets = await readSecrets(dataDir, this.#env);
     this.#adminKeyFile = this.#secrets.adminKeyFile ?? join(this.#run.path, 'admin-key');
     if (this.#secrets.adminKeyFile === null) await this.#run.write('admin-key', `${this.#secrets.adminKey}\n`);
     await this.#startServices(scale);
@@ -171,6 +178,10 @@ export class Cluster {
     await this.waitReady();
     this.#allWereReady = true;
     await this.#announce();
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return this.#options.env ?? process.env;
   }
 
   #scale(): Scale {
@@ -197,7 +208,7 @@ export class Cluster {
   }
 
   #appProcess(seat: Seat): SupervisedProcess {
-    const { env = process.env, dataDir, backoff } = this.#options;
+    const { dataDir, backoff } = this.#options;
     const name = `${seat.app}-${seat.n}`;
     const { command, args } = this.#options.program?.(seat.app) ?? { command: process.execPath, args: ['--enable-source-maps', join(ROOT, 'apps', seat.app, 'out', 'main.mjs')] };
     if (this.#secrets === null) throw new Error('secrets are read before apps are started');
@@ -205,7 +216,7 @@ export class Cluster {
       name,
       command,
       args,
-      env: appEnvironment(seat, { env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets }),
+      env: appEnvironment(seat, { env: this.#env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets }),
       ...(backoff === undefined ? {} : { backoff }),
       onLine: (text, stream) => this.#output({ from: name, text, level: stream === 'stderr' ? 'error' : 'info' }),
       onStart: (pid) => this.#written(this.#run.started(name, pid, 'SIGTERM').then(() => (this.#allWereReady && this.#stopping === null ? this.#announce() : undefined))),
@@ -224,8 +235,8 @@ export class Cluster {
 
   /** Tells the world who runs: see DESIGN, environment. Written again when a replica comes back under another process id. */
   async #announce(): Promise<void> {
-    const apps = this.apps.map(({ app, n, pid, port, opsPort }) => ({ app, n, pid, ...(port === null ? {} : { port }), ops_port: opsPort }));
-    const ready = { base_url: this.baseUrl, key: this.key, admin_key_file: this.adminKeyFile, redis_url: this.redisUrl, database_url: this.databaseUrl, apps };
+    const apps = this.apps.map(({ app, n, pid, port, adminPort, opsPort }) => ({ app, n, pid, ...(port !== null && { port }), ...(adminPort !== null && { admin_port: adminPort }), ops_port: opsPort }));
+    const ready = { base_url: this.baseUrl, admin_url: this.adminUrl, key: this.key, admin_key_file: this.adminKeyFile, redis_url: this.redisUrl, database_url: this.databaseUrl, apps };
     await this.#run.write('ready.json', `${JSON.stringify(ready, null, 2)}\n`);
   }
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { errorCode } from './launcher-error.ts';
 
-const LAST_PORT = 65_535;
+export const LAST_PORT = 65_535;
 
 /** A port nobody listens on at this moment. Another process may take it before it is used. */
 export function freePort(host = '127.0.0.1'): Promise<number> {

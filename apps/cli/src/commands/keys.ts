@@ -3,7 +3,9 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { CliFailure, EXIT } from '../failure.ts';
 import { applyBudgets, budgetWords, parseBudget, type BudgetChange } from '../notation/budgets.ts';
 import { applyLimits, limitWords, parseLimit, type LimitChange } from '../notation/limits.ts';
+import { nothingTaken } from '../notation/removal.ts';
 import { expiryIn, momentOf, parseSeconds } from '../notation/times.ts';
+import { plainText } from '../output/plain-text.ts';
 import { minuteOf, NOTHING, orNothing } from '../output/readable.ts';
 import { fields, type Column, type Tone } from '../output/table.ts';
 import type { Cli, Commands } from '../cli.ts';
@@ -24,12 +26,18 @@ interface KeyOptions extends SettingsOptions {
 
 type CurrentKey = Pick<KeyObject, 'limits' | 'budgets' | 'cache' | 'validation' | 'tags' | 'per_user'>;
 
+const HELP = `
+For example:
+  KEY=$(deja keys create "search service" --tenant acme --limit requests_per_minute=60 --budget 50/month)
+  deja keys list --tenant acme
+  deja keys update <id> --limit requests_per_minute=none --budget 80/month`;
+
 export const keyCommands: Commands = (program, cli) => {
-  const keys = program.command('keys').description('client keys');
+  const keys = program.command('keys').description('client keys').addHelpText('after', HELP);
   const expiry = (text: string): string => expiryIn(text, cli.nowMs());
   const stateNow = (key: KeyObject): string => stateOf(key, cli.nowMs());
 
-  withKeyOptions(keys.command('create <name>').description('make a key; it alone is printed on standard output, once').option('--tenant <id>', 'whose it is'), expiry)
+  withKeyOptions(keys.command('create <name>').description('make a key; it alone is printed on standard output, once').option('--tenant <id>', 'whose it is; a token of one tenant needs none'), expiry)
     .action(async (name: string, options: KeyOptions & { tenant?: string }) => {
       const { tenant } = options;
       const answer = await cli.api.call('createKey', { body: { name, ...(tenant !== undefined && { tenant }), ...keyBody(options, { ...NO_SETTINGS, tags: {}, per_user: {} }) } });
@@ -51,7 +59,7 @@ export const keyCommands: Commands = (program, cli) => {
     });
   for (const [verb, disabled] of [['disable', true], ['enable', false]] as const) {
     keys.command(`${verb} <id>`).description(disabled ? 'have a key refused until it is enabled again' : 'have a disabled key taken again').action(async (id: string) => {
-      await cli.print.answer(await cli.api.call('updateKey', { path: { id }, body: { disabled } }), (key) => [`Key ${key.id} (${key.name}) is ${stateNow(key)}.`]);
+      await cli.print.answer(await cli.api.call('updateKey', { path: { id }, body: { disabled } }), (key) => [plainText(`Key ${key.id} (${key.name}) is ${stateNow(key)}.`)]);
     });
   }
   keys.command('rotate <id>').description('give a key a new secret; it alone is printed on standard output, once')
@@ -81,6 +89,8 @@ function withKeyOptions(command: Command, expiry: (text: string) => string): Com
 
 function keyBody(options: KeyOptions, current: CurrentKey): Partial<BodyInput<'updateKey'>> {
   const { endpoint, allEndpoints, network, anyNetwork, tag = [], untag = [], perUserLimit = [], perUserBudget = [], expires } = options;
+  const unknown = untag.find((name) => !Object.hasOwn(current.tags, name));
+  if (unknown !== undefined) throw nothingTaken(`--untag ${unknown}`, Object.keys(current.tags));
   const kept = Object.entries(current.tags).filter(([name]) => !untag.includes(name));
   const { budgets: userBudgets = [], ...userLimits } = current.per_user;
   const newUserBudgets = applyBudgets(userBudgets, perUserBudget);

@@ -24,10 +24,10 @@ export function withSettings(command: Command): Command {
   return command
     .addOption(repeatable('--model <name>', 'public model that it may use, and no others; again for more', word))
     .option('--all-models', 'it may use all models')
-    .addOption(repeatable('--limit <limit>', 'requests_per_minute=60, gpt-4o:tokens_per_day=100k, concurrency=none, degraded=closed', parseLimit))
-    .addOption(repeatable('--budget <budget>', '50/month, 5/day,soft,zone=Europe/Zurich,model=gpt-4o, none/month', parseBudget))
-    .addOption(repeatable('--cache <policy>', 'scope=user, exact=off, exact_ttl=1h, semantic=off, semantic_ttl=default', parseCache))
-    .addOption(repeatable('--validation <bound>', 'max_input_tokens=8000, max_output_tokens=1000, over_output=clamp, …', parseValidation));
+    .addOption(repeatable('--limit <limit>', 'what it may do: requests_per_minute=60, gpt-4o:tokens_per_day=100k, degraded=closed; concurrency=none takes one away; again for more', parseLimit))
+    .addOption(repeatable('--budget <budget>', 'US dollars in a period: 50/month, 5/day,soft,zone=Europe/Zurich,model=gpt-4o; none/month takes all of the month away; again for more', parseBudget))
+    .addOption(repeatable('--cache <policy>', 'how its answers are cached: scope=user, exact=off, exact_ttl=1h, semantic_ttl=default; again for more', parseCache))
+    .addOption(repeatable('--validation <bound>', 'how large its requests may be: max_input_tokens=8000, max_output_tokens=1000, over_output=clamp, max_messages=default; again for more', parseValidation));
 }
 
 /** The members that the options change, each whole, as the API takes them: the rest of each stays as it was. */

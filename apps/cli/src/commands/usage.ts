@@ -17,7 +17,8 @@ interface RequestFilters extends Filters {
 }
 
 export const usageCommands: Commands = (program, cli) => {
-  const usage = program.command('usage').description('what was used, in groups, or row by row');
+  const usage = program.command('usage').description('what was used, in groups, or row by row')
+    .addHelpText('after', '\nWithout a command it is show: deja usage --by day,model --from 7d');
   withExtent(withFilters(usage.command('show', { isDefault: true }).description('requests, tokens, cost and times, in groups'), cli))
     .option('--by <groups>', `groups with commas between: ${GROUPS.join(', ')}`, listedIn(GROUPS))
     .option('--zone <zone>', 'time zone of days and months, as Europe/Zurich (UTC unless said)')

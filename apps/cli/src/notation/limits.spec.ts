@@ -26,6 +26,12 @@ test('taking all limits away, one by one, leaves none, whatever they were', () =
   }));
 });
 
+test.each(['concurrency=none', 'o3:requests_per_minute=none', 'gpt-4o:concurrency=none', 'degraded=none'])('%s where there is no such limit is wrong usage, and says what is there', (text) => {
+  const limits = { requests_per_minute: 60, models: { 'gpt-4o': { tokens_per_day: 1000 } } };
+  expect(() => applyLimits(limits, [parseLimit(text)])).toThrow(expect.objectContaining({ exitCode: 2, message: `${text} takes nothing away: what is there is requests_per_minute=60 and gpt-4o:tokens_per_day=1000.` }));
+  expect(() => applyLimits({}, [parseLimit(text)])).toThrow('there is nothing of the kind');
+});
+
 test.each([['100k', 100_000], ['2M', 2_000_000], ['1.5k', 1500], ['1.001M', 1_001_000], ['10_000', 10_000]])('%s is %d', (text, value) => {
   expect(parseLimit(`tokens_per_day=${text}`)).toEqual({ measure: 'tokens_per_day', model: null, value });
 });

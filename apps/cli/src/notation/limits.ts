@@ -2,6 +2,7 @@ import type { limits, scopeLimits } from '@deja/admin-api';
 import { DEGRADED_MODES, type DegradedMode } from '@deja/contracts';
 import { InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
+import { nothingTaken } from './removal.ts';
 
 export const MEASURES = ['requests_per_minute', 'tokens_per_minute', 'requests_per_day', 'tokens_per_day', 'concurrency'] as const;
 type Measure = (typeof MEASURES)[number];
@@ -29,9 +30,12 @@ export function parseLimit(text: string): LimitChange {
   return { measure, model: match[1] ?? null, value: match[3] === 'none' ? null : parseCount(match[3] ?? '') };
 }
 
-/** The limits with these changes made, in order. A model without limits is left out. */
+/** The limits with these changes made, in order. A model without limits is left out. Throws a CliFailure where there is nothing to take away. */
 export function applyLimits(current: ScopeLimits, changes: readonly LimitChange[]): ScopeLimits {
   return changes.reduce<ScopeLimits>((scope, change) => {
+    const removal = removalWords(change);
+    // Compared as they are typed, without the value.
+    if (removal !== null && !limitWords(scope).some((shown) => shown.replace(/[^=]*$/, 'none') === removal)) throw nothingTaken(removal, limitWords(scope));
     if ('degraded' in change) return without({ ...scope, degraded: change.degraded ?? undefined });
     const { measure, model, value } = change;
     if (model === null) return without({ ...scope, [measure]: value ?? undefined });
@@ -46,6 +50,12 @@ export function applyLimits(current: ScopeLimits, changes: readonly LimitChange[
 export function limitWords({ models = {}, degraded, ...own }: ScopeLimits): string[] {
   const words = (prefix: string, of: Limits): string[] => MEASURES.flatMap((measure) => (of[measure] === undefined ? [] : [`${prefix}${measure}=${of[measure]}`]));
   return [...words('', own), ...Object.entries(models).flatMap(([model, of]) => words(`${model}:`, of)), ...(degraded === undefined ? [] : [`degraded=${degraded}`])];
+}
+
+/** null: it takes nothing away. */
+function removalWords(change: LimitChange): string | null {
+  if ('degraded' in change) return change.degraded === null ? 'degraded=none' : null;
+  return change.value === null ? `${change.model === null ? '' : `${change.model}:`}${change.measure}=none` : null;
 }
 
 /** A whole number from 1 on: `60`, `100k`, `1.5M`. */

@@ -2,11 +2,16 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 /** Takes two columns of a terminal. */
 const WIDE = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
 
+/** What a terminal would obey, or nobody would see: controls, format characters (direction, zero width, tags) and all else that Unicode has shown as nothing. */
+const UNSEEN = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
+/** Also blanks at the ends, and what looks as if it stood for one of all these. The look-behind keeps long runs of blanks within a text linear. */
+const SHOWN = new RegExp(String.raw`${UNSEEN}|^\p{Zs}+|(?<!\p{Zs})\p{Zs}+$|\\(?=u\{)`, 'gu');
+
 /**
- * Text for a terminal on one line. What clients send gets as far as here (the ledger has their users and tags): control characters, and those that turn the
- * direction of writing, are shown and do nothing.
+ * Text for a terminal on one line. What clients send gets as far as here (the ledger has their users and tags): what commands a terminal is shown and does
+ * nothing, and so is what has no look of its own, so that different names look different.
  */
-export const plainText = (text: string): string => text.replaceAll(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
+export const plainText = (text: string): string => text.replaceAll(SHOWN, (found) => Array.from(found, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`).join(''));
 
 /** Columns that a text takes in a terminal. */
 export function textWidth(text: string): number {

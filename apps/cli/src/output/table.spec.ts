@@ -46,6 +46,18 @@ describe('what clients send into the ledger', () => {
     expect(plainText('a\u001b[2Jb\u009bc\n')).toBe(String.raw`a\u{1b}[2Jb\u{9b}c\u{a}`);
   });
 
+  test('looks different where it is different: what nobody would see is shown, and so are blanks at the ends', () => {
+    expect(['bob', 'bo\u200bb', '\ufeffbob', 'bob\u00ad', 'bob ', ' bob', 'bob\u00a0', 'b  b', 'b\u3164', 'b\u{e0041}', '  ', '\ud800'].map(plainText)).toEqual(
+      ['bob', String.raw`bo\u{200b}b`, String.raw`\u{feff}bob`, String.raw`bob\u{ad}`, String.raw`bob\u{20}`, String.raw`\u{20}bob`, String.raw`bob\u{a0}`, 'b  b', String.raw`b\u{3164}`, String.raw`b\u{e0041}`, String.raw`\u{20}\u{20}`, String.raw`\u{d800}`],
+    );
+    const alike = fc.string({ unit: fc.constantFrom('a', ' ', '\\', 'u', '{', '2', '0', '}', '\u200b', '\u202e', '\u00a0', '\n', 'é'), maxLength: 12 });
+    fc.assert(fc.property(alike, alike, (one, other) => {
+      expect(plainText(one) === plainText(other)).toBe(one === other);
+      expect(plainText(one)).not.toMatch(/^\s|\s$|[\p{Cc}\p{Cf}]/u);
+    }));
+    expect(table([{ id: 'a', name: 'x ', n: 1 }], COLUMNS, { width: null, paint: plain })[1]).toBe(String.raw`a   x\u{20}  1`);
+  });
+
   test('is the same in JSON, without control characters', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
       const json = jsonText({ text });

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { DejaError } from '@deja/contracts';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { parseJsonBody } from '../validate/json-body.ts';
+import { parseJsonBody, scanMembers } from '../validate/json-body.ts';
 import { parseOrRefuse } from '../validate/refuse.ts';
 import { ADMIN_PATH } from './admin-routes.ts';
 
@@ -31,25 +31,33 @@ export async function noBody(request: FastifyRequest): Promise<void> {
 /** Parses with a strict schema, or throws the 400 that names the first field nobody knows, else the first that is wrong. It quotes no value. */
 export function strictly<T>(schema: z.ZodType<T>, value: unknown): T {
   const unknown = schema.safeParse(value).error?.issues.find((issue) => issue.code === 'unrecognized_keys');
-  if (unknown === undefined) return storable(parseOrRefuse(schema, value));
+  if (unknown === undefined) {
+    const parsed = parseOrRefuse(schema, value);
+    checkStorable(value);
+    return parsed;
+  }
   const name = unknown.keys[0] ?? '';
   if (!FIELD_NAME.test(name)) throw new DejaError('invalid_value', 'There is a field that this call does not take.');
   const param = [...unknown.path.map(String), name].join('.');
   throw new DejaError('invalid_value', `Unknown parameter: '${param}'.`, { param });
 }
 
-/** Postgres keeps no NUL, and no half of a surrogate pair: neither gets as far as there. */
-function storable<T>(value: T): T {
+/**
+ * Looks at all of what a schema has taken, as it came, because another app gets it so. Postgres keeps no NUL, and no half of a surrogate
+ * pair: neither gets as far as there. A member named `__proto__` is one that objects are made without: it would be left out in silence.
+ */
+function checkStorable(value: unknown): void {
   const walk = (inner: unknown, path: string): void => {
     if (typeof inner === 'string' && !isStorable(inner)) throw new DejaError('invalid_value', `Invalid value for '${path}': there is a NUL character in it, or half of a character.`, { param: path });
     if (typeof inner !== 'object' || inner === null) return;
     for (const [name, member] of Object.entries(inner)) {
       if (!isStorable(name)) throw new DejaError('invalid_value', 'There is a name with a NUL character in it, or half of a character.');
-      walk(member, Array.isArray(inner) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`);
+      const at = Array.isArray(inner) ? `${path}[${name}]` : path === '' ? name : `${path}.${name}`;
+      if (name === '__proto__') throw new DejaError('invalid_value', `Invalid value for '${at}': nothing can have the name __proto__.`, { param: at });
+      walk(member, at);
     }
   };
   walk(value, '');
-  return value;
 }
 
 const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
@@ -57,12 +65,20 @@ const isStorable = (text: string): boolean => !text.includes('\0') && text.isWel
 function jsonIn(bytes: Buffer, { raw }: FastifyRequest): Record<string, unknown> {
   if (!JSON_TYPE.test(raw.headers['content-type'] ?? '')) throw new DejaError('invalid_value', 'Send the body as application/json.', { param: 'content-type' });
   try {
-    return parseJsonBody(bytes).value;
+    const { value } = parseJsonBody(bytes);
+    // A client's request may repeat a member, of which the last one counts; of a change nobody is to guess which was meant.
+    for (const [name, { length }] of scanMembers(bytes.toString('utf8'))) if (length > 1) throw twice(name);
+    return value;
   } catch (error) {
-    // A member that stands there twice is named, whatever it is.
-    if (error instanceof DejaError && error.param !== null && !FIELD_NAME.test(error.param)) throw new DejaError('invalid_value', 'An object in the request body has a member twice: give it once.');
+    if (error instanceof DejaError && error.param !== null) throw twice(error.param);
     throw error;
   }
+}
+
+/** It is not repeated where it may be a value in the wrong place. */
+function twice(name: string): DejaError {
+  if (!FIELD_NAME.test(name)) return new DejaError('invalid_value', 'An object in the request body has a member twice: give it once.');
+  return new DejaError('invalid_value', `An object in the request body has the member "${name}" twice: give it once.`, { param: name });
 }
 
 async function bytesOf({ body, raw }: FastifyRequest): Promise<Buffer> {

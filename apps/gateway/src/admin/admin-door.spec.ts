@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RpcTimeout } from '@deja/transport';
-import { ADMIN_KEY, credentialView, deploymentView, scriptedAdmin, TOKEN, vaultKeyPair, withToken, type ScriptedAdmin } from '../../test/scripted-admin.ts';
+import { ADMIN_KEY, adminAnswer, credentialView, deploymentView, scriptedAdmin, TOKEN, tokenOf, vaultKeyPair, withToken, type ScriptedAdmin } from '../../test/scripted-admin.ts';
 
 const EVERY_CALL: [method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT', path: string][] = [
   ['POST', 'credentials'], ['GET', 'credentials'], ['GET', 'credentials/x'], ['PATCH', 'credentials/x'], ['POST', 'credentials/x/rotate'], ['DELETE', 'credentials/x'],
@@ -105,6 +105,14 @@ describe('with an admin token', () => {
   test.each([`${TOKEN}x`, TOKEN.slice(0, -1), TOKEN.toUpperCase(), TOKEN.replace('a-', 'a_'), 'deja-admin-', `deja-admin-${'a'.repeat(48)}`, `x${TOKEN}`])('what has not the form of one is refused, and the router not asked: %s', async (token) => {
     const admin = await scriptedAdmin({ script: { resolve_admin_token: () => { throw new Error('asked'); } } });
     expect((await admin.send({ method: 'GET', url: at('deployments'), headers: { authorization: `Bearer ${token}` } })).statusCode).toBe(401);
+    await admin.close();
+  });
+
+  test('its end goes with its calls: the router makes no token with it that outlives it', async () => {
+    const expiresAtMs = Date.UTC(2100, 0);
+    const admin = await scriptedAdmin({ script: { ...tokenOf({ expiresAtMs }), admin: () => adminAnswer() } });
+    expect((await admin.send({ method: 'DELETE', url: at(`admin-tokens/${ID}`), headers: withToken })).statusCode).toBe(200);
+    expect(admin.calls).toMatchObject([{ pattern: 'admin', request: { by: { role: 'owner', expiresAtMs } } }]);
     await admin.close();
   });
 

@@ -105,6 +105,7 @@ describe('what is no good is refused by name', () => {
     ['null', 'null', 400, 'invalid_json'],
     ['two objects', `${JSON.stringify(good)}${JSON.stringify(good)}`, 400, 'invalid_json'],
     ['what is no UTF-8', Buffer.concat([Buffer.from('{"value":"'), Buffer.from([0xff]), Buffer.from('"}')]), 400, 'invalid_json'],
+    ['a value that stands there as a member twice', raw('1').replace('{', `{"${PLANTED}":1,"${PLANTED}":2,`), 400, 'invalid_value'],
     ['a member that stands there twice', JSON.stringify({ ...good, limits: 1 }).replace('1}', `{"${PLANTED}":1,"${PLANTED}":2}}`), 400, 'invalid_value'],
     ['another type', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'text/plain' }],
     ['a type that only begins like JSON', JSON.stringify(good), 400, 'invalid_value', { 'content-type': 'application/json-seq' }],
@@ -141,6 +142,33 @@ describe('what is no good is refused by name', () => {
   test('an object with a member named __proto__ is a field nobody knows, not a prototype', async () => {
     const reply = await admin.send({ method: 'POST', url: '/admin/v1/credentials', payload: `{"provider":"openai","name":"a","value":"v","__proto__":{"weight":5}}`, headers: { 'content-type': 'application/json' } });
     expect(reply.statusCode).toBe(400);
+  });
+
+  test.each([
+    ['tenants', '{"id":"a","limits":{"models":{"__proto__":{"concurrency":1}}}}', 'limits.models.__proto__'],
+    ['keys', '{"tenant":"a","name":"x","tags":{"team":"a","__proto__":"b"}}', 'tags.__proto__'],
+    ['keys', '{"tenant":"a","name":"x","per_user":{"models":{"\\u005f_proto__":{}}}}', 'per_user.models.__proto__'],
+    ['keys', '{"tenant":"a","name":"x","budgets":[{"usd":"1","period":"day","__proto__":1}]}', 'budgets.0.__proto__'],
+    ['plan/explain', '{"model":"m","body":{"messages":[{"role":"user","content":"Hi","x":{"__proto__":1}}]}}', 'body.messages[0].x.__proto__'],
+    ['keys', '{"tenant":"a","name":"x","models":["__proto__"]}', 'models[0]'],
+    ['keys', '{"tenant":"a","name":"x","budgets":[{"usd":"1","period":"day","model":"__proto__"}]}', 'budgets[0].model'],
+    ['keys', '{"tenant":"a","name":"b","name":"c"}', 'name'],
+    ['keys', '{"tenant":"a","name":"b","\\u006eame":"b"}', 'name'],
+    ['keys', '{"tenant":"a","name":"b","limits":{"concurrency":1,"concurrency":1}}', 'concurrency'],
+    ['keys/x/rotate', '{"grace_s":1,"grace_s":1}', 'grace_s'],
+    ['deployments/p/m/drain', '{"a":1,"a":1}', 'a'],
+  ])('a name that no object has, or a member that stands there twice, is not left out but refused by name: POST %s %s', async (path, payload, param) => {
+    const reply = await admin.send({ method: 'POST', url: `/admin/v1/${path}`, payload, headers: { 'content-type': 'application/json' } });
+    expect([reply.statusCode, reply.json<{ error: object }>().error, admin.calls]).toEqual([400, expect.objectContaining({ code: 'invalid_value', param }), []]);
+  });
+
+  test.each([
+    [' '], ['\u00a0\u3000'], ['\u3164'], ['\u2800'], ['a\nb'], ['a\u0085b'], ['a\u2028b'], ['a\u200bb'], ['a\u200d'], ['\u202eevil'], ['\u2066a\u2069'], ['\ufeffa'], ['so\u00adft'], ['\u{e0041}a'],
+  ])('a name for people that is blank or does not look as it is (%j) is refused by name, of tenants, keys and tokens alike', async (name) => {
+    for (const [method, path, body] of [['POST', 'tenants', { name }], ['PATCH', 'tenants/a', { name }], ['POST', 'keys', { tenant: 'a', name }], ['PATCH', 'keys/x', { name }], ['POST', 'admin-tokens', { name, role: 'viewer' }]] as const) {
+      const reply = await admin.send({ method, url: `/admin/v1/${path}`, payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+      expect([reply.statusCode, reply.json<{ error: object }>().error, admin.calls]).toEqual([400, expect.objectContaining({ code: 'invalid_value', param: 'name' }), []]);
+    }
   });
 
   test.each([

@@ -1,5 +1,5 @@
 import type { RedisClient } from '@deja/redis';
-import type { CachedAnswer } from '@deja/contracts';
+import { cacheEntryKey, type CachedAnswer } from '@deja/contracts';
 import { answerKeys, bytesAt, metasOf, type AnswerKey } from './answer-scan.ts';
 import { cachedAnswer } from './entry.ts';
 
@@ -55,14 +55,16 @@ export class AnswerCensus {
     return { entries: ids.size, partial };
   }
 
-  /** Whose answer that is. null: nobody's; undefined: nobody's of those that were looked at, and there are more. */
-  async ownerOf(entry: string, tenant: string | null): Promise<string | null | undefined> {
-    let owner: string | undefined;
+  /** The answer of this id. null: there is none; undefined: it is none of those that were looked at, and there are more. */
+  async find(entry: string, tenant: string | null): Promise<CachedAnswer | null | undefined> {
+    const isMeant = (answer: CachedAnswer): boolean => answer.entry === entry;
+    let found = tenant === null ? undefined : (await this.answersAt([{ key: cacheEntryKey(tenant, entry), tenant, kind: 'entry' }])).find(isMeant);
+    if (found !== undefined) return found;
     const partial = await this.each(tenant, async (keys) => {
-      owner ??= (await this.answersAt(keys)).find((answer) => answer.entry === entry)?.tenant;
-      return owner !== undefined;
+      found = (await this.answersAt(keys)).find(isMeant);
+      return found !== undefined;
     });
-    return owner ?? (partial ? undefined : null);
+    return found ?? (partial ? undefined : null);
   }
 
   /** Whether there was more. `look` says that it has seen enough by true. */

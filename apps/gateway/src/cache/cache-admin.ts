@@ -1,5 +1,5 @@
 import type { BodyOf } from '@deja/admin-api';
-import { cacheEntryKey, countedModel, covers, DejaError, newId, type AdminChange, type AuditedChange, type Invalidation, type RouterRpc, type SemanticCacheEvents } from '@deja/contracts';
+import { countedModel, covers, DejaError, newId, type AdminChange, type AuditedChange, type CachedAnswer, type Invalidation, type RouterRpc, type SemanticCacheEvents } from '@deja/contracts';
 import type { RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { Counter, Meter } from '@opentelemetry/api';
@@ -61,13 +61,20 @@ export class CacheAdmin {
   readonly feedback: Handler<'cacheFeedback'> = async ({ body, change }) => {
     const { entry, correct } = body;
     const asked = tenantOf(body.tenant, change);
-    const known = this.takenBack(entry, asked);
-    const owner = known === null ? await this.ownerOf(entry, asked) : known.tenant;
-    const reply = { object: 'cache_feedback' as const, entry, correct, invalidated: known !== null || !correct };
+    const found = await onRedis(() => this.census.find(entry, asked));
+    if (found === null) throw new DejaError('not_found', 'There is no cached answer of this id.', { param: 'entry' });
+    // Not found among as many as are looked at: only what is said to be wrong can be taken back all the same, and only where it may be anybody's.
+    if (found === undefined && (correct || asked !== null)) {
+      throw new DejaError('conflict', 'The cache holds too many answers to be searched for this id. POST cache/invalidate with this entry needs no search.', { param: 'entry' });
+    }
+    const tenant = found?.tenant ?? null;
     this.feedbacks.add(1, { correct });
-    this.parts.logger.info({ entry, tenant: owner, correct, by: change.by.id, request_id: change.by.requestId }, 'feedback on a cached answer');
-    if (correct || known !== null) return answered(reply);
-    const rule = await this.ruleOf({ tenant: owner, model: null, tag: null, entry }, 0);
+    this.parts.logger.info({ entry, tenant, correct, by: change.by.id, request_id: change.by.requestId }, 'feedback on a cached answer');
+    const isTakenBack = await this.isTakenBack(found);
+    const reply = { object: 'cache_feedback' as const, entry, correct, invalidated: !correct || isTakenBack };
+    // Nothing is to be done, nor to be audited; but what was done under an idempotency key is for the router to repeat.
+    if (correct || (isTakenBack && change.idempotency === null)) return answered(reply);
+    const rule = await this.ruleOf({ tenant, model: null, tag: null, entry }, 0);
     return await this.carriedOut('cacheFeedback', change, { reply, rule }, { correct });
   };
 
@@ -88,19 +95,9 @@ export class CacheAdmin {
     return { id: newId(), ...conditions, beforeMs: nowMs - olderThanS * 1000, madeAtMs: nowMs };
   }
 
-  /** The invalidation of just this answer, where there is one. */
-  private takenBack(entry: string, tenant: string | null): Invalidation | null {
-    return this.parts.invalidations.all.find((rule) => rule.entry === entry && rule.model === null && rule.tag === null && (tenant === null || rule.tenant === tenant)) ?? null;
-  }
-
-  /** Throws `not_found` for an answer that nobody has; null where it is not among those that could be looked at. */
-  private async ownerOf(entry: string, tenant: string | null): Promise<string | null> {
-    return await onRedis(async () => {
-      if (tenant !== null && (await this.parts.cache.exists(cacheEntryKey(tenant, entry))) === 1) return tenant;
-      const owner = await this.census.ownerOf(entry, tenant);
-      if (owner === null) throw new DejaError('not_found', 'There is no cached answer of this id.', { param: 'entry' });
-      return owner ?? tenant;
-    });
+  private async isTakenBack(answer: CachedAnswer | undefined): Promise<boolean> {
+    await onRedis(() => this.parts.invalidations.check());
+    return answer !== undefined && this.parts.invalidations.covers(answer);
   }
 }
 

@@ -21,8 +21,8 @@ export class TokenDirectory {
     const token = isGenuine(publicId, this.checkKey) ? await onDatabase(() => this.tokens.findByHash(tokenSha256)) : null;
     if (token === null || !sameHash(token.tokenSha256, tokenSha256) || token.publicId !== publicId || this.#isOver(token)) return { actor: null };
     this.#noteUse(token);
-    const { id, name, role, tenant } = token;
-    return { actor: { id, name, role, tenant } };
+    const { id, name, role, tenant, expiresAt } = token;
+    return { actor: { id, name, role, tenant, expiresAtMs: expiresAt?.getTime() ?? null } };
   }
 
   #isOver({ expiresAt }: StoredToken): boolean {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AdminTokenObject } from '@deja/admin-api';
-import { ADMIN_TOKEN_PREFIX, DejaError, makeKey, newId, visiblePart } from '@deja/contracts';
+import { ADMIN_TOKEN_PREFIX, DejaError, makeKey, newId, visiblePart, type AdminActor } from '@deja/contracts';
 import { checkMatch, etagOf } from '../admin/changes.ts';
 import type { Handlers } from '../admin/handlers.ts';
 import { afterOf, isUuid, pageOf } from '../admin/pages.ts';
@@ -24,6 +24,7 @@ export function tokenOperations({ tokens, checkKey, now = Date.now }: TokenParts
       if (tenant !== null && !(await tokens.holdTenant(tx, tenant))) throw noTenant();
       const expiresAt = expires === null ? null : new Date(expires);
       if (expiresAt !== null && expiresAt.getTime() <= now()) throw new DejaError('invalid_value', 'It would be over already: give a moment to come, or null.', { param: 'expires_at' });
+      checkEndsWith(by, expiresAt);
       const { key, publicId, sha256 } = makeKey(ADMIN_TOKEN_PREFIX, randomBytes, checkKey);
       const token = await tokens.insert(tx, { id: newId(), tenant, name, role, publicId, tokenSha256: sha256, expiresAt });
       const body = tokenObject(token);
@@ -54,6 +55,12 @@ export function tokenOperations({ tokens, checkKey, now = Date.now }: TokenParts
       };
     },
   };
+}
+
+/** Throws for a token that would outlive the one it is made with: what is lent for a time is not made to last. */
+function checkEndsWith({ expiresAtMs = null }: Pick<AdminActor, 'expiresAtMs'>, expiresAt: Date | null): void {
+  if (expiresAtMs === null || (expiresAt !== null && expiresAt.getTime() <= expiresAtMs)) return;
+  throw new DejaError('permission_denied', `The token that makes this one ends at ${new Date(expiresAtMs).toISOString()}: give a moment no later than that.`, { param: 'expires_at' });
 }
 
 const noToken = (): DejaError => new DejaError('not_found', 'There is no admin token with this id.');

@@ -3,7 +3,15 @@ import { z } from 'zod';
 
 const text = z.string().min(1).max(512);
 
-const actor = z.object({ id: text, name: z.string().max(512), role: z.enum(ROLES), tenant: text.nullable(), from: z.string().max(512).nullable(), requestId: z.string().max(512) });
+const actor = z.object({
+  id: text,
+  name: z.string().max(512),
+  role: z.enum(ROLES),
+  tenant: text.nullable(),
+  from: z.string().max(512).nullable(),
+  requestId: z.string().max(512),
+  expiresAtMs: z.number().nullable().default(null),
+});
 
 /** AdminChange of the contracts. */
 const change = {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { KeyObject } from '@deja/admin-api';
-import { CLIENT_KEY_PREFIX, makeKey, newId, type AdminActor, type AdminChange } from '@deja/contracts';
+import { CLIENT_KEY_PREFIX, DejaError, makeKey, newId, type AdminActor, type AdminChange } from '@deja/contracts';
 import { checkMatch, etagOf } from '../admin/changes.ts';
 import type { Done } from '../admin/done.ts';
 import type { Handlers } from '../admin/handlers.ts';
@@ -31,6 +31,12 @@ export interface KeyOperationParts {
 /** What the admin API does with client keys, for the dispatcher. */
 export const keyOperations = (parts: KeyOperationParts): Pick<Handlers, KeyOperation> => new KeyOperations(parts);
 
+/** A key's `validation` goes before its tenant's: it would lift what the tenant itself is bound by. */
+function checkMayBound({ tenant }: Pick<AdminActor, 'tenant'>, { validation }: Partial<Pick<KeyObject, 'validation'>>): void {
+  if (tenant === null || validation === undefined || Object.keys(validation).length === 0) return;
+  throw new DejaError('permission_denied', "The token is for one tenant: a key's validation would go before the tenant's, which is not that token's to change.", { param: 'validation' });
+}
+
 /** Everything of another tenant is not there for whoever is of one. */
 class KeyOperations implements Pick<Handlers, KeyOperation> {
   readonly #keys: ClientKeysRepository;
@@ -43,6 +49,7 @@ class KeyOperations implements Pick<Handlers, KeyOperation> {
 
   readonly createKey: Handlers['createKey'] = async ({ by, body: { tenant, ...settings } }, tx) => {
     checkMayMakeFor(by, tenant);
+    checkMayBound(by, settings);
     if (!(await this.#keys.holdTenant(tx, tenant))) throw noTenant();
     const { secret, stored } = this.#newSecret();
     const id = newId();
@@ -70,6 +77,7 @@ class KeyOperations implements Pick<Handlers, KeyOperation> {
       return { body: keyObject(row), etag: etagOf(row.revision), audit: null };
     }
     const { row, afterwards } = await this.#held(call, id, tx);
+    checkMayBound(call.by, body);
     await this.#keys.change(tx, id, columnsOf(body), this.#moment());
     return this.#done(tx, id, { action: 'updateKey', before: row, afterwards });
   };

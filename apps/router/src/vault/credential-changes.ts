@@ -10,7 +10,7 @@ import { additionalDataOf } from './envelope.ts';
 import type { FileCredentials } from './file-credentials.ts';
 import type { IntakeKey } from './intake-key.ts';
 import type { MasterKeys } from './master-keys.ts';
-import { checkNewCredential, checkValue, checkWeight, refused, type CheckAddress } from './new-credential.ts';
+import { checkNewCredential, checkValue, checkWeight, nameTaken, refused, type CheckAddress } from './new-credential.ts';
 import { sealValue } from './sealed-value.ts';
 import type { CredentialChange, CredentialVersion, NewStoredCredential, NewValue, StoredCredential, StoredCredentialsRepository } from './stored-credentials.repository.ts';
 
@@ -53,7 +53,7 @@ export class CredentialChanges {
       const value = await this.#newValue(stored, sealedValue);
       await this.o.repository.insert(tx, stored, value, this.#moment()).catch((error: unknown) => {
         const code = sqlStateOf(error);
-        if (code === UNIQUE_VIOLATION) throw refused('name', `There is a credential ${JSON.stringify(name)} of this provider already: choose another name, or rotate that one.`, error);
+        if (code === UNIQUE_VIOLATION) throw nameTaken(name, error);
         if (code === FOREIGN_KEY_VIOLATION) throw refused('tenant', NO_SUCH_TENANT, error);
         throw error;
       });

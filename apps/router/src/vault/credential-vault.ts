@@ -134,7 +134,7 @@ export class CredentialVault {
     return this.#usable(() => this.#intake.open(jwe));
   }
 
-  /** Throws `invalid_value` naming the field of the admin API, `overloaded` when Postgres or who keeps the master key is away. */
+  /** Throws `invalid_value` naming the field of the admin API, `conflict` for a name that is taken, `overloaded` when Postgres or who keeps the master key is away. */
   create(credential: NewCredential, change: AdminChange): Promise<{ credential: CredentialView; replayed: boolean }> {
     return this.#usable(() => this.#changes.create(credential, change));
   }

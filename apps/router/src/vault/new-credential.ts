@@ -11,14 +11,14 @@ const SHORTEST_WITH_LAST_FOUR = 20;
 /** What is wrong with an address for a credential's requests, as the end of a sentence (`must start with https://`); null when nothing is. */
 export type CheckAddress = (baseUrl: string) => string | null;
 
-/** Checks all that is said of a new credential besides its value, and gives its address as it is kept. Throws `invalid_value` naming the field as the admin API spells it. */
+/** Checks all that is said of a new credential besides its value, and gives its address as it is kept. Throws `invalid_value`, or `conflict` for a name that is taken, naming the field as the admin API spells it. */
 export function checkNewCredential(credential: NewCredential, providers: ProviderConfig[], checkAddress: CheckAddress): { baseUrl: string | null } {
   const provider = providers.find(({ name }) => name === credential.provider);
   // Not quoted: what names nothing may be a value that got into the wrong field.
   if (provider === undefined) throw refused('provider', 'There is no provider of this name: give one that the configuration has.');
   if (provider.kind === 'simulated') throw refused('provider', 'The simulated provider needs no credentials.');
   if (!NAME.test(credential.name)) throw refused('name', 'A name has letters, digits, ".", "_" and "-", and is at most 63 long.');
-  if (provider.credentials.some(({ name }) => name === credential.name)) throw refused('name', `The configuration file has a credential ${JSON.stringify(credential.name)} of this provider: choose another name.`);
+  if (provider.credentials.some(({ name }) => name === credential.name)) throw nameTaken(credential.name);
   checkWeight(credential.weight);
   if (credential.baseUrl === null) {
     if (provider.baseUrl === '') throw refused('base_url', 'The provider has no address of its own: name the one that this credential is for.');
@@ -47,5 +47,9 @@ export function checkValue(value: Uint8Array): { lastFour: string } {
 export function lastFourOf(text: string, length: number): string {
   return length < SHORTEST_WITH_LAST_FOUR ? '' : text.slice(-4);
 }
+
+/** In routing and in the ledger a credential is `provider/name`: no two have it, whosever they are. */
+export const nameTaken = (name: string, cause?: unknown): DejaError =>
+  new DejaError('conflict', `There is a credential ${JSON.stringify(name)} of this provider already, this tenant's or anyone's: choose another name.`, { param: 'name', cause });
 
 export const refused = (param: string, message: string, cause?: unknown): DejaError => new DejaError('invalid_value', message, { param, cause });

@@ -94,7 +94,7 @@ test('a key that nobody should seal to is not sealed to', async () => {
 });
 
 test.each([
-  ['a name that is taken', new DejaError('invalid_value', 'There is a credential of that name.', { param: 'name' }), 400, 'name'],
+  ['a name that is taken', new DejaError('conflict', 'There is a credential of that name.', { param: 'name' }), 409, 'name'],
   ['an address that is not allowed', new DejaError('invalid_value', 'Requests may not go there.', { param: 'baseUrl' }), 400, 'base_url'],
   ['an id nobody has', new DejaError('not_found', 'There is no such credential.'), 404, null],
 ])("%s is told in the router's words, with the field's name of this side", async (_what, error, status, param) => {

@@ -17,7 +17,7 @@ export class Credentials {
     private readonly now: () => number,
   ) {}
 
-  /** Throws `invalid_value` for what will not do, or a name that is taken. */
+  /** Throws `invalid_value` for what will not do, `conflict` for a name that is taken. */
   async create({ value, base_url: baseUrl, ...known }: BodyOf<'createCredential'>, change: AdminChange): Promise<Answer<CredentialObject>> {
     return this.answer(await this.sealer.sealed(new Secret(value), (sealedValue) => this.router.change('create_credential', { credential: { ...known, baseUrl, sealedValue }, change })));
   }
