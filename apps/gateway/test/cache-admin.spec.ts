@@ -186,8 +186,9 @@ describe('feedback', () => {
   test('repeated under its idempotency key is said to be a repetition', async () => {
     const { meta } = await keep(redis);
     const idempotency = { key: newId(), fingerprint: 'f' };
-    const first = await admin().feedback(call(wrong(meta.id), {}, idempotency));
-    expect(await admin().feedback(call(wrong(meta.id), {}, idempotency))).toEqual({ ...first, replayed: true });
+    const cache = admin();
+    const first = await cache.feedback(call(wrong(meta.id), {}, idempotency));
+    expect(await cache.feedback(call(wrong(meta.id), {}, idempotency))).toEqual({ ...first, replayed: true });
     expect(invalidations.all).toHaveLength(1);
   });
 
