@@ -50,7 +50,7 @@ afterAll(async () => {
 /** What schemathesis finds wrong with all that it has tried, and the statuses of the answers by operation. */
 async function tried(program: string): Promise<{ failure: string | null; statuses: Map<string, Set<number>> }> {
   const events = join(directory, 'events.ndjson');
-  const options = ['--header', `Authorization: Bearer ${cluster.adminKey}`, '--phases', 'coverage,fuzzing,stateful', '--max-examples', '8', '--report', 'ndjson', '--report-ndjson-path', events, '--output-truncate', 'false', '--no-color'];
+  const options = ['--header', `Authorization: Bearer ${cluster.adminKey}`, '--phases', 'coverage,fuzzing', '--max-examples', '4', '--report', 'ndjson', '--report-ndjson-path', events, '--output-truncate', 'false', '--no-color'];
   // It looks for the hooks, and leaves its notes, where it is started.
   const failure = await run(program, ['--config-file', join(CLIENTS, 'schemathesis.toml'), 'run', `${cluster.url}/admin/v1/openapi.json`, ...options], {
     cwd: directory, timeout: RUN_MS, maxBuffer: 64 * 1024 * 1024, env: { PATH: process.env['PATH'] ?? '', HOME: directory, SCHEMATHESIS_HOOKS: join(CLIENTS, 'schemathesis_hooks.py'), CACHE_ENTRY: cacheEntry, CLIENT_KEY: clientKey, PYTHONDONTWRITEBYTECODE: '1' },

@@ -28,7 +28,7 @@ describe('a credential of the admin API', () => {
     }
     await custody.whenUsed('plain', value);
     const again = await admin.call('POST', 'credentials', { provider: 'plain', name: 'api', value });
-    expect([again.status, again.json.error?.param]).toEqual([400, 'name']);
+    expect([again.status, again.json.error?.param]).toEqual([409, 'name']);
   });
 
   test('is changed in every gateway: by its weight, and out of use while it is disabled', async () => {
@@ -232,7 +232,7 @@ describe('who has no admin key', () => {
     ];
     for (const body of bodies) {
       const reply = await admin.call('POST', 'credentials', body);
-      expect([JSON.stringify(body).slice(0, 100), [400, 413].includes(reply.status), typeof reply.json.error?.message]).toEqual([JSON.stringify(body).slice(0, 100), true, 'string']);
+      expect([JSON.stringify(body).slice(0, 100), [400, 409, 413].includes(reply.status), typeof reply.json.error?.message]).toEqual([JSON.stringify(body).slice(0, 100), true, 'string']);
     }
     expect(namesOf(await admin.list())).toEqual(namesOf(before));
     expect(cluster.lines.filter(({ level }) => level === 'error').map(({ text }) => text)).toEqual([]);
