@@ -22,7 +22,7 @@ beforeAll(async () => {
         ...['failing', 'limited'].map((name) => ({ name, deployments: [{ provider: name, model: 'grok-2-image' }] })),
         { name: '*', deployments: [{ provider: 'fake', model: '*' }] },
       ],
-      timeouts: { first_byte_ms: 5000, idle_ms: 20_000 },
+      timeouts: { first_byte_ms: 5000, idle_ms: 20_000, unary_ms: 120_000 },
       retries: { max_attempts: 2 },
     },
     apps: ['gateway', 'router', 'usage-worker'],
