@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { WatchedPath } from './watched-path.ts';
 
 /** The first message of a connection has no type, all others have one byte of it before their length. */
 const LENGTH_BYTES = 4;
@@ -10,51 +9,21 @@ const WITH_SQL = new Set(['Q', 'P']);
 export class PostgresTap {
   /** In the order in which they were sent, over all connections. */
   readonly statements: string[] = [];
-  readonly #target: URL;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(target: URL) {
-    this.#target = target;
-    this.#server = createServer((client) => this.#pass(client));
-  }
+  #path!: WatchedPath;
 
   /** @param url `postgres://…` with a host and a port */
   static async to(url: string): Promise<PostgresTap> {
-    const tap = new PostgresTap(new URL(url));
-    tap.#server.listen(0, '127.0.0.1');
-    await once(tap.#server, 'listening');
+    const tap = new PostgresTap();
+    tap.#path = await WatchedPath.to(url, () => ({ sent: tap.#reader(), passes: () => true, closed: () => undefined }));
     return tap;
   }
 
   get url(): string {
-    const url = new URL(this.#target);
-    url.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-    return url.href;
+    return this.#path.url;
   }
 
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-
-  #pass(client: Socket): void {
-    const server = connect(Number(this.#target.port), this.#target.hostname);
-    const read = this.#reader();
-    client.on('data', (data) => {
-      read(data);
-      server.write(data);
-    });
-    server.on('data', (data) => client.write(data));
-    for (const [socket, other] of [[client, server], [server, client]] as const) {
-      this.#sockets.add(socket);
-      socket.on('error', () => other.destroy());
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-    }
+  close(): Promise<void> {
+    return this.#path.close();
   }
 
   /** Of one connection, which is not encrypted. */

@@ -1,35 +1,25 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { PUSH_CHANNEL } from '@deja/contracts';
+import { WatchedPath, type Watch } from './watched-path.ts';
 
 /** As RESP writes it. */
 const SUBSCRIBE = new RegExp(`\r\nsubscribe\r\n[^]*\r\n${PUSH_CHANNEL}\r\n`, 'i');
 
 /** A way to a Redis on which subscriptions to pushes can go deaf without noticing, or break: everything else passes. */
 export class RedisPath {
-  readonly #target: URL;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
   readonly #subscriptions = new Set<Socket>();
+  #path!: WatchedPath;
   #isDeaf = false;
-
-  private constructor(target: URL) {
-    this.#target = target;
-    this.#server = createServer((client) => this.#pass(client));
-  }
 
   /** @param url `redis://…` with a host and a port */
   static async to(url: string): Promise<RedisPath> {
-    const path = new RedisPath(new URL(url));
-    path.#server.listen(0, '127.0.0.1');
-    await once(path.#server, 'listening');
+    const path = new RedisPath();
+    path.#path = await WatchedPath.to(url, (client) => path.#watch(client));
     return path;
   }
 
   get url(): string {
-    const url = new URL(this.#target);
-    url.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-    return url.href;
+    return this.#path.url;
   }
 
   /** How many connections hear pushes, or would. */
@@ -54,29 +44,17 @@ export class RedisPath {
     this.#subscriptions.clear();
   }
 
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return this.#path.close();
   }
 
-  #pass(client: Socket): void {
-    const server = connect(Number(this.#target.port), this.#target.hostname);
-    client.on('data', (data) => {
-      if (SUBSCRIBE.test(data.toString('latin1'))) this.#subscriptions.add(client);
-      server.write(data);
-    });
-    server.on('data', (data) => {
-      if (!(this.#isDeaf && this.#subscriptions.has(client))) client.write(data);
-    });
-    for (const [socket, other] of [[client, server], [server, client]] as const) {
-      this.#sockets.add(socket);
-      socket.on('error', () => other.destroy());
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        this.#subscriptions.delete(socket);
-        other.destroy();
-      });
-    }
+  #watch(client: Socket): Watch {
+    return {
+      sent: (data) => {
+        if (SUBSCRIBE.test(data.toString('latin1'))) this.#subscriptions.add(client);
+      },
+      passes: () => !(this.#isDeaf && this.#subscriptions.has(client)),
+      closed: () => this.#subscriptions.delete(client),
+    };
   }
 }
