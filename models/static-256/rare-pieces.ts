@@ -2,7 +2,7 @@
 // {"text": …} a line. Writes static-256.rare.bits: bit (id & 7) of byte (id >> 3) is 1 for a rare piece.
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { WordPiece } from '../../apps/semantic-cache/src/embed/wordpiece.ts';
+import { WordPiece } from '../../libs/similarity/src/embed/wordpiece.ts';
 
 /** A piece in fewer texts than this has a vector that training hardly moved. */
 const SEEN_ENOUGH_TEXTS = 3;

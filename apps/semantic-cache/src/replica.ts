@@ -1,11 +1,10 @@
 import { DEFAULT_OPS_PORT, type Environment } from '@deja/config';
 import { isUp, openRedis, type RedisClient } from '@deja/redis';
+import { readModelFiles, StaticEmbedder } from '@deja/similarity';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { readModelFiles } from './embed/model-files.ts';
-import { StaticEmbedder } from './embed/static-embedder.ts';
 import { EntryLog } from './entries/entry-log.ts';
 import { LogFollower } from './entries/log-follower.ts';
 import { EmbeddedIndex } from './index/embedded/embedded-index.ts';

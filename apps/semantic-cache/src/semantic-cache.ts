@@ -1,6 +1,6 @@
 import { includes, InvalidationSet, type Invalidation, type SemanticCacheRpc } from '@deja/contracts';
 import { normaliseText } from '@deja/cache-key';
-import type { Embedding, OutOfDepth, StaticEmbedder } from './embed/static-embedder.ts';
+import type { Embedding, OutOfDepth, StaticEmbedder } from '@deja/similarity';
 import { INVALIDATION_LIFE_MS, type EntryLog, type LogRecord } from './entries/entry-log.ts';
 import type { LookupMessage, StoreMessage } from './entries/messages.ts';
 import type { EmbeddedIndex } from './index/embedded/embedded-index.ts';

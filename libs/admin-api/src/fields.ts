@@ -71,7 +71,14 @@ export const perUser = z.strictObject({ ...scopeLimits.shape, budgets: budgets.o
 export const cachePolicy = z.strictObject({
   scope: z.enum(['key', 'user', 'tenant']).optional(),
   exact: z.strictObject({ enabled: z.boolean().optional(), ttl_s: z.int().min(1).max(31_536_000).optional() }).optional(),
-  semantic: z.strictObject({ enabled: z.boolean().optional(), ttl_s: z.int().min(1).max(31_536_000).optional() }).optional(),
+  semantic: z.strictObject({
+    enabled: z.boolean().optional(),
+    ttl_s: z.int().min(1).max(31_536_000).optional(),
+    verification: z.enum(['strict', 'balanced']).optional(),
+    max_wrong_rate: z.number().min(0).max(1).optional(),
+    /** By public model, where that is another. */
+    max_wrong_rates: z.record(z.string().min(1).max(256), z.number().min(0).max(1)).refine((given) => Object.keys(given).length <= 100, 'give at most 100 models').optional(),
+  }).optional(),
 });
 
 /** In place of deja.yaml's `validation`, member by member. */

@@ -25,7 +25,8 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
     cache: {
       scope: file.cache.scope,
       exact: file.cache.exact,
-      semantic: { enabled: file.cache.semantic.enabled, ttl_s: file.cache.semantic.ttl_s },
+      semantic: { ...file.cache.semantic, judge: file.cache.semantic.judge ?? null },
+      pad_hits_ms: file.cache.pad_hits_ms,
     },
     prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
     capability: file.capability,

@@ -3,7 +3,6 @@ import type { FileConfig } from './schema.ts';
 
 /** Keys of the file that are understood but not acted upon yet. `*` is any member or index. */
 const NOT_YET: readonly string[] = [
-  'cache.semantic.max_wrong_rate',
   'capture',
   'retention_days',
   'alerts',
@@ -37,9 +36,6 @@ export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
   }
   if (file.cache.scope === 'global') {
     notices.push({ path: ['cache', 'scope'], message: 'global has no effect in this version: tenant is used' });
-  }
-  if (file.cache.semantic.embedder !== 'built-in') {
-    notices.push({ path: ['cache', 'semantic', 'embedder'], message: `${file.cache.semantic.embedder} has no effect in this version: built-in is used` });
   }
   return notices;
 }

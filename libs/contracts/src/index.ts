@@ -8,5 +8,6 @@ export * from './money.ts';
 export * from './push.ts';
 export * from './redis-keys.ts';
 export * from './rpc.ts';
+export * from './semantic-cache.ts';
 export * from './snapshot.ts';
 export * from './usage.ts';

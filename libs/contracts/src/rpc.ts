@@ -1,5 +1,4 @@
 import type { FailureKind } from './failures.ts';
-import type { AnswerFacts, Invalidation } from './invalidation.ts';
 import type { Limits, Principal, Trouble } from './snapshot.ts';
 
 /** Names of the services on the bus: one Redis stream and one consumer group each. */
@@ -257,29 +256,4 @@ export interface JsonWebKeyPublic {
   crv: string;
   x: string;
   y?: string;
-}
-
-/** Where a look-up may find something: entries of another partition are never seen. */
-export interface SemanticPartition {
-  tenant: string;
-  /** `tenant`, `key:<id>`, `user:<id>` or `global`: who may share this answer. */
-  scope: string;
-  /** Hash of all of the request but its last user text. */
-  fingerprint: string;
-}
-
-export interface SemanticCacheRpc {
-  lookup: {
-    request: SemanticPartition & { text: string };
-    reply:
-      | { outcome: 'hit'; entry: string; similarity: number; explanation: string }
-      | { outcome: 'miss'; reason: string };
-  };
-}
-
-/** Events the semantic-cache takes. The answer itself is already in Redis under `cacheEntryKey(tenant, entry)`. */
-export interface SemanticCacheEvents {
-  store: SemanticPartition & { text: string; entry: string; expiresAtMs: number; /** A gateway of a version before has none. */ made?: AnswerFacts };
-  /** Answers that are not to be found any more; the gateways refuse them in any case. */
-  invalidate: Invalidation;
 }

@@ -48,7 +48,7 @@ export interface PerUser extends ScopeLimits {
 export interface CachePolicy {
   scope?: 'key' | 'user' | 'tenant' | undefined;
   exact?: { enabled?: boolean | undefined; ttl_s?: number | undefined } | undefined;
-  semantic?: { enabled?: boolean | undefined; ttl_s?: number | undefined } | undefined;
+  semantic?: { enabled?: boolean | undefined; ttl_s?: number | undefined; verification?: 'strict' | 'balanced' | undefined; max_wrong_rate?: number | undefined; max_wrong_rates?: Record<string, number> | undefined } | undefined;
 }
 
 /** Who a client key stands for. Pushed changes and the gateway's cache are by `keySha256`. */
@@ -195,6 +195,24 @@ export const COMPATIBLE_SERVER_NAMES = ['openai', 'deepseek', 'groq', 'mistral',
 
 export type CacheScope = 'key' | 'user' | 'tenant' | 'global';
 
+export interface SemanticSettings {
+  enabled: boolean;
+  ttl_s: number;
+  /** `built-in`, `onnx:<folder>`, or `<provider>:<model>` where the gateway buys vectors. */
+  embedder: string;
+  verification: 'strict' | 'balanced';
+  /** Share of semantically served answers that may be wrong, at most; and by public model, where that is another. In [0, 1]. */
+  max_wrong_rate: number;
+  max_wrong_rates: Record<string, number>;
+  /** Would-be hits that the provider answers all the same: this share of them, and at most so many an hour for each tenant and gateway. */
+  audit: { share: number; max_per_hour: number };
+  /** A public model that says whether two questions, or two answers, are the same; null: none is asked. */
+  judge: { model: string; timeout_ms: number } | null;
+  /** What the index holds of one tenant at most: entries, and bytes of their answers. */
+  max_entries_per_tenant: number;
+  max_bytes_per_tenant: number;
+}
+
 /** What every gateway needs to know of deja.yaml; spelled as there. */
 export interface Settings {
   timeouts: Timeouts;
@@ -216,7 +234,9 @@ export interface Settings {
   cache: {
     scope: CacheScope;
     exact: { enabled: boolean; ttl_s: number };
-    semantic: { enabled: boolean; ttl_s: number };
+    semantic: SemanticSettings;
+    /** A semantic hit is not sent before so long after the request came, so that its time tells nobody what others asked; 0: at once. */
+    pad_hits_ms: number;
   };
   /** Overrides of the shipped price table, by upstream model or `provider/model`. */
   prices: Record<string, Omit<Price, 'version'>>;

@@ -1,10 +1,6 @@
+import type { Embedder, Embedding, OutOfDepth } from './embedder.ts';
 import type { ModelFiles } from './model-files.ts';
 import { WordPiece } from './wordpiece.ts';
-
-/** Why a text's vector would say nothing about its meaning. */
-export type OutOfDepth = 'no_words' | 'unknown_words' | 'fragments' | 'script' | 'too_long';
-
-export type Embedding = { vector: Float32Array; outOfDepth: null } | { vector: null; outOfDepth: OutOfDepth };
 
 const MAX_RARE_SHARE = 0.25;
 const MAX_CONTINUATION_SHARE = 0.5;
@@ -14,7 +10,7 @@ const MAX_NON_LATIN_SHARE = 0.2;
  * Embeds English text by adding up one trained vector for each token: a few microseconds, no runtime, no key. Knows
  * its limits: unrelated texts in scripts it was not trained on would score .90 and more against each other.
  */
-export class StaticEmbedder {
+export class StaticEmbedder implements Embedder {
   readonly name: string;
   readonly dimensions: number;
   private readonly files: ModelFiles;
