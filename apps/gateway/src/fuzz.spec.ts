@@ -135,7 +135,7 @@ describe('whatever a client sends', () => {
         if (exchange === null) return;
         expect(typeof JSON.parse(exchange.body)).toBe('object');
         expect(new URL(exchange.url).origin).toBe('https://provider.test');
-        expect(endpoint.eligibility(request)).toBeDefined();
+        expect(endpoint.eligibility(request, { byUser: false, flagged: false })).toBeDefined();
       }),
       runs(4000),
     );

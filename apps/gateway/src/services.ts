@@ -13,8 +13,9 @@ import { OutcomeReporter } from './attempt/outcome-reporter.ts';
 import { Shadows } from './attempt/shadow.ts';
 import { Upstream } from './attempt/upstream.ts';
 import { GatewayCache } from './cache/gateway-cache.ts';
-import { SemanticLookup } from './cache/semantic-lookup.ts';
+import { PipelineCache } from './cache/pipeline-cache.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
+import { Flights } from './flight/flights.ts';
 import { Guard } from './guard/guard.ts';
 import { ClientAddresses } from './keys/client-address.ts';
 import { KeyRing } from './keys/key-ring.ts';
@@ -28,6 +29,7 @@ import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
 import { RawCalls } from './passthrough/raw-call.ts';
 import { BodyReader } from './pipeline/body-reader.ts';
 import { FrontDoor } from './pipeline/front-door.ts';
+import { Answering } from './pipeline/answering.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
 import { OwnView } from './plan/own-view.ts';
 import { Planner } from './plan/planner.ts';
@@ -77,6 +79,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly quotas: CredentialQuotas;
   private readonly limits: GatewayLimits;
   private readonly answers: GatewayCache;
+  private readonly pipelineCache: PipelineCache;
 
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
@@ -132,13 +135,19 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const guard = new Guard(attempts, planner);
     const validator = new Validator();
     const objects = new StoredObjects(this.commands, (pattern, event) => this.router.notify(pattern, event), (pattern, request) => this.router.call(pattern, request, { deadlineMs: OBJECTS_DEADLINE_MS }), logger);
-    const semantic = new SemanticLookup((request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }));
+    this.pipelineCache = new PipelineCache({
+      answers, planner, attempts, telemetry, logger,
+      record: (event) => settler.late(event),
+      ask: (request, signal) => this.semantic.call<SemanticCacheRpc['lookup']['reply']>('lookup', request, { deadlineMs: SEMANTIC_DEADLINE_MS, signal }),
+      notify: (pattern, event) => this.semantic.notify(pattern, event),
+    });
     const reservations = new Reservations(this.keys, this.limits.reserver, settler, this.limits.watch);
     const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
     this.bodies = new BodyReader(this.keys, this.routing, this.addresses);
     this.door = new FrontDoor(telemetry, settler, this.addresses);
-    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, semantic, attempts, this.shadows, answers);
+    const answering = new Answering(guard, objects, planner, this.pipelineCache, attempts, this.shadows, new Flights());
+    this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, this.pipelineCache, answering);
     this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reservations, quotaAdmission, attempts, answers);
     this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner);
     this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner);
@@ -165,7 +174,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
 
   /** After the last reply: everything settled goes out before the connections close. */
   async onApplicationShutdown(): Promise<void> {
-    await this.shadows.close();
+    await Promise.all([this.shadows.close(), this.pipelineCache.close()]);
     await this.reporter.flush();
     this.quotas.close();
     this.limits.close();

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SemanticCacheEvents } from '@deja/contracts';
 import { openPipeline, openRedis, whenReady, type RedisClient } from '@deja/redis';
-import { RedisProcess } from '@deja/testing';
+import { eventually, RedisProcess } from '@deja/testing';
 import { AnswerStore, type Looked } from '../src/cache/answer-store.ts';
 import { factsOf } from '../src/cache/entry.ts';
 import { Invalidations } from '../src/cache/invalidations.ts';
@@ -112,4 +112,31 @@ test.each([null, Buffer.from('{"v":2}\n{}'), Buffer.from('no line feed'), Buffer
 test('an answer that was held to other content rules is not served', async () => {
   const { exact } = await kept();
   expect(await look(exact, 'exact', { rules: 'other' })).toEqual({ reason: 'no_entry' });
+});
+
+describe('what the semantic-cache is told of an answer', () => {
+  const prepared = (more: Partial<ReturnType<typeof place>> = {}, flags: string[] = []) => {
+    const asking = operation('m');
+    for (const flag of flags) asking.flags.add(flag);
+    return answers.prepare(asking, place(more), candidate('m'), reply)[0];
+  };
+
+  test('is its size, and its question’s vector where that had to be bought', async () => {
+    const vector = { embedder: 'p:e', values: 'AAAA' };
+    for (const answer of [prepared(), prepared({ vector: async () => vector })]) if (answer) await answers.written(answer);
+    await eventually('both events', () => told.length === 2);
+    expect(told.map(({ bytes, vector: sent }) => [bytes, sent])).toEqual([[reply.body.length, undefined], [reply.body.length, vector]]);
+  });
+
+  test('is nothing where its question has no vector', async () => {
+    const without = prepared({ vector: async () => null });
+    const plain = prepared();
+    for (const answer of [without, plain]) if (answer) await answers.written(answer);
+    await eventually('an event', () => told.length > 0);
+    expect(told.map(({ entry }) => entry)).toEqual([plain?.similar?.event.entry]);
+  });
+
+  test('is nothing where content safety found something in prompt or answer; the same question is answered all the same', () => {
+    expect(prepared({}, ['pii.email'])).toMatchObject({ exact: { key: expect.any(String) }, similar: null });
+  });
 });

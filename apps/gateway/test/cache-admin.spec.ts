@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { newId, type AdminChange, type AuditedChange, type Invalidation, type RouterRpc } from '@deja/contracts';
+import { newId, type AdminChange, type AuditedChange, type Invalidation, type RouterRpc, type SemanticCacheEvents } from '@deja/contracts';
 import { openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { RedisProcess, startRedisCluster, type RedisCluster } from '@deja/testing';
 import type { OperationCall } from '../src/admin/operation-call.ts';
@@ -14,6 +14,7 @@ let redis: RedisClient;
 let invalidations: Invalidations;
 let audited: AuditedChange[] = [];
 let told: Invalidation[] = [];
+let heard: SemanticCacheEvents['feedback'][] = [];
 /** What the router keeps by idempotency key. */
 const outcomes = new Map<string, unknown>();
 
@@ -27,7 +28,7 @@ function admin(parts: { redis?: RedisClient; census?: AnswerCensus; audit?: (cha
     if (!replayed) outcomes.set(key, JSON.parse(JSON.stringify(change.outcome)));
     return { outcome: outcomes.get(key), replayed };
   };
-  return new CacheAdmin({ cache: at, invalidations, audit, announce: async (rule) => void told.push(rule), meter, logger: quiet, ...more });
+  return new CacheAdmin({ cache: at, invalidations, audit, announce: async (rule) => void told.push(rule), tellFeedback: async (feedback) => void heard.push(feedback), meter, logger: quiet, ...more });
 }
 
 type By = Parameters<typeof changeOf>[0];
@@ -44,6 +45,7 @@ beforeEach(async () => {
   await redis.flushall();
   audited = [];
   told = [];
+  heard = [];
 });
 afterAll(async () => {
   redis.disconnect();
@@ -156,6 +158,17 @@ describe('taking answers back', () => {
 });
 
 describe('feedback', () => {
+  test('is told to the semantic-cache, by the model that was asked for, and a wrong answer once', async () => {
+    const [fine, bad] = [(await keep(redis, { asked: 'auto' })).meta, (await keep(redis)).meta];
+    const cache = admin();
+    await cache.feedback(call({ entry: fine.id, correct: true }));
+    for (let i = 0; i < 2; i++) await cache.feedback(call(wrong(bad.id)));
+    expect(heard).toEqual([
+      { tenant: 'acme', model: 'auto', entry: fine.id, correct: true },
+      { tenant: 'acme', model: 'm', entry: bad.id, correct: false },
+    ]);
+  });
+
   const wrong = (entry: string, more: { tenant?: string } = {}): { entry: string; correct: boolean; tenant?: string } => ({ entry, correct: false, ...more });
 
   test.each([['kept for the same question', {}], ['kept for similar ones', { exact: false, similar: true }]])('on a wrong answer takes it back, wherever it is: %s', async (_, at) => {

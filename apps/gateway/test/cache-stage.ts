@@ -1,8 +1,10 @@
 import { metrics, trace } from '@opentelemetry/api';
-import { cacheEntryKey, exactKey, newId, type AdminActor, type AdminChange, type Candidate, type Invalidation, type Principal } from '@deja/contracts';
+import { parseConfig } from '@deja/config';
+import { cacheEntryKey, exactKey, newId, type AdminActor, type AdminChange, type Candidate, type Invalidation, type Principal, type SemanticSettings, type Settings } from '@deja/contracts';
 import type { RedisClient } from '@deja/redis';
 import type { CachePlace } from '../src/cache/answer-store.ts';
 import { encodeEntry, type EntryMeta } from '../src/cache/entry.ts';
+import type { QuestionPlace } from '../src/cache/question-place.ts';
 import { Operation } from '../src/operation/operation.ts';
 
 /** What the specs of cached answers stand on. */
@@ -55,3 +57,17 @@ export const candidate = (model: string): Candidate => ({ model, deployment: { i
 export const changeOf = (by: Partial<AdminActor> = {}, idempotency: AdminChange['idempotency'] = null): AdminChange => ({
   by: { id: 'root', name: 'root', role: 'owner', tenant: null, from: null, requestId: 'r', ...by }, ifMatch: null, idempotency,
 });
+
+/** Settings as they are without a file. */
+export const settings = (): Settings => {
+  const parsed = parseConfig(null, { openaiApiKeys: [], openaiBaseUrl: null, variables: {} });
+  if (!parsed.ok) throw new Error('there are no defaults');
+  return parsed.config.settings;
+};
+
+export const cachePolicy = (semantic: Partial<SemanticSettings> = {}, more: Partial<Settings['cache']> = {}): Settings['cache'] => {
+  const { cache } = settings();
+  return { ...cache, ...more, semantic: { ...cache.semantic, ...semantic } };
+};
+
+export const questionPlace = (more: Partial<QuestionPlace> = {}): QuestionPlace => ({ ...place(), model: 'm', policy: cachePolicy(), cache: 'MISS', reason: null, ...more });

@@ -6,7 +6,7 @@ import { startReplica } from './replica.ts';
 
 const SERVICE = 'semantic-cache';
 /** The same place from src/main.ts and from out/main.mjs. */
-const MODEL = new URL('../../../models/static-256/', import.meta.url);
+const MODELS = new URL('../../../models/', import.meta.url);
 
 try {
   await main();
@@ -23,7 +23,7 @@ async function main(): Promise<void> {
 
   const stopping = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stopping.abort(name));
-  const replica = await startReplica({ environment, model: MODEL, logger, telemetry }, stopping.signal);
+  const replica = await startReplica({ environment, models: MODELS, logger, telemetry }, stopping.signal);
   if (!stopping.signal.aborted) {
     logger.info({ ops_port: replica.opsPort }, 'semantic-cache listening');
     await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve(), { once: true }));

@@ -1,26 +1,29 @@
 import { DEFAULT_OPS_PORT, type Environment } from '@deja/config';
 import { isUp, openRedis, type RedisClient } from '@deja/redis';
-import { readModelFiles, StaticEmbedder } from '@deja/similarity';
+import { CrossEncoder, readCalibration, readLexicon, readModelFiles, StaticEmbedder, WrongRates } from '@deja/similarity';
 import { startOpsServer, type Logger, type Telemetry } from '@deja/telemetry';
 import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { EntryLog } from './entries/entry-log.ts';
+import { Verification } from './decide/verification.ts';
+import { EmbedderChoice } from './embedder-choice.ts';
+import { announce } from './entries/entry-log.ts';
+import { openEntries, type OpenEntries } from './entries/open-entries.ts';
 import { LogFollower } from './entries/log-follower.ts';
-import { EmbeddedIndex } from './index/embedded/embedded-index.ts';
+import { EVIDENCE_LOG, EvidenceLog, evidenceOf, type EvidenceRecord } from './evidence/evidence-log.ts';
+import { Judgements } from './evidence/judgements.ts';
 import { CacheMetrics } from './metrics.ts';
 import { SemanticCacheModule } from './semantic-cache.module.ts';
 import { SemanticCache } from './semantic-cache.ts';
+import { SettingsWatch } from './settings-watch.ts';
 
 const SERVICE = 'semantic-cache';
-const MAX_ENTRIES = 100_000;
-const MAX_ENTRIES_PER_TENANT = 50_000;
 const SWEEP_INTERVAL_MS = 30_000;
 
 export interface ReplicaOptions {
-  environment: Pick<Environment, 'host' | 'opsPort' | 'redisUrl' | 'cacheRedisUrl'>;
-  /** Folder of the embedder, with its manifest. */
-  model: URL;
+  environment: Pick<Environment, 'host' | 'opsPort' | 'redisUrl' | 'cacheRedisUrl' | 'qdrantUrl' | 'qdrantApiKey'>;
+  /** Folder of all models: embedder, lexicon, verifier, calibration. */
+  models: URL;
   logger: Logger;
   telemetry: Telemetry;
 }
@@ -32,57 +35,43 @@ export interface Replica {
 }
 
 /**
- * One replica, ready to answer: model loaded, log read, then listening, so that no look-up is spent on a replica that
+ * One replica, ready to answer: models loaded, logs read, then listening, so that no look-up is spent on a replica that
  * does not know the entries yet. Waits for a Redis that is still starting. `signal` gives up the start.
  */
-export async function startReplica({ environment, model, logger, telemetry }: ReplicaOptions, signal?: AbortSignal): Promise<Replica> {
-  const embedder = new StaticEmbedder(await readModelFiles(model));
-  const index = new EmbeddedIndex({ dimensions: embedder.dimensions, maxEntriesPerTenant: MAX_ENTRIES_PER_TENANT, maxEntries: MAX_ENTRIES });
-  const redis = openRedis(environment.cacheRedisUrl, { role: 'commands', name: `${SERVICE}:log`, logger });
-  const log = new EntryLog(redis, { maxEntries: MAX_ENTRIES });
-  const cache = new SemanticCache({ embedder, index, log, now: Date.now });
-  const follower = new LogFollower({
-    redis: openRedis(environment.cacheRedisUrl, { role: 'blocking', name: `${SERVICE}:follow`, logger }),
-    onRecords: (records) => cache.learn(records),
-    onReset: () => {
-      if (index.size > 0) logger.warn({ entries: index.size }, 'the entry log began anew: Redis was emptied, and so is the index');
-      cache.reset();
-    },
-    logger,
-  });
+export async function startReplica(options: ReplicaOptions, signal?: AbortSignal): Promise<Replica> {
+  const { environment, logger, telemetry } = options;
+  const models = await readModels(options.models);
+  const redis = openRedis(environment.redisUrl, { role: 'commands', name: SERVICE, logger });
+  const answers = openRedis(environment.cacheRedisUrl, { role: 'commands', name: `${SERVICE}:log`, logger });
+  const opened = openEntries({ environment, redis: answers, builtIn: models.builtIn, service: SERVICE, logger });
+  const mind = openMind({ options, models, redis, answers, opened });
   const server = new StreamsServer({ service: SERVICE, redisUrl: environment.redisUrl, logger });
   let accepting = false;
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
-    checks: () => ({ model: true, log_replayed: follower.replayed, redis: isUp(redis), bus: server.unwrap<RedisClient[]>().every(isUp), accepting }),
+    checks: () => ({ model: true, ...opened.checks(), redis: isUp(answers) && isUp(redis), bus: server.unwrap<RedisClient[]>().every(isUp), accepting }),
     logger,
   });
   const letGo = async (): Promise<void> => {
-    await follower.stop();
+    await mind.close();
+    await opened.close();
     await server.close();
-    redis.disconnect();
+    for (const connection of [redis, answers]) connection.disconnect();
     await ops.close();
   };
 
-  follower.start();
-  if (!(await replayedOrGivenUp(follower, signal))) return { opsPort: ops.port, close: letGo };
-  logger.info({ entries: index.size, model: embedder.name }, 'entry log read');
-  const metrics = new CacheMetrics(telemetry.meter, () => index.size);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SemanticCacheModule.with(cache, metrics), {
-    strategy: server,
-    logger: ['error', 'warn'],
-    abortOnError: false,
-  });
+  if (!(await readyOrGivenUp(Promise.all([opened.whenReady, mind.whenReady]), signal))) return { opsPort: ops.port, close: letGo };
+  logger.info({ entries: opened.entries.size, model: models.builtIn.name }, 'entries and evidence read');
+  const metrics = new CacheMetrics(telemetry.meter, { entries: () => opened.entries.size, wrongRates: () => mind.cache.wrongRates({ tenant: null }).rates });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SemanticCacheModule.with(mind.cache, metrics), { strategy: server, logger: ['error', 'warn'], abortOnError: false });
   app.useGlobalFilters(new RpcErrorFilter(logger));
   await app.listen();
   accepting = true;
-  const sweeper = setInterval(() => {
-    index.sweep(Date.now());
-    // Not fatal and not urgent: the next round tries again.
-    log.trimExpired(Date.now()).catch((error: unknown) => logger.debug({ err: error }, 'trimming the entry log failed'));
-  }, SWEEP_INTERVAL_MS);
+  // Not fatal and not urgent: the next round tries again.
+  const sweep = (): void => void opened.entries.sweep(Date.now()).catch((error: unknown) => logger.debug({ err: error }, 'sweeping the entries failed'));
+  const sweeper = setInterval(sweep, SWEEP_INTERVAL_MS);
   return {
     opsPort: ops.port,
     close: async () => {
@@ -94,13 +83,81 @@ export async function startReplica({ environment, model, logger, telemetry }: Re
   };
 }
 
-async function replayedOrGivenUp(follower: LogFollower, signal: AbortSignal | undefined): Promise<boolean> {
+interface Models {
+  builtIn: StaticEmbedder;
+  lexicon: Awaited<ReturnType<typeof readLexicon>>;
+  calibration: Awaited<ReturnType<typeof readCalibration>>;
+}
+
+async function readModels(folder: URL): Promise<Models> {
+  const [files, lexicon, calibration] = await Promise.all([
+    readModelFiles(new URL('static-256/', folder)), readLexicon(new URL('lexicon/', folder)), readCalibration(new URL('calibration/', folder)),
+  ]);
+  return { builtIn: new StaticEmbedder(files), lexicon, calibration };
+}
+
+/** What decides, and what it learns from. */
+function openMind({ options: { environment, models: folder, logger }, models, redis, answers, opened: { entries } }: {
+  options: ReplicaOptions; models: Models; redis: RedisClient; answers: RedisClient; opened: OpenEntries;
+}): { cache: SemanticCache; whenReady: Promise<void>; close(): Promise<void> } {
+  const embedders = new EmbedderChoice(logger);
+  let crossEncoder: CrossEncoder | null = null;
+  // It takes a moment to load, and strict verification does without.
+  const loading = CrossEncoder.open({ model: new URL('verifier/', folder), logger }).then((opened) => {
+    crossEncoder = opened;
+  });
+  const rates = new WrongRates(models.calibration);
+  const judgements = new Judgements();
+  const cache = new SemanticCache({
+    builtIn: models.builtIn,
+    local: embedders.local,
+    entries,
+    verification: new Verification({ lexicon: models.lexicon, crossEncoder: () => crossEncoder }),
+    rates,
+    judgements,
+    evidence: new EvidenceLog(redis),
+    announce: (entry, nowMs) => announce(answers, entry, nowMs),
+    now: Date.now,
+    random: Math.random,
+  });
+  const follower = new LogFollower<EvidenceRecord>({
+    redis: openRedis(environment.redisUrl, { role: 'blocking', name: `${SERVICE}:evidence`, logger }),
+    log: EVIDENCE_LOG,
+    read: evidenceOf,
+    onRecords: (records) => cache.learn(records),
+    onReset: () => cache.forgetEvidence(),
+    logger,
+  });
+  const settings = new SettingsWatch({
+    redis,
+    onSettings: (semantic) => {
+      entries.limit({ maxEntriesPerTenant: semantic.max_entries_per_tenant, maxBytesPerTenant: semantic.max_bytes_per_tenant });
+      embedders.choose(semantic.embedder);
+    },
+    logger,
+  });
+  follower.start();
+  settings.start();
+  return {
+    cache,
+    whenReady: follower.whenReplayed(),
+    close: async () => {
+      await settings.close();
+      await follower.stop();
+      await embedders.close();
+      await loading;
+      await crossEncoder?.close();
+    },
+  };
+}
+
+async function readyOrGivenUp(ready: Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
   const givenUp = Promise.withResolvers<false>();
   const giveUp = (): void => givenUp.resolve(false);
   signal?.addEventListener('abort', giveUp, { once: true });
   if (signal?.aborted) giveUp();
   try {
-    return await Promise.race([follower.whenReplayed().then(() => true), givenUp.promise]);
+    return await Promise.race([ready.then(() => true), givenUp.promise]);
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }

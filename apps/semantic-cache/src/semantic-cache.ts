@@ -1,19 +1,27 @@
-import { includes, InvalidationSet, type Invalidation, type SemanticCacheRpc } from '@deja/contracts';
+import type { Invalidation, SemanticCacheRpc, SemanticMatch } from '@deja/contracts';
 import { normaliseText } from '@deja/cache-key';
-import type { Embedding, OutOfDepth, StaticEmbedder } from '@deja/similarity';
-import { INVALIDATION_LIFE_MS, type EntryLog, type LogRecord } from './entries/entry-log.ts';
-import type { LookupMessage, StoreMessage } from './entries/messages.ts';
-import type { EmbeddedIndex } from './index/embedded/embedded-index.ts';
-import { cachedAnswer, type IndexEntry } from './index/entry.ts';
-import { verdict } from './verify/verdict.ts';
+import type { Embedder, OutOfDepth, StaticEmbedder, WrongRates } from '@deja/similarity';
+import type { Verification, Verified } from './decide/verification.ts';
+import type { Entries } from './entries/entries.ts';
+import { readVector, type NamedVector } from './entries/given-vector.ts';
+import type { AuditMessage, FeedbackMessage, JudgedMessage, LookupMessage, SimilarMessage, StoreMessage, WrongRatesMessage } from './entries/messages.ts';
+import { sameAnswer } from './evidence/compared-answers.ts';
+import type { EvidenceLog, EvidenceRecord } from './evidence/evidence-log.ts';
+import { pairKey, type Judgements } from './evidence/judgements.ts';
+import type { IndexEntry } from './index/entry.ts';
 
 /** How many neighbours are verified, and how near they must be. Measured: docs/caching.md. */
 const CANDIDATES = 10;
 const FLOOR = 0.5;
+/** What a reply needs to get back in time. */
+const REPLY_MS = 10;
+/** A look-up that says no deadline is not waited for by anybody for longer than this. */
+const LONGEST_MS = 1000;
 
 export type LookupReply = SemanticCacheRpc['lookup']['reply'];
-export type MissReason = OutOfDepth | 'too_late' | 'no_candidate' | 'not_verified';
-export type StoreOutcome = 'stored' | 'expired' | 'invalidated' | OutOfDepth;
+export type MissReason = OutOfDepth | 'too_late' | 'no_candidate' | 'not_verified' | 'unjudged' | 'embedder_unavailable' | 'index_unavailable' | 'too_risky' | 'stopped';
+export type StoreOutcome = 'stored' | 'expired' | 'embedder_unavailable' | OutOfDepth;
+export type AuditOutcome = 'same' | 'different' | 'undecided';
 
 /** Until when an answer is of use, as the caller said. */
 export interface Urgency {
@@ -22,89 +30,150 @@ export interface Urgency {
   deadlineMs: number | null;
 }
 
-/** What this app does. The index is filled by following the log, never directly: every replica is alike. */
+export interface SemanticCacheParts {
+  /** Always there: for what comes without a vector, unless another one is configured, and for comparing answers. */
+  builtIn: StaticEmbedder;
+  /** The one configured to run here in place of the built-in; null: the built-in. `unavailable`: it is configured, and cannot be had. */
+  local: () => Embedder | 'unavailable' | null;
+  entries: Entries;
+  verification: Verification;
+  rates: WrongRates;
+  judgements: Judgements;
+  evidence: EvidenceLog;
+  /** Lets gateways know that a partition is worth a look-up. */
+  announce: (entry: StoreMessage, nowMs: number) => Promise<void>;
+  now: () => number;
+  /** In [0, 1). */
+  random: () => number;
+}
+
+type Vector = { vector: NamedVector; reason: null } | { vector: null; reason: OutOfDepth | 'embedder_unavailable' };
+
+/** What this app does. Every replica is alike: entries and evidence come from what all of them read. */
 export class SemanticCache {
-  private readonly embedder: StaticEmbedder;
-  private readonly index: EmbeddedIndex;
-  private readonly log: EntryLog;
-  private readonly now: () => number;
-  /** Those of the last hour: an entry may come later than what covers it. */
-  private invalidations = new InvalidationSet([]);
+  private readonly parts: SemanticCacheParts;
 
-  constructor(parts: { embedder: StaticEmbedder; index: EmbeddedIndex; log: EntryLog; now: () => number }) {
-    this.embedder = parts.embedder;
-    this.index = parts.index;
-    this.log = parts.log;
-    this.now = parts.now;
+  constructor(parts: SemanticCacheParts) {
+    this.parts = parts;
   }
 
-  /** Embed, search, verify. A miss is an answer, not an error. */
-  lookup(request: LookupMessage, urgency: Urgency): LookupReply {
-    const nowMs = this.now();
+  /** Embed, search, verify, decide. A miss is an answer, not an error. */
+  async lookup(request: LookupMessage, urgency: Urgency): Promise<LookupReply> {
+    const nowMs = this.parts.now();
     if (urgency.signal.aborted || (urgency.deadlineMs !== null && nowMs >= urgency.deadlineMs)) return miss('too_late');
-    const { vector, outOfDepth } = this.embed(request.text);
-    if (vector === null) return miss(outOfDepth);
-    const candidates = this.index.search(request, { vector, limit: CANDIDATES, floor: FLOOR, nowMs });
-    if (candidates.length === 0) return miss('no_candidate');
-    for (const { entry, similarity } of candidates) {
-      const { accepted, explanation } = verdict(request.text, entry.text);
-      if (accepted && belongsTo(entry, request, nowMs)) {
-        return { outcome: 'hit', entry: entry.entry, similarity: Math.round(similarity * 1e4) / 1e4, explanation };
-      }
-    }
-    return miss('not_verified');
+    const { vector, reason } = await this.vectorOf(request);
+    if (vector === null) return miss(reason);
+    const candidates = await Promise.resolve(this.parts.entries.search(request, { vector, limit: CANDIDATES, floor: FLOOR, nowMs })).catch(() => null);
+    if (candidates === null) return miss('index_unavailable');
+    const ours = candidates.filter(({ entry }) => belongsTo(entry, request, nowMs));
+    if (ours.length === 0) return miss('no_candidate');
+    const leftMs = (urgency.deadlineMs ?? nowMs + LONGEST_MS) - REPLY_MS - this.parts.now();
+    const verified = await this.parts.verification.verify(request.text, ours, request.policy, { leftMs, signal: urgency.signal });
+    return verified.length === 0 ? miss('not_verified') : this.decide(request, verified);
   }
 
-  /** Makes an answer findable for all replicas. Rejects when Redis does not take it. */
+  /** Makes an answer findable for all replicas. Rejects when it was not taken. */
   async store(message: StoreMessage): Promise<StoreOutcome> {
-    const nowMs = this.now();
+    const nowMs = this.parts.now();
     if (message.expiresAtMs <= nowMs) return 'expired';
-    if (this.invalidations.covers(cachedAnswer(message))) return 'invalidated';
-    const { outOfDepth } = this.embed(message.text);
-    if (outOfDepth !== null) return outOfDepth;
-    await this.log.append(message, nowMs);
+    const { vector, reason } = await this.vectorOf(message);
+    if (vector === null) return reason;
+    await this.parts.entries.store(message, vector);
+    await this.parts.announce(message, nowMs);
     return 'stored';
   }
 
-  /** Has all replicas forget what was taken back, so that it does not stand before what may be served. Rejects when Redis does not take it. */
+  /** Has all replicas forget what was taken back, so that it does not stand before what may be served. Rejects when it was not taken. */
   async invalidate(invalidation: Invalidation): Promise<void> {
-    await this.log.appendInvalidation(invalidation);
+    await this.parts.entries.invalidate(invalidation);
   }
 
-  /** Takes what the log says into the index. */
-  learn(records: readonly LogRecord[]): void {
-    const nowMs = this.now();
-    this.forget(records.flatMap((record) => ('invalidation' in record ? [record.invalidation] : [])), nowMs);
+  /** Learns from an answer that the provider gave in place of a would-be hit. Rejects when it was not taken. */
+  async audit({ tenant, model, entry, kind, similarity, same, answers }: AuditMessage): Promise<AuditOutcome> {
+    const found = same ?? (answers && sameAnswer(this.parts.builtIn, answers.kept, answers.fresh));
+    if (found === null) return 'undecided';
+    await this.parts.evidence.append({ observation: { atMs: this.parts.now(), tenant, model, entry, kind, similarity, wrong: !found, source: 'audit' } });
+    return found ? 'same' : 'different';
+  }
+
+  /** Learns from what an operator said of an answer. For which question is not known: it counts as the surest kind of match. Rejects as `audit`. */
+  async feedback({ tenant, model, entry, correct }: FeedbackMessage): Promise<void> {
+    await this.parts.evidence.append({ observation: { atMs: this.parts.now(), tenant, model, entry, kind: 'surface', similarity: 1, wrong: !correct, source: 'feedback' } });
+  }
+
+  /** Remembers a judge's word. Rejects as `audit`. */
+  async judged({ text, entry, same, ...partition }: JudgedMessage): Promise<void> {
+    await this.parts.evidence.append({ judgement: { pair: pairKey(partition, entry, text), same } });
+  }
+
+  wrongRates({ tenant }: WrongRatesMessage): SemanticCacheRpc['wrong_rates']['reply'] {
+    return { rates: this.parts.rates.rates(tenant, this.parts.now()) };
+  }
+
+  /** Entries whose question is near to this text. null where the text has no vector. */
+  async similar({ tenant, text, minSimilarity, limit }: SimilarMessage): Promise<SemanticCacheRpc['similar']['reply'] | null> {
+    const { vector } = await this.vectorOf({ text });
+    if (vector === null) return null;
+    const found = await this.parts.entries.searchAll(tenant, { vector, limit: limit + 1, floor: minSimilarity, nowMs: this.parts.now() });
+    const entries = found.slice(0, limit).map(({ entry, similarity }) => ({ tenant: entry.tenant, entry: entry.entry, text: entry.text, similarity: rounded(similarity) }));
+    return { entries, tooMany: found.length > limit };
+  }
+
+  /** Takes what the evidence log says. */
+  learn(records: readonly EvidenceRecord[]): void {
     for (const record of records) {
-      if (!('entry' in record)) continue;
-      const { entry } = record;
-      if (entry.expiresAtMs <= nowMs || this.invalidations.covers(cachedAnswer(entry))) continue;
-      const { vector } = this.embed(entry.text);
-      if (vector !== null) this.index.add(entry, vector);
+      if ('observation' in record) this.parts.rates.observe(record.observation);
+      else this.parts.judgements.learn(record.judgement);
     }
   }
 
-  /** Redis was emptied: what was read of the log is void. */
-  reset(): void {
-    this.index.clear();
-    this.invalidations = new InvalidationSet([]);
+  /** Redis was emptied: what was read of the evidence log is void. */
+  forgetEvidence(): void {
+    this.parts.rates.forget();
+    this.parts.judgements.clear();
   }
 
-  private forget(added: readonly Invalidation[], nowMs: number): void {
-    if (added.length === 0) return;
-    const fresh = new InvalidationSet(added);
-    this.index.deleteWhere((entry) => fresh.covers(cachedAnswer(entry)));
-    const known = this.invalidations.all.filter((one) => nowMs - one.madeAtMs < INVALIDATION_LIFE_MS && !added.some((other) => includes(other, one)));
-    this.invalidations = new InvalidationSet([...known, ...added]);
+  /** The surest match that the policy lets through. */
+  private decide(request: LookupMessage, verified: readonly Verified[]): LookupReply {
+    const { tenant, model, policy } = request;
+    let reason: MissReason = 'not_verified';
+    let unjudged: (SemanticMatch & { text: string }) | null = null;
+    for (const { entry, similarity, kind, explanation } of verified) {
+      const match = { entry: entry.entry, similarity: rounded(similarity), kind, explanation };
+      const word = policy.judged && kind !== 'same_text' ? this.parts.judgements.about(pairKey(request, entry.entry, request.text)) : true;
+      if (word === false) continue;
+      const question = { tenant, model, entry: entry.entry, kind, similarity, maxWrongRate: policy.maxWrongRate, auditShare: policy.auditShare };
+      if (word === undefined) {
+        unjudged ??= { ...match, wrong: this.parts.rates.assess(question, this.parts.now()).wrong, text: entry.text };
+        continue;
+      }
+      const decision = this.parts.rates.decide(question, { nowMs: this.parts.now(), random: this.parts.random() });
+      if (decision.decision === 'refuse') {
+        reason = decision.reason;
+        continue;
+      }
+      return { outcome: decision.decision === 'audit' ? 'audit' : 'hit', ...match, wrong: decision.wrong };
+    }
+    return unjudged === null ? miss(reason) : { ...miss('unjudged'), unjudged };
   }
 
-  /** Equal normalised texts must have equal vectors, or the search could pass over what the verdict would accept. */
-  private embed(text: string): Embedding {
-    return this.embedder.embed(normaliseText(text));
+  /** Equal normalised texts must have equal vectors, or the search could pass over what the verification would accept. */
+  private async vectorOf({ text, vector: given }: Pick<LookupMessage, 'text' | 'vector'>): Promise<Vector> {
+    if (given !== undefined) {
+      const vector = readVector(given);
+      return vector === null ? { vector, reason: 'embedder_unavailable' } : { vector, reason: null };
+    }
+    const embedder = this.parts.local() ?? this.parts.builtIn;
+    if (embedder === 'unavailable') return { vector: null, reason: 'embedder_unavailable' };
+    const embedding = await Promise.resolve(embedder.embed(normaliseText(text))).catch(() => null);
+    if (embedding === null) return { vector: null, reason: 'embedder_unavailable' };
+    if (embedding.vector === null) return { vector: null, reason: embedding.outOfDepth };
+    return { vector: { embedder: embedder.name, values: embedding.vector }, reason: null };
   }
 }
 
-const miss = (reason: MissReason): LookupReply => ({ outcome: 'miss', reason });
+const rounded = (similarity: number): number => Math.round(similarity * 1e4) / 1e4;
+const miss = (reason: MissReason): Extract<LookupReply, { outcome: 'miss' }> => ({ outcome: 'miss', reason });
 
 /** The index filters by all of these already; an answer that crosses a tenant is worth checking twice. */
 function belongsTo(entry: IndexEntry, request: LookupMessage, nowMs: number): boolean {

@@ -5,6 +5,7 @@ import { StreamsContext } from '@deja/transport';
 import { z } from 'zod';
 import { budgetAccounts } from './budgets/account.ts';
 import { SpentReader } from './budgets/spent-reader.ts';
+import { CACHE_SAVINGS } from './queries/cache-savings.ts';
 import { LEDGER_CALL, UsageQueries } from './queries/usage-queries.ts';
 
 const SPENT = z.object({ accounts: budgetAccounts });
@@ -22,6 +23,11 @@ export class UsageController {
     const { accounts } = parsed(SPENT, payload);
     const spent = await this.spentReader.spent(accounts);
     return { spentNanoUsd: spent.map(String) };
+  }
+
+  @MessagePattern('cache_savings')
+  async cacheSavings(@Payload() payload: unknown, @Ctx() context: StreamsContext): Promise<UsageRpc['cache_savings']['reply']> {
+    return await this.queries.cacheSavings(parsed(CACHE_SAVINGS, payload), context.deadlineMs === null ? null : context.deadlineMs - Date.now());
   }
 
   @MessagePattern('admin')

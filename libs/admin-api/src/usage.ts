@@ -53,6 +53,8 @@ export const requestObject = z.object({
   usage_source: z.enum(['upstream', 'estimated', 'cache', 'none']),
   cost_usd: usdOut,
   saved_usd: usdOut,
+  /** How much sooner the client had its answer than without the cache; null where it had none from it, or that is not known. */
+  saved_ms: ms,
   price_version: text,
   safety_flags: z.array(z.string()),
   received_at: wireMoment,

@@ -1,5 +1,7 @@
 import type { ParsedBody } from './canonical.ts';
 import { isObject, lastUserMessage } from './conversation.ts';
+import { isForeign } from './language.ts';
+import { isProcedural } from './procedure.ts';
 import { WORDINGS } from './wording.ts';
 
 /** Why an answer is not shared. docs/caching.md shows the same table to users. */
@@ -15,10 +17,12 @@ export type IneligibleReason =
   | 'seed'
   | 'store'
   | 'audio_output'
+  | 'flagged'
   | 'no_user_text'
   | 'too_short'
   | 'too_long'
   | 'script'
+  | 'language'
   | 'code'
   | 'anaphoric'
   | 'time'
@@ -32,6 +36,14 @@ export interface Eligibility {
   reason: IneligibleReason | null;
 }
 
+/** With whom an answer would be shared, as far as the prompt's words are not enough to tell. */
+export interface Sharing {
+  /** Answers stay with one end user (scope `user:<id>`): what is said of that person is the same for all who share them. */
+  byUser: boolean;
+  /** Content safety found something in the prompt, and let it pass. */
+  flagged: boolean;
+}
+
 const MIN_WORDS = 3;
 /** Beyond this, one changed word hardly moves the embedding any more. */
 const MAX_WORDS = 64;
@@ -43,11 +55,11 @@ const MAX_NON_LATIN_SHARE = 0.2;
  * Which kinds of cache may answer this request or keep its answer. Pure; conservative for semantic: whatever may mean
  * something else another time, elsewhere or from someone else is left to exact caching.
  */
-export function eligibility(body: ParsedBody): Eligibility {
+export function eligibility(body: ParsedBody, sharing: Sharing): Eligibility {
   const request = body.value;
   // The client asks for what the web says at this moment.
   if (isGiven(request['web_search_options'])) return { exact: false, semantic: false, reason: 'live_search' };
-  const reason = parameterReason(request) ?? textReason(lastUserMessage(request)?.text ?? null);
+  const reason = parameterReason(request) ?? (sharing.flagged ? 'flagged' : null) ?? textReason(lastUserMessage(request)?.text ?? null, sharing);
   return { exact: true, semantic: reason === null, reason };
 }
 
@@ -63,7 +75,7 @@ function parameterReason(request: Readonly<Record<string, unknown>>): Ineligible
 }
 
 /** Why this text alone does not decide its answer; null when it does. */
-function textReason(text: string | null): IneligibleReason | null {
+function textReason(text: string | null, { byUser }: Sharing): IneligibleReason | null {
   if (text === null) return 'no_user_text';
   if (text.length > MAX_CHARS) return 'too_long';
   const plain = text.normalize('NFKC').replaceAll('\u2019', "'");
@@ -71,7 +83,10 @@ function textReason(text: string | null): IneligibleReason | null {
   if (wordCount < MIN_WORDS) return isMostlyForeign(plain) ? 'script' : 'too_short';
   if (wordCount > MAX_WORDS) return 'too_long';
   if (isMostlyForeign(plain)) return 'script';
-  return WORDINGS.find(({ pattern }) => pattern.test(plain))?.reason ?? null;
+  // The guards of the look-up, and the wordings below, know English only.
+  if (isForeign(plain)) return 'language';
+  const found = WORDINGS.filter(({ pattern }) => pattern.test(plain));
+  return found.find(({ reason, inProcedure }) => !(reason === 'person' && (byUser || (inProcedure && isProcedural(plain)))))?.reason ?? null;
 }
 
 function isMostlyForeign(text: string): boolean {

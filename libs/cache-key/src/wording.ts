@@ -2,9 +2,12 @@
 interface Wording {
   readonly reason: 'code' | 'time' | 'place' | 'person' | 'anaphoric';
   readonly pattern: RegExp;
+  /** In a procedural question it says nothing of the person ("How do I reset my password?"). */
+  readonly inProcedure?: boolean;
 }
 
-const words = (list: string): RegExp => new RegExp(`(?<![\\p{L}\\p{N}'_-])(?:${list.trim().split(/\s*\|\s*/).join('|')})(?![\\p{L}\\p{N}_])`, 'iu');
+/** Any of these words or phrases, whole. */
+export const words = (list: string): RegExp => new RegExp(`(?<![\\p{L}\\p{N}'_-])(?:${list.trim().split(/\s*\|\s*/).join('|')})(?![\\p{L}\\p{N}_])`, 'iu');
 
 /** Fences, markup, calls, operators, braces with assignments, SQL, paths, addresses, identifiers, hashes. */
 const CODE = new RegExp(
@@ -37,7 +40,10 @@ const PLACE = words(`here|nearby|near me|around me|near us|closest|nearest|close
 
 const PERSON = words(`
   my|mine|myself|our|ours|ourselves|am i|was i|did i|have i|had i|i am|i'm|im|i was|i have|i've|i had|i'd|i will|i'll|i want|i need|i live|i work|i bought|i ordered|i paid|i got|i feel|
-  about me|for me|know me|remember me|we are|we're|we have|we've|we were|we will|we'll|for us|about us|who are you|your|yours|yourself|you said|you told|you mentioned|earlier|above|previously`);
+  about me|for me|we are|we're|we have|we've|we were|we will|we'll|for us|about us|your|yours|yourself`);
+
+/** What was said before, and who answers: a way to do something is never meant by these. */
+const TALK = words(`know me|remember me|who are you|you said|you told|you mentioned|earlier|above|previously`);
 
 /** In this order: the first that matches is the reason. */
 export const WORDINGS: readonly Wording[] = [
@@ -46,5 +52,6 @@ export const WORDINGS: readonly Wording[] = [
   { reason: 'anaphoric', pattern: ANAPHORIC },
   { reason: 'time', pattern: TIME },
   { reason: 'place', pattern: PLACE },
-  { reason: 'person', pattern: PERSON },
+  { reason: 'person', pattern: TALK },
+  { reason: 'person', pattern: PERSON, inProcedure: true },
 ];

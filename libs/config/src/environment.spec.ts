@@ -6,7 +6,7 @@ describe('the environment', () => {
   test('has defaults for everything that can have one', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
-      redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null,
+      redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
       openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [],
     });
   });

@@ -50,6 +50,7 @@ export interface Environment {
   cacheRedisUrl: string;
   databaseUrl: string | null;
   qdrantUrl: string | null;
+  qdrantApiKey: string | null;
   openaiApiKeys: string[];
   openaiBaseUrl: string | null;
   logLevel: LogLevel;
@@ -85,6 +86,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, readFile: ReadFile
     cacheRedisUrl: redis(variables, 'CACHE_REDIS_URL') ?? redisUrl,
     databaseUrl: url(variables, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     qdrantUrl: url(variables, 'QDRANT_URL', ['http:', 'https:']),
+    qdrantApiKey: text(variables, 'QDRANT_API_KEY') ?? null,
     openaiApiKeys: listOf(text(variables, 'OPENAI_API_KEY') ?? ''),
     openaiBaseUrl: url(variables, 'OPENAI_BASE_URL', ['http:', 'https:']),
     logLevel: logLevel(variables),
@@ -232,6 +234,7 @@ function masked(environment: Environment): Environment {
     redisUrl: withoutPasswords(environment.redisUrl),
     cacheRedisUrl: withoutPasswords(environment.cacheRedisUrl),
     databaseUrl: environment.databaseUrl === null ? null : withoutPassword(environment.databaseUrl),
+    qdrantApiKey: environment.qdrantApiKey === null ? null : MASK,
   });
   Object.defineProperty(environment, 'toJSON', { value: printable, enumerable: false });
   Object.defineProperty(environment, inspect.custom, { value: printable, enumerable: false });

@@ -78,7 +78,15 @@ prices:
       validation: { max_body_bytes: 10_485_760, max_messages: 1000, max_input_tokens: 128_000, max_output_tokens: 16_384, over_output: 'refuse' },
       streams: { keep_alive_ms: 0 },
       content_safety: noSafetyRules(),
-      cache: { scope: 'tenant', exact: { enabled: true, ttl_s: 300 }, semantic: { enabled: true, ttl_s: 3600 } },
+      cache: {
+        scope: 'tenant',
+        exact: { enabled: true, ttl_s: 300 },
+        semantic: {
+          enabled: true, ttl_s: 3600, embedder: 'built-in', verification: 'strict', max_wrong_rate: 0.01, max_wrong_rates: {},
+          audit: { share: 0.02, max_per_hour: 60 }, judge: null, max_entries_per_tenant: 50_000, max_bytes_per_tenant: 268_435_456,
+        },
+        pad_hits_ms: 0,
+      },
       prices: {
         'gpt-4o-mini': { input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null },
         'openai/gpt-4o': { input: 2_500_000_000, cachedInput: 2_500_000_000, cacheWrite: 2_500_000_000, output: 10_000_000_000, longContext: null },
@@ -267,12 +275,28 @@ alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webh
     expect(warnings.toSorted()).toEqual([
       'alerts (line 11) has no effect in this version',
       'cache.scope (line 9) global has no effect in this version: tenant is used',
-      'cache.semantic.embedder (line 9) openai:text-embedding-3-small has no effect in this version: built-in is used',
+      'cache.semantic.embedder (line 9) there is no model "text-embedding-3-small" that provider "openai" serves: no similar question will be found',
       'capture (line 10) has no effect in this version',
       'models[1].affinity (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].hedge (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].strategy (line 6) has no effect on a model that chooses among candidates: write it in theirs',
     ]);
+  });
+
+  test.each([
+    ['embedder: "local:e"', []],
+    ['embedder: built-in', []],
+    ['embedder: "onnx:/models/e5"', []],
+    ['embedder: "local:f"', ['cache.semantic.embedder (line 4) there is no model "f" that provider "local" serves: no similar question will be found']],
+    ['embedder: "other:e"', ['cache.semantic.embedder (line 4) there is no model "e" that provider "other" serves: no similar question will be found']],
+    ['enabled: false, embedder: "other:e"', []],
+  ])('an embedder whose vectors nobody sells is told of, and no more: %s', (semantic, expected) => {
+    expect(good(`${PROVIDER}models: [{ name: e, deployments: [{ provider: local, model: x }] }]\ncache: { semantic: { ${semantic} } }\n`).warnings).toEqual(expected);
+  });
+
+  test('what is said of the cache of a model that nobody serves is taken for a mistyped name', () => {
+    const found = errors(`${PROVIDER}models: [{ name: small, deployments: [{ provider: local, model: x }] }]\ncache: { semantic: { judge: { model: smal }, max_wrong_rates: { smaller: 0.1, small: 0.1 } } }\n`);
+    expect(found.map(({ path }) => path)).toEqual(['cache.semantic.judge.model', 'cache.semantic.max_wrong_rates.smaller']);
   });
 
   test('the examples of docs/config.md, put together, are a good configuration of which everything has an effect', () => {

@@ -74,8 +74,15 @@ function assemble(file: FileConfig, environment: ConfigEnvironment, problems: Fo
   const models = modelList(file, providers, problems);
   const judge = file.content_safety.moderation?.model;
   if (judge !== undefined) checkServed(judge, models, ['content_safety', 'moderation', 'model'], problems);
+  checkCachedModels(file, models, problems);
   checkCountedModels(file, models, problems);
   return { providers, models, settings: settingsOf(file, problems) };
+}
+
+/** What the policy of the semantic cache says of a model that nobody serves would hold for nothing. */
+function checkCachedModels({ cache: { semantic } }: FileConfig, models: ModelConfig[], problems: FormProblem[]): void {
+  if (semantic.judge !== undefined) checkServed(semantic.judge.model, models, ['cache', 'semantic', 'judge', 'model'], problems);
+  for (const name of Object.keys(semantic.max_wrong_rates)) checkServed(name, models, ['cache', 'semantic', 'max_wrong_rates', name], problems);
 }
 
 function modelList(file: FileConfig, providers: ProviderConfig[], problems: FormProblem[]): ModelConfig[] {

@@ -1,3 +1,4 @@
+import { boughtEmbedder, type BoughtEmbedder } from './bought-embedder.ts';
 import { valueAt, type Path } from './path.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -37,7 +38,23 @@ export function withoutEffect(data: unknown, file: FileConfig): Notice[] {
   if (file.cache.scope === 'global') {
     notices.push({ path: ['cache', 'scope'], message: 'global has no effect in this version: tenant is used' });
   }
+  const unserved = unservedEmbedder(file);
+  if (unserved !== null) {
+    const { provider, model } = unserved;
+    notices.push({ path: ['cache', 'semantic', 'embedder'], message: `there is no model ${JSON.stringify(model)} that provider ${JSON.stringify(provider)} serves: no similar question will be found` });
+  }
   return notices;
+}
+
+/** The embedder whose vectors are to be bought and that nobody serves; null where there is none. */
+function unservedEmbedder({ cache: { semantic }, models, providers }: FileConfig): BoughtEmbedder | null {
+  const bought = semantic.enabled ? boughtEmbedder(semantic.embedder) : null;
+  if (bought === null) return null;
+  // Without a list of models the only provider serves every name; without providers that is OPENAI_API_KEY's.
+  const [only = 'openai'] = Object.keys(providers);
+  const model = models.find(({ name }) => name === bought.model) ?? models.find(({ name }) => name === '*');
+  const served = models.length === 0 ? [only] : (model?.deployments ?? []).map(({ provider }) => provider);
+  return served.includes(bought.provider) ? null : bought;
 }
 
 function matches(data: unknown, pattern: string[], path: Path = []): Path[] {

@@ -120,6 +120,21 @@ export interface UsageRpc {
   admin: { request: AdminCall & { after: string | null }; reply: AdminAnswer };
   /** What the ledger says was spent, integer nano-USD as text, in the order asked. At most MOST_ACCOUNTS. */
   spent: { request: { accounts: BudgetAccount[] }; reply: { spentNanoUsd: string[] } };
+  /** What caching did for a tenant (null: for all) in a span of time (Unix ms, `toMs` exclusive). */
+  cache_savings: { request: { tenant: string | null; fromMs: number; toMs: number }; reply: CacheSavings };
+}
+
+/** Of operations that a cache could have answered; those that went past the cache are in `reasons` only. */
+export interface CacheSavings {
+  /** Hits and misses. */
+  requests: number;
+  hitsExact: number;
+  hitsSemantic: number;
+  /** Integer nano-USD as text; of answers whose price is known. */
+  savedNanoUsd: string;
+  savedMs: number;
+  /** Why requests were not answered from the cache, most frequent first. */
+  reasons: { cache: 'MISS' | 'BYPASS'; reason: string | null; requests: number }[];
 }
 
 export const MOST_ACCOUNTS = 256;

@@ -79,6 +79,8 @@ export interface OperationRecord {
   usageSource: UsageSource;
   /** On a hit: the price of the call that was saved. */
   savedPrice: Price | null;
+  /** On a hit: how much sooner it was answered than the call that it saved took, in ms; null or absent: unknown. */
+  savedMs?: number | null;
   receivedAtMs: number;
   firstByteMs: number | null;
   durationMs: number;

@@ -5,6 +5,7 @@ import { Operation } from '../operation/operation.ts';
 import type { GatewayMetrics } from '../settle/metrics.ts';
 import { parseJsonBody, withMembers, type JsonBody } from '../validate/json-body.ts';
 import type { Attempts, Question } from './attempts.ts';
+import type { WholeReply } from './exchange.ts';
 import { AttemptFailure } from './failure.ts';
 
 /** Puts a shadow's record on its way to the ledger. Never rejects. */
@@ -20,9 +21,9 @@ export interface ShadowBounds {
 const BOUNDS: ShadowBounds = { atOnce: 64, graceMs: 5000 };
 
 /**
- * Copies of requests for shadow deployments. The client never waits for one, and its leave does not end one: a copy has its
- * own deadline (`timeouts.unary_ms`) and goes into the ledger by itself, always, whether its operation is settled by then or
- * not. Its answer is read for what it used, and thrown away.
+ * Calls beside a request that outlive it: copies for shadow deployments, whose answers are read for what they used and thrown
+ * away, and questions of our own, as to a judge. The client's leave ends none of them: each has its own deadline
+ * (`timeouts.unary_ms`) and goes into the ledger by itself, always, whether its operation is settled by then or not.
  */
 export class Shadows {
   private readonly running = new Map<Operation, Promise<void>>();
@@ -38,12 +39,23 @@ export class Shadows {
 
   /** Begins a copy and returns at once; never throws. `prepare`, called when the client's own call is on its way, asks for a whole answer that is kept nowhere (see `copiedBody`). */
   cast(operation: Operation, prepare: () => Question, candidate: Candidate, settings: Settings): void {
-    if (this.closed || this.running.size >= this.bounds.atOnce) return this.metrics.shadow('dropped');
+    if (this.isFull) return this.metrics.shadow('dropped');
     const copy = standIn(operation);
-    const done = this.run(operation, copy, prepare, candidate, settings)
-      .catch((error: unknown) => this.logger.error({ err: error, request_id: operation.id }, 'a shadow could not be recorded'))
-      .finally(() => this.running.delete(copy));
-    this.running.set(copy, done);
+    this.follow(operation, copy, this.run(operation, copy, prepare, candidate, settings));
+  }
+
+  /** Asks on behalf of an operation, at once. Rejects with an AttemptFailure or a DejaError: `rate` where too many run already, or the gateway stops. */
+  ask(operation: Operation, question: Question, candidate: Candidate, settings: Settings): Promise<WholeReply> {
+    if (this.isFull) {
+      this.metrics.shadow('dropped');
+      return Promise.reject(new AttemptFailure('rate'));
+    }
+    const copy = standIn(operation);
+    copy.estimatedPromptTokens = question.promptTokens;
+    const answer = this.attempts.beside(copy, question, candidate, settings);
+    const ended = answer.then(() => undefined, () => undefined); // whoever asked is told
+    this.follow(operation, copy, ended.then(() => this.recordCalls(operation, copy)));
+    return answer;
   }
 
   /** Begins no more. Resolves when every copy has ended, or was cancelled, and its record is on its way. */
@@ -56,9 +68,24 @@ export class Shadows {
     clearTimeout(patience);
   }
 
+  private get isFull(): boolean {
+    return this.closed || this.running.size >= this.bounds.atOnce;
+  }
+
+  private follow(operation: Operation, copy: Operation, work: Promise<void>): void {
+    const done = work
+      .catch((error: unknown) => this.logger.error({ err: error, request_id: operation.id }, 'a shadow could not be recorded'))
+      .finally(() => this.running.delete(copy));
+    this.running.set(copy, done);
+  }
+
   private async run(operation: Operation, copy: Operation, prepare: () => Question, candidate: Candidate, settings: Settings): Promise<void> {
     await nextTurn(); // the call that the client waits for goes first
-    if (!copy.signal.aborted) await this.ask(copy, prepare, candidate, settings, operation.id);
+    if (!copy.signal.aborted) await this.copied(copy, prepare, candidate, settings, operation.id);
+    await this.recordCalls(operation, copy);
+  }
+
+  private async recordCalls(operation: Operation, copy: Operation): Promise<void> {
     if (copy.attempts.length === 0) return this.metrics.shadow('dropped'); // nobody was asked: there is no call to record
     const tenant = operation.principal?.tenant ?? '';
     for (const attempt of copy.attempts) {
@@ -68,7 +95,7 @@ export class Shadows {
   }
 
   /** What came of it is in the record of the attempt. */
-  private async ask(copy: Operation, prepare: () => Question, candidate: Candidate, settings: Settings, requestId: string): Promise<void> {
+  private async copied(copy: Operation, prepare: () => Question, candidate: Candidate, settings: Settings, requestId: string): Promise<void> {
     try {
       await this.attempts.beside(copy, prepare(), candidate, settings);
     } catch (error) {

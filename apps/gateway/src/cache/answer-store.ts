@@ -4,6 +4,7 @@ import type { Logger } from '@deja/telemetry';
 import type { ChainableCommander } from 'ioredis';
 import type { KeptReply } from '../attempt/exchange.ts';
 import type { Operation } from '../operation/operation.ts';
+import type { BuyVector } from './bought-vectors.ts';
 import type { CacheWishes } from './directives.ts';
 import { cachedAnswer, decodeEntry, encodeEntry, factsOf, type CacheEntry, type EntryMeta, type KeptAnswer } from './entry.ts';
 import type { Invalidations } from './invalidations.ts';
@@ -19,6 +20,8 @@ export interface CachePlace {
   partition: SemanticPartition | null;
   /** The last user turn. */
   text: string;
+  /** How to have its vector; absent where the semantic-cache embeds by itself. */
+  vector?: BuyVector | undefined;
   /** Names the content rules that answers are held to: one kept under other rules is not served. */
   rules: string;
 }
@@ -66,23 +69,26 @@ export class AnswerStore {
     const asked = countedModel(operation.requestedModel);
     const { tags } = operation;
     return {
-      v: 1, id: newId(), rules, createdAtMs, model, provider: deployment.provider, deployment: deployment.id, usage, price: operation.servingAttempt?.price ?? null,
+      v: 1, id: newId(), rules, createdAtMs, model, provider: deployment.provider, deployment: deployment.id, usage, price: operation.servingAttempt?.price ?? null, tookMs: Math.round(operation.elapsedMs),
       ...(asked !== model && { asked }),
       ...(Object.keys(tags).length > 0 && { tags }),
     };
   }
 
-  /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. Empty when nothing may be kept. */
-  prepare(operation: Operation, place: CachePlace, candidate: Candidate, reply: KeptReply | null): KeptAnswer[] {
-    const { wishes, tenant, exactKey, partition, text } = place;
+  /** What to keep of an answer that ended cleanly: for the same question, and if the whole of it is known, for similar ones. Empty when nothing may be kept. `begun`: what was told of it when it began. */
+  prepare(operation: Operation, place: CachePlace, candidate: Candidate, reply: KeptReply | null, begun: EntryMeta | null = null): KeptAnswer[] {
+    const { wishes, tenant, exactKey, partition, text, vector } = place;
     if (!wishes.write || reply === null || !reply.storable || reply.body.length > MAX_ENTRY_BYTES) return [];
-    const meta = this.metaOf(operation, place, candidate, operation.servingAttempt?.usage ?? null);
-    if (meta === null) return [];
+    const ended = this.metaOf(operation, place, candidate, operation.servingAttempt?.usage ?? null);
+    if (ended === null) return [];
+    const meta = begun === null ? ended : { ...ended, id: begun.id, createdAtMs: begun.createdAtMs };
     const { id } = meta;
     const ttlS = wishes.semanticTtlS;
     const exact = exactKey === null ? null : { key: exactKey, ttlS: wishes.exactTtlS };
     const expiresAtMs = Date.now() + ttlS * 1000;
-    const similar = partition === null || !reply.complete ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs, made: factsOf(meta) } };
+    // What content safety found something in, in the prompt or in the answer, is nothing for other questions.
+    const shared = partition !== null && reply.complete && operation.flags.size === 0;
+    const similar = !shared ? null : { key: cacheEntryKey(tenant, id), ttlS, event: { ...partition, text, entry: id, expiresAtMs, made: factsOf(meta), bytes: reply.body.length }, ...(vector && { vector }) };
     return exact === null && similar === null ? [] : [{ value: encodeEntry({ meta, body: reply.body }), exact, similar }];
   }
 
@@ -91,9 +97,15 @@ export class AnswerStore {
     for (const place of [exact, similar]) if (place !== null) pipeline.set(place.key, value, 'EX', place.ttlS);
   }
 
-  /** Tells the semantic-cache of an answer that was written. Never rejects. */
+  /** Tells the semantic-cache of an answer that was written. Never rejects, and waits for no vector that has to be bought: settlement has more to do. */
   async written({ similar }: KeptAnswer): Promise<void> {
     if (similar === null) return;
-    await this.announce(similar.event).catch((error: unknown) => this.logger.debug({ err: error, entry: similar.event.entry }, 'the semantic-cache could not be told of an answer'));
+    const { event, vector: buy } = similar;
+    if (buy === undefined) return this.told(event);
+    void buy().then((vector) => (vector === null ? undefined : this.told({ ...event, vector }))); // without a vector nobody could find it
+  }
+
+  private async told(event: SemanticCacheEvents['store']): Promise<void> {
+    await this.announce(event).catch((error: unknown) => this.logger.debug({ err: error, entry: event.entry }, 'the semantic-cache could not be told of an answer'));
   }
 }

@@ -15,6 +15,8 @@ export interface CacheAdminParts {
   audit: (change: AuditedChange) => Promise<RouterRpc['audit']['reply']>;
   /** Tells the semantic-cache; for better hits only, and so never waited for. */
   announce: (rule: SemanticCacheEvents['invalidate']) => Promise<void>;
+  /** Tells it what was said of an answer; never waited for either. */
+  tellFeedback: (feedback: SemanticCacheEvents['feedback']) => Promise<void>;
   meter: Meter;
   logger: Pick<Logger, 'info' | 'debug'>;
   census?: AnswerCensus;
@@ -72,11 +74,20 @@ export class CacheAdmin {
     this.parts.logger.info({ entry, tenant, correct, by: change.by.id, request_id: change.by.requestId }, 'feedback on a cached answer');
     const isTakenBack = await this.isTakenBack(found);
     const reply = { object: 'cache_feedback' as const, entry, correct, invalidated: !correct || isTakenBack };
+    if (correct && found !== undefined) this.tell(found, correct);
     // Nothing is to be done, nor to be audited; but what was done under an idempotency key is for the router to repeat.
     if (correct || (isTakenBack && change.idempotency === null)) return answered(reply);
     const rule = await this.ruleOf({ tenant, model: null, tag: null, entry }, 0);
-    return await this.carriedOut('cacheFeedback', change, { reply, rule }, { correct });
+    const answer = await this.carriedOut('cacheFeedback', change, { reply, rule }, { correct });
+    // What was taken back before was counted then.
+    if (found !== undefined && !isTakenBack && !answer.replayed) this.tell(found, correct);
+    return answer;
   };
+
+  /** Answers are counted by the model that was asked for, as look-ups name it. */
+  private tell({ tenant, entry, model, asked }: CachedAnswer, correct: boolean): void {
+    this.parts.tellFeedback({ tenant, model: asked ?? model, entry, correct }).catch((error: unknown) => this.parts.logger.debug({ err: error, entry }, 'the semantic-cache could not be told of feedback'));
+  }
 
   /** First into the audit log, then into force. */
   private async carriedOut<Reply>(action: string, change: AdminChange, outcome: Outcome<Reply>, how: Record<string, unknown>): Promise<Answer<Reply>> {

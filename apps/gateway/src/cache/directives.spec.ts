@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { cachePolicy } from '../../test/cache-stage.ts';
 import { cacheWishes } from './directives.ts';
 
-const policy = { scope: 'tenant' as const, exact: { enabled: true, ttl_s: 300 }, semantic: { enabled: true, ttl_s: 3600 } };
+const policy = cachePolicy();
 
 describe('what a request may ask of the cache', () => {
   test('without a word: read and write both kinds', () => {
@@ -25,7 +26,7 @@ describe('what a request may ask of the cache', () => {
   });
 
   test('a policy that is off stays off', () => {
-    const off = { ...policy, exact: { enabled: false, ttl_s: 300 }, semantic: { enabled: false, ttl_s: 300 } };
+    const off = { ...policy, exact: { enabled: false, ttl_s: 300 }, semantic: { ...policy.semantic, enabled: false } };
     expect(cacheWishes({ 'x-cache-mode': 'semantic' }, off)).toMatchObject({ read: false, write: false, bypass: 'disabled' });
   });
 

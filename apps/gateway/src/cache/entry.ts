@@ -1,4 +1,5 @@
 import type { AnswerFacts, CachedAnswer, Price, SemanticCacheEvents, Usage } from '@deja/contracts';
+import type { BuyVector } from './bought-vectors.ts';
 
 /** What is known of a cached answer besides its text. */
 export interface EntryMeta extends AnswerFacts {
@@ -11,6 +12,8 @@ export interface EntryMeta extends AnswerFacts {
   usage: Usage | null;
   /** Price of the original call: what a hit saves. */
   price: Price | null;
+  /** How long the original call took, in ms; an entry of a version before has not said. */
+  tookMs?: number;
   /** Content rules the answer was held to; absent where there were none. */
   rules?: string;
 }
@@ -26,7 +29,7 @@ export interface KeptAnswer {
   value: Buffer;
   exact: { key: string; ttlS: number } | null;
   /** Where it may serve similar questions. */
-  similar: { key: string; ttlS: number; event: SemanticCacheEvents['store'] } | null;
+  similar: { key: string; ttlS: number; event: SemanticCacheEvents['store']; vector?: BuyVector } | null;
 }
 
 const LINE_FEED = 10;

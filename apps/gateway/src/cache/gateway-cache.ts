@@ -31,7 +31,7 @@ export class GatewayCache {
     this.invalidations = new Invalidations({ redis, logger });
     const { invalidations } = this;
     this.answers = new AnswerStore(cache, invalidations, (event) => notify('store', event), logger);
-    this.admin = new CacheAdmin({ cache, invalidations, audit, announce: (rule) => notify('invalidate', rule), meter, logger });
+    this.admin = new CacheAdmin({ cache, invalidations, audit, announce: (rule) => notify('invalidate', rule), tellFeedback: (feedback) => notify('feedback', feedback), meter, logger });
     this.sweep = new InvalidationSweep({ invalidations, cache, redis, instance, logger, meter });
   }
 

@@ -3,7 +3,7 @@ import { unsuitedForChat } from '../dialects/unsuited.ts';
 import { Transcript } from '../attempt/transcript.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { streamOf } from '../reply/replay.ts';
-import { chatCall, wholeChatReply } from './chat-exchange.ts';
+import { chatCall, spokenText, wholeChatReply } from './chat-exchange.ts';
 import { ChatReader } from './chat-reader.ts';
 import { parseChatRequest, type ChatRequest } from './chat-request.ts';
 import { asCompletion } from './completion.ts';
@@ -16,7 +16,7 @@ export const CHAT: Endpoint<ChatRequest> = {
   textMembers: ['messages'],
   parse: parseChatRequest,
   unsuited: (request, candidate) => unsuitedForChat(request.value, candidate),
-  eligibility: (request) => eligibility(request.body),
+  eligibility: (request, sharing) => eligibility(request.body, sharing),
   exchange(request, context) {
     const question = { json: request.body, body: request.value, stream: request.stream, includeUsage: request.includeUsage };
     const call = chatCall(question, context);
@@ -30,5 +30,9 @@ export const CHAT: Endpoint<ChatRequest> = {
     const completion = asCompletion(JSON.parse(kept.toString('utf8')));
     if (completion === null) throw new Error('a cache entry is not a chat completion');
     return streamOf(completion, request.includeUsage);
+  },
+  said(kept) {
+    const completion = asCompletion(JSON.parse(kept.toString('utf8')));
+    return completion && spokenText(completion);
   },
 };

@@ -19,6 +19,9 @@ export class Operation {
   private readonly startedMs = performance.now();
   private readonly timings = new Map<Stage, number>();
   private ended = false;
+  private clientLeft = false;
+  /** Whether other operations wait for what this one buys. */
+  wanted: () => boolean = () => false;
 
   principal: Principal | null = null;
   user: string | null = null;
@@ -35,7 +38,8 @@ export class Operation {
   quotas: OperationQuotas | null = null;
   cache: OperationFacts['cache'] = null;
   cacheReason: string | null = null;
-  hit: (CacheEntry & { similarity: number | null }) | null = null;
+  /** `explanation`, for people: why the question was taken for the one that the answer was made for. */
+  hit: (CacheEntry & { similarity: number | null; explanation?: string }) | null = null;
   servedModel: string | null = null;
   /** What settlement is to put into the cache. */
   kept: KeptAnswer[] = [];
@@ -74,9 +78,10 @@ export class Operation {
     return performance.now() - this.startedMs;
   }
 
-  /** The client is gone: whatever runs for it stops. */
+  /** The client is gone: whatever runs for it stops, unless others want it too. Called again when they do not any more. */
   abandon(): void {
-    this.controller.abort();
+    this.clientLeft = true;
+    if (!this.wanted()) this.controller.abort();
   }
 
   /** The answer is this entry of the cache. */
@@ -88,6 +93,13 @@ export class Operation {
     return how;
   }
 
+  /** What was to be served from the cache did not come to its end. */
+  notServed(): void {
+    this.hit = null;
+    this.cache = 'MISS';
+    this.servedModel = null;
+  }
+
   /** The answer is out or failed: what still runs beside it is not needed any more. */
   end(): void {
     this.ended = true;
@@ -95,7 +107,7 @@ export class Operation {
   }
 
   get abandoned(): boolean {
-    return this.signal.aborted && !this.ended;
+    return this.clientLeft && !this.ended;
   }
 
   /** The upstream call that gave the answer, or the last that tried; calls beside it left out. */
@@ -151,7 +163,7 @@ export class Operation {
       cache: this.cache,
       cacheReason: this.cacheReason,
       hit: meta
-        ? { entry: meta.id, similarity: this.hit?.similarity ?? null, model: meta.model, provider: meta.provider, deployment: meta.deployment, usage: meta.usage, price: meta.price }
+        ? { entry: meta.id, similarity: this.hit?.similarity ?? null, model: meta.model, provider: meta.provider, deployment: meta.deployment, usage: meta.usage, price: meta.price, tookMs: meta.tookMs ?? null }
         : null,
       servedModel: this.servedModel,
       attempts: this.attempts,

@@ -1,5 +1,5 @@
 import type { Candidate } from '@deja/contracts';
-import type { Eligibility } from '@deja/cache-key';
+import type { Eligibility, Sharing } from '@deja/cache-key';
 import type { PromptParts } from '@deja/tokens';
 import type { Exchange } from '../attempt/exchange.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
@@ -57,7 +57,9 @@ export interface Endpoint<R extends ApiRequest = ApiRequest> {
   unsuited(request: R, candidate: Pick<Candidate, 'deployment' | 'upstreamModel'>): { param: string | null; message: string } | null;
   exchange(request: R, context: ExchangeContext): Exchange;
   /** Which caches may answer. */
-  eligibility(request: R): Eligibility;
+  eligibility(request: R, sharing: Sharing): Eligibility;
   /** A kept reply as the stream a provider would have sent. */
   replay(kept: Buffer, request: R): Iterable<string>;
+  /** What a kept reply says, for comparing two of them; null where it is none. Absent where no similar questions are answered. */
+  said?(kept: Buffer): string | null;
 }

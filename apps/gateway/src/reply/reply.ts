@@ -17,6 +17,7 @@ export function replyHeaders(operation: Operation): Record<string, string> {
     ...(cacheReason && { 'x-cache-reason': cacheReason }),
     ...(hit && { 'x-cache-entry': hit.meta.id, age: String(Math.max(0, Math.floor((Date.now() - hit.meta.createdAtMs) / 1000))) }),
     ...(hit?.similarity != null && { 'x-cache-similarity': hit.similarity.toFixed(4) }),
+    ...(hit?.explanation && { 'x-cache-explanation': headerValue(hit.explanation.slice(0, MAX_EXPLANATION_CHARS)) }),
     ...(servedModel && { 'x-deja-model': headerValue(servedModel) }),
     ...(served && { 'x-deja-provider': headerValue(served.provider), 'x-deja-deployment': headerValue(served.deployment) }),
     'x-deja-attempts': String(operation.attempts.filter(({ shadow }) => !shadow).length),
@@ -26,8 +27,11 @@ export function replyHeaders(operation: Operation): Record<string, string> {
   };
 }
 
-/** A name as a header may carry it: what is not printable ASCII is percent-encoded UTF-8. Names of models are free text, of clients and of deja.yaml. */
-const headerValue = (name: string): string => name.replace(/[^\x20-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
+/** Explanations quote words of questions. */
+const MAX_EXPLANATION_CHARS = 256;
+
+/** A text as a header may carry it: what is not printable ASCII is percent-encoded UTF-8. Names of models are free text, of clients and of deja.yaml. */
+const headerValue = (text: string): string => text.replace(/[^\x20-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
 
 const MAX_LIST_CHARS = 512;
 

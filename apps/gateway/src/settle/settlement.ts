@@ -9,7 +9,7 @@ export interface OperationFacts {
   errorCode: string | null;
   cache: CacheOutcome | null;
   cacheReason: string | null;
-  hit: { entry: string; similarity: number | null; model: string; provider: string; deployment: string; usage: Usage | null; price: Price | null } | null;
+  hit: { entry: string; similarity: number | null; model: string; provider: string; deployment: string; usage: Usage | null; price: Price | null; /** How long the original call took. */ tookMs: number | null } | null;
   /** The public model that served (empty where none has a part in the answer, null where nobody answered), and the attempts in order; the last one served unless all failed. */
   servedModel: string | null;
   attempts: AttemptRecord[];
@@ -48,6 +48,7 @@ export function settledRecord(facts: OperationFacts): OperationRecord {
     usage,
     usageSource: source,
     savedPrice: hit?.price ?? null,
+    savedMs: hit?.tookMs == null ? null : Math.max(0, Math.round(hit.tookMs - facts.durationMs)),
     receivedAtMs: open.receivedAtMs,
     firstByteMs: facts.firstByteMs,
     durationMs: facts.durationMs,

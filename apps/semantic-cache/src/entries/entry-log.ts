@@ -1,18 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { semanticPresenceKey, type Invalidation } from '@deja/contracts';
 import { defineScript, runScript, type RedisClient } from '@deja/redis';
-import type { IndexEntry } from '../index/entry.ts';
-import { parseInvalidation, parseStore } from './messages.ts';
+import { parseInvalidation, parseStore, type StoreMessage } from './messages.ts';
+import { appendRecord, readRecord, type StreamLog } from './stream-log.ts';
 
-/** Every stored entry and every invalidation, oldest first: a Redis stream that all replicas read from start to end. */
-export const LOG_KEY = 'deja:cache:{log}';
-/** Names this life of the log. Another value, or none, means that Redis was emptied in between. */
-export const EPOCH_KEY = 'deja:cache:{log}:epoch';
-
-const APPEND = defineScript(`
-local epoch = redis.call('GET', KEYS[2])
-if not epoch or redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[2], ARGV[1]) end
-return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', ARGV[3], ARGV[4])`);
+/** Every stored entry and every invalidation, oldest first. */
+export const ENTRY_LOG: StreamLog = { key: 'deja:cache:{log}', epochKey: 'deja:cache:{log}:epoch' };
 
 /** The partition holds something until the last of its entries is over: a longer life is never cut short. */
 const ANNOUNCE = defineScript(`
@@ -26,7 +18,7 @@ const TRIM_BATCH = 500;
 export const INVALIDATION_LIFE_MS = 3_600_000;
 
 /** What one record of the log says. */
-export type LogRecord = { entry: IndexEntry } | { invalidation: Invalidation };
+export type LogRecord = { entry: StoreMessage } | { invalidation: Invalidation };
 
 /** Writes the log. Redis errors are the caller's: a stored event is delivered again. */
 export class EntryLog {
@@ -38,44 +30,37 @@ export class EntryLog {
     this.maxEntries = options.maxEntries;
   }
 
-  /** Makes an entry known to all replicas, then lets gateways know that its partition is worth a look-up. */
-  async append(entry: IndexEntry, nowMs: number): Promise<void> {
-    await this.write('e', entry);
-    const presence = semanticPresenceKey(entry.tenant, entry.scope, entry.fingerprint);
-    await runScript(this.redis, ANNOUNCE, [presence], [Math.max(1, Math.ceil(entry.expiresAtMs - nowMs))]);
+  /** Makes an entry known to all replicas. */
+  async append(entry: StoreMessage): Promise<void> {
+    await appendRecord(this.redis, ENTRY_LOG, this.maxEntries, 'e', entry);
   }
 
   /** Has all replicas forget what it covers. */
   async appendInvalidation(invalidation: Invalidation): Promise<void> {
-    await this.write('i', invalidation);
+    await appendRecord(this.redis, ENTRY_LOG, this.maxEntries, 'i', invalidation);
   }
 
   /** Drops the expired head of the log: customers' text is not kept longer than the answers to it. Any replica may. */
   async trimExpired(nowMs: number): Promise<void> {
     for (;;) {
-      const head = await this.redis.xrange(LOG_KEY, '-', '+', 'COUNT', TRIM_BATCH);
+      const head = await this.redis.xrange(ENTRY_LOG.key, '-', '+', 'COUNT', TRIM_BATCH);
       const live = head.findIndex(([, fields]) => expiryOf(recordOf(fields)) > nowMs);
       if (live === 0 || head.length === 0) return;
       const firstKept = head[live]?.[0] ?? idAfter(head.at(-1)?.[0] ?? '0-0');
-      await this.redis.xtrim(LOG_KEY, 'MINID', '=', firstKept);
+      await this.redis.xtrim(ENTRY_LOG.key, 'MINID', '=', firstKept);
       if (live > 0 || head.length < TRIM_BATCH) return;
     }
   }
+}
 
-  private async write(field: 'e' | 'i', record: IndexEntry | Invalidation): Promise<void> {
-    await runScript(this.redis, APPEND, [LOG_KEY, EPOCH_KEY], [randomUUID(), this.maxEntries, field, JSON.stringify(record)]);
-  }
+/** Lets gateways know that the partition of this entry is worth a look-up. */
+export async function announce(redis: RedisClient, { tenant, scope, fingerprint, expiresAtMs }: StoreMessage, nowMs: number): Promise<void> {
+  await runScript(redis, ANNOUNCE, [semanticPresenceKey(tenant, scope, fingerprint)], [Math.max(1, Math.ceil(expiresAtMs - nowMs))]);
 }
 
 /** What one record of the log says; null when it is not one of ours. */
-export function recordOf([field, text = '']: readonly string[]): LogRecord | null {
-  try {
-    if (field === 'e') return { entry: parseStore(JSON.parse(text)) };
-    return field === 'i' ? { invalidation: parseInvalidation(JSON.parse(text)) } : null;
-  } catch {
-    return null; // written by another version: as good as absent
-  }
-}
+export const recordOf = (fields: readonly string[]): LogRecord | null =>
+  readRecord<LogRecord>(fields, { e: (data) => ({ entry: parseStore(data) }), i: (data) => ({ invalidation: parseInvalidation(data) }) });
 
 /** Unix ms; what is not ours is not ours to drop. */
 function expiryOf(record: LogRecord | null): number {

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isUp, type OutageLogger, type RedisClient } from '@deja/redis';
-import { EPOCH_KEY, LOG_KEY, recordOf, type LogRecord } from './entry-log.ts';
+import type { StreamLog } from './stream-log.ts';
 
-export interface FollowerOptions {
+export interface FollowerOptions<R> {
+  log: StreamLog;
+  /** One record as it was written; null when it is not one of ours. */
+  read: (fields: readonly string[]) => R | null;
   /** A connection of its own (role `blocking`): it spends its life waiting in XREAD. */
   redis: RedisClient;
-  onRecords: (records: LogRecord[]) => void;
+  onRecords: (records: R[]) => void | Promise<void>;
   /** What was read so far is void: Redis was emptied. */
   onReset: () => void;
   logger: Pick<OutageLogger, 'warn'>;
@@ -17,9 +20,9 @@ const BLOCK_MS = 400;
 const RETRY_MS = 200;
 const FROM_THE_START = '0-0';
 
-/** Reads the entry log from its start and then for ever, and notices when the log has begun anew. */
-export class LogFollower {
-  private readonly options: FollowerOptions;
+/** Reads a log from its start and then for ever, and notices when the log has begun anew. */
+export class LogFollower<R> {
+  private readonly options: FollowerOptions<R>;
   private readonly stopping = new AbortController();
   private readonly firstReplay = Promise.withResolvers<void>();
   private lastId = FROM_THE_START;
@@ -29,7 +32,7 @@ export class LogFollower {
   private isReplayed = false;
   private loop: Promise<void> = Promise.resolve();
 
-  constructor(options: FollowerOptions) {
+  constructor(options: FollowerOptions<R>) {
     this.options = options;
   }
 
@@ -67,18 +70,18 @@ export class LogFollower {
         await this.readOnce();
       } catch (error) {
         // The connection's own outages are logged where it is opened; the loop has only to outlive them.
-        if (!signal.aborted && isUp(this.options.redis)) this.options.logger.warn({ err: error }, 'reading the entry log failed, trying again');
+        if (!signal.aborted && isUp(this.options.redis)) this.options.logger.warn({ err: error, log: this.options.log.key }, 'reading a log failed, trying again');
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends by itself
       }
     }
   }
 
   private async readOnce(): Promise<void> {
-    const { redis } = this.options;
-    const from = ['STREAMS', LOG_KEY, this.lastId] as const;
+    const { redis, log } = this.options;
+    const from = ['STREAMS', log.key, this.lastId] as const;
     const reply = await (this.atEnd ? redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, ...from) : redis.xread('COUNT', BATCH, ...from));
     // Asked after the records: records of a new log are never taken for those of the old one.
-    const epoch = await redis.get(EPOCH_KEY);
+    const epoch = await redis.get(log.epochKey);
     if (this.stopping.signal.aborted) return;
     if (this.epoch !== undefined && epoch !== this.epoch) {
       this.epoch = epoch;
@@ -90,17 +93,17 @@ export class LogFollower {
     this.epoch = epoch;
     const records = reply?.[0]?.[1] ?? [];
     this.atEnd = records.length === 0 || this.atEnd;
-    this.take(records);
+    await this.take(records);
     if (this.atEnd && !this.isReplayed) {
       this.isReplayed = true;
       this.firstReplay.resolve();
     }
   }
 
-  private take(records: [id: string, fields: string[]][]): void {
-    const known = records.map(([, fields]) => recordOf(fields)).filter((record) => record !== null);
-    if (known.length < records.length) this.options.logger.warn({ skipped: records.length - known.length }, 'the entry log holds records of another version');
+  private async take(records: [id: string, fields: string[]][]): Promise<void> {
+    const known = records.map(([, fields]) => this.options.read(fields)).filter((record) => record !== null);
+    if (known.length < records.length) this.options.logger.warn({ skipped: records.length - known.length, log: this.options.log.key }, 'a log holds records of another version');
     this.lastId = records.at(-1)?.[0] ?? this.lastId;
-    if (known.length > 0) this.options.onRecords(known);
+    if (known.length > 0) await this.options.onRecords(known);
   }
 }

@@ -40,13 +40,13 @@ export interface Search {
  */
 export interface VectorIndex {
   /** Makes an entry findable. The same words asked again in one partition replace the older entry; an id that is there already changes nothing. */
-  add(entry: IndexEntry, vector: Float32Array): void | Promise<void>;
+  add(entry: IndexEntry, vector: Float32Array): boolean | Promise<void>;
   /** The nearest entries of this partition that are not over, best first. */
   search(partition: SemanticPartition, search: Search): Candidate[] | Promise<Candidate[]>;
   /** The nearest of all partitions of a tenant (null: of all tenants), best first: to be looked at and taken back, never to be served. */
   searchAll(tenant: string | null, search: Search): Candidate[] | Promise<Candidate[]>;
   /** Takes away what the invalidation covers, from the next search on. */
-  invalidate(invalidation: Invalidation): void | Promise<void>;
+  invalidate(invalidation: Invalidation): number | Promise<void>;
   /** Takes away what is over by then (Unix ms), and what is too much. */
-  sweep(nowMs: number): void | Promise<void>;
+  sweep(nowMs: number): number | Promise<void>;
 }

@@ -82,6 +82,8 @@ const settled = z.object({
   usage: usage.nullable(),
   usageSource,
   savedPrice: price.nullable(),
+  // A gateway of an earlier version does not send it.
+  savedMs: z.number().nullable().exactOptional(),
   firstByteMs: z.number().nullable(),
   durationMs: z.number(),
   traceparent: text.nullable(),

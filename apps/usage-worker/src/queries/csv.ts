@@ -29,6 +29,7 @@ const COLUMNS: Record<string, (request: RequestObject) => string | number | bool
   usage_source: (request) => request.usage_source,
   cost_usd: (request) => request.cost_usd,
   saved_usd: (request) => request.saved_usd,
+  saved_ms: (request) => request.saved_ms,
   price_version: (request) => request.price_version,
   safety_flags: (request) => request.safety_flags.join(','),
   received_at: (request) => request.received_at,

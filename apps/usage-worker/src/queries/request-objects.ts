@@ -64,6 +64,7 @@ function requestObject(row: OperationRead, attempts: AttemptRead[]): RequestObje
     usage_source: row.usage_source,
     cost_usd: usd(row.cost_nano_usd),
     saved_usd: usd(row.saved_nano_usd),
+    saved_ms: row.saved_ms,
     price_version: row.price_version,
     safety_flags: row.safety_flags,
     received_at: row.received_at.toISOString(),

@@ -1,7 +1,8 @@
 import { isAtLeast, ROLES, USAGE, type OwnedBy, type QueryOf } from '@deja/admin-api';
-import { DejaError, type AdminAnswer } from '@deja/contracts';
+import { DejaError, type AdminAnswer, type CacheSavings, type UsageRpc } from '@deja/contracts';
 import type { PoolClient } from '@deja/postgres';
 import { z } from 'zod';
+import { cacheSavings } from './cache-savings.ts';
 import { exportUsage } from './export-usage.ts';
 import { getUsage } from './get-usage.ts';
 import type { LedgerReader } from './ledger-reader.ts';
@@ -32,6 +33,10 @@ export class UsageQueries {
     const work = workOf(call, { scope: call.by.tenant, nowMs });
     const { body, next } = await this.reader.read(work, deadlineMs);
     return { body, next, etag: null, sealedSecret: null, replayed: false };
+  }
+
+  async cacheSavings(request: UsageRpc['cache_savings']['request'], deadlineMs: number | null): Promise<CacheSavings> {
+    return await this.reader.read((client) => cacheSavings(client, request), deadlineMs);
   }
 
   close(): Promise<void> {

@@ -42,6 +42,8 @@ export const operations = usage.table('operations', {
   price_version: text(),
   cost_nano_usd: bigint({ mode: 'bigint' }),
   saved_nano_usd: bigint({ mode: 'bigint' }),
+  /** How much sooner the client had its answer than it would have without the cache. */
+  saved_ms: doublePrecision(),
   received_at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
   first_byte_ms: doublePrecision(),
   duration_ms: doublePrecision(),

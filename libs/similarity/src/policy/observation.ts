@@ -16,4 +16,9 @@ export interface Observation {
   wrong: boolean;
   /** `audit`: the provider was asked all the same and the answers compared; `feedback`: an operator said so. */
   source: 'audit' | 'feedback';
+  /** It would not have been served in any case: it says what its kind and its entry are worth, but nothing about the answers that are served. */
+  refused?: boolean;
 }
+
+/** One would-be hit: the surest entry for a question, and what is known about the pair. */
+export type Match = Pick<Observation, 'tenant' | 'model' | 'entry' | 'kind' | 'similarity'>;

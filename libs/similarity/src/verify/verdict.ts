@@ -1,3 +1,10 @@
+import { align, type Alignment } from './alignment.ts';
+import { analyse, type Analysis } from './analyse.ts';
+import type { Lexicon } from './lexicon.ts';
+import { compareOrder } from './order.ts';
+import { sameText } from './same-text.ts';
+import { difference, differs, mayStandFor, veto } from './vetoes.ts';
+
 /**
  * What makes two texts ask the same, from the surest to the least sure. `same_text`: equal but for case, white space, punctuation at the end.
  * `surface`: every difference is one of form (contraction, politeness, spelling, typo, the way a question begins). `synonym`: and some
@@ -13,3 +20,65 @@ export type Verdict =
   | { decision: 'open'; explanation: string }
   /** Something speaks against it, whatever a model says: "differs in number: 30 / 60". */
   | { decision: 'different'; explanation: string };
+
+/** The verdict on two texts; see `compare`. */
+export function verdictOf(a: string, b: string, lexicon: Lexicon): Verdict {
+  return compare(analyse(a, lexicon), analyse(b, lexicon), lexicon);
+}
+
+/** The verdict on two analysed texts, the same whichever comes first. */
+export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Verdict {
+  const [a, b] = first.text <= second.text ? [first, second] : [second, first];
+  if (a.normal === b.normal || a.text === b.text) {
+    const same = sameText(a.text, b.text);
+    if (same !== null) return same.same ? { decision: 'same', kind: 'same_text', explanation: same.explanation } : { decision: 'different', explanation: same.explanation };
+  }
+  const literal = a.literal ?? b.literal;
+  if (literal !== null) return { decision: 'different', explanation: `${literal}: only the same words are the same` };
+  const alignment = align(a, b, lexicon);
+  const against = veto(a, b, alignment, lexicon);
+  if (against !== null) return { decision: 'different', explanation: against };
+  const order = compareOrder(a.tokens, b.tokens, alignment.partners, lexicon);
+  const left = [...alignment.leftOfA, ...alignment.leftOfB];
+  if (!order.agrees && (order.roles && left.length === 0)) return { decision: 'different', explanation: order.explanation };
+  const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation);
+  if (open !== null) return { decision: 'open', explanation: open };
+  if (alignment.synonyms.length === 0) return { decision: 'same', kind: 'surface', explanation: 'same words, put another way' };
+  const [x, y] = alignment.synonyms[0] ?? ['', ''];
+  return { decision: 'same', kind: 'synonym', explanation: `same but for synonyms: ${[x, y].sort().join(' / ')}` };
+}
+
+/** What nothing explains, for people; null when everything is explained. */
+function openReason(a: Analysis, b: Analysis, { leftOfA, leftOfB, tenses, renamed }: Alignment): string | null {
+  if (leftOfA.length + leftOfB.length > 0) return differs('differs in words', leftOfA.map(({ text }) => text), leftOfB.map(({ text }) => text));
+  if (a.tokens.length === 0 || b.tokens.length === 0) return 'too few words to compare';
+  if (tenses[0] !== undefined || a.past !== b.past) return `differs in tense${tenses[0] === undefined ? '' : `: ${[...tenses[0]].sort().join(' / ')}`}`;
+  const negations = a.negations.map((each) => { const [not, key = ''] = each.split(' '); return [not, renamed.get(key) ?? key].join(' ').trim(); });
+  if (negations.join() !== b.negations.join()) return differs('differs in what is negated', a.negations, b.negations);
+  for (const [what, of] of LITTLE_WORDS) {
+    const [onlyA, onlyB] = difference(of(a), of(b));
+    if (onlyA.length + onlyB.length > 0) return differs(`differs in ${what}`, onlyA, onlyB);
+  }
+  const persons = (analysis: Analysis): string[] => (a.persons.includes('you') || b.persons.includes('you') || a.owners.includes('your') ? analysis.persons : analysis.persons.filter((each) => each !== 'i'));
+  if (persons(a).join() !== persons(b).join()) return differs('differs in person', persons(a), persons(b));
+  const [asksOfA, asksOfB] = difference(a.asks, b.asks);
+  const [first = '', second = ''] = [asksOfA[0] ?? '', asksOfB[0] ?? ''].sort();
+  if (asksOfA.length > 1 || asksOfB.length > 1 || (asksOfA.length + asksOfB.length > 0 && !mayStandFor(first, second, a, b))) return differs('asks', asksOfA, asksOfB);
+  return ownerReason(a, b);
+}
+
+const LITTLE_WORDS: readonly [what: string, of: (analysis: Analysis) => readonly string[]][] = [
+  ['extent', (analysis) => analysis.quantifiers],
+  ['modality', (analysis) => analysis.modals],
+  ['preposition', (analysis) => analysis.prepositions.filter((each) => each !== 'of')],
+  ['choice', (analysis) => analysis.conjunctions.filter((each) => each !== 'and' && each !== 'but')],
+];
+
+/** Asks in which "the password" is one's own. */
+const OWN_ASKS = new Set(['how', 'can', 'want', 'must', 'should']);
+function ownerReason(a: Analysis, b: Analysis): string | null {
+  const [onlyA, onlyB] = difference(a.owners, b.owners);
+  if (onlyA.length + onlyB.length === 0) return null;
+  const own = [...onlyA, ...onlyB].every((each) => each === 'my') && [a, b].every(({ asks }) => asks.every((ask) => OWN_ASKS.has(ask)));
+  return own ? null : differs('differs in whose', onlyA, onlyB);
+}

@@ -4,7 +4,8 @@ import { EmbeddedIndex } from './embedded-index.ts';
 
 const DIMENSIONS = 8;
 const LATER_MS = 1_000_000;
-const options = { dimensions: DIMENSIONS, maxEntriesPerTenant: 1000, maxEntries: 100_000 };
+const bounds = { maxEntriesPerTenant: 1000, maxEntries: 100_000, maxBytesPerTenant: 1e9 };
+const options = { dimensions: DIMENSIONS, ...bounds };
 const search = { limit: 10, floor: 0.5, nowMs: 0 };
 
 const vectorOf = (angle: number): Float32Array => Float32Array.from({ length: DIMENSIONS }, (_, j) => (j === 0 ? Math.cos(angle) : j === 1 ? Math.sin(angle) : 0));
@@ -123,4 +124,113 @@ test('when all is full, the tenant with the most entries gives way', () => {
   for (const id of ['x', 'y']) index.add(entry(id, { tenant: 'u' }), same);
   expect(found(index).sort()).toEqual(['b', 'c']);
   expect(found(index, { ...here, tenant: 'u' }).sort()).toEqual(['x', 'y']);
+});
+
+test("the oldest answers of a tenant make room when its bytes are too many, and other tenants' do not", () => {
+  const evicted: string[] = [];
+  const index = new EmbeddedIndex({ ...options, maxBytesPerTenant: 100, onEvicted: ({ entry: id }) => evicted.push(id) });
+  index.add(entry('theirs', { tenant: 'u', bytes: 100 }), same);
+  for (const id of ['a', 'b', 'c']) index.add(entry(id, { bytes: 40 }), same);
+  expect(found(index).sort()).toEqual(['b', 'c']);
+  index.add(entry('unknown'), same); // counted as nothing
+  index.add(entry('d', { bytes: 100 }), same);
+  expect(found(index).sort()).toEqual(['d', 'unknown']);
+  expect(found(index, { ...here, tenant: 'u' })).toEqual(['theirs']);
+  expect(evicted).toEqual(['a', 'b', 'c']);
+});
+
+test('an answer that alone is more than its tenant may keep is not kept, and costs no other its place', () => {
+  const evicted: string[] = [];
+  const index = new EmbeddedIndex({ ...options, maxBytesPerTenant: 100, onEvicted: ({ entry: id }) => evicted.push(id) });
+  index.add(entry('a', { bytes: 60 }), same);
+  expect(index.add(entry('huge', { bytes: 101 }), same)).toBe(false);
+  expect(found(index)).toEqual(['a']);
+  expect(evicted).toEqual(['huge']);
+});
+
+test('bytes of what was replaced or deleted count no more', () => {
+  const index = new EmbeddedIndex({ ...options, maxBytesPerTenant: 100 });
+  index.add(entry('a', { bytes: 60, text: 'same words' }), same);
+  index.add(entry('b', { bytes: 60, text: 'same words' }), same);
+  index.add(entry('c', { bytes: 40 }), same);
+  expect(found(index).sort()).toEqual(['b', 'c']);
+  index.delete('t', 'b');
+  index.add(entry('d', { bytes: 60 }), same);
+  expect(found(index).sort()).toEqual(['c', 'd']);
+});
+
+test('only what has to go for want of room is reported', () => {
+  const evicted: string[] = [];
+  const index = new EmbeddedIndex({ ...options, maxEntriesPerTenant: 2, onEvicted: ({ entry: id }) => evicted.push(id) });
+  index.add(entry('a', { text: 'same words' }), same);
+  index.add(entry('b', { text: 'same words' }), same);
+  index.add(entry('c', { expiresAtMs: 5 }), same);
+  index.sweep(5);
+  index.delete('t', 'b');
+  expect(evicted).toEqual([]);
+  for (const id of ['x', 'y', 'z']) index.add(entry(id), same);
+  expect(evicted).toEqual(['x']);
+});
+
+test('bounds that change hold at once, and those that are wider let more in', () => {
+  const evicted: string[] = [];
+  const index = new EmbeddedIndex({ ...options, onEvicted: ({ entry: id }) => evicted.push(id) });
+  for (const id of ['a', 'b', 'c']) index.add(entry(id, { bytes: 10 }), same);
+  for (const id of ['x', 'y']) index.add(entry(id, { tenant: 'u', bytes: 100 }), same);
+  index.limit({ ...bounds, maxBytesPerTenant: 100 });
+  expect(evicted).toEqual(['x']);
+  index.limit({ ...bounds, maxEntriesPerTenant: 2 });
+  expect(evicted).toEqual(['x', 'a']);
+  index.limit({ ...bounds, maxEntries: 1 });
+  expect(index.size).toBe(1);
+  index.limit(bounds);
+  for (const id of ['k', 'l', 'm']) index.add(entry(id), same);
+  expect(index.size).toBe(4);
+});
+
+test('room for nothing keeps nothing', () => {
+  const index = new EmbeddedIndex({ ...options, maxEntries: 0 });
+  index.add(entry('a'), same);
+  expect(index.size).toBe(0);
+  expect(found(index)).toEqual([]);
+});
+
+test('cleared, it is empty, gives its memory back, and is of use again', () => {
+  const index = new EmbeddedIndex(options);
+  const before = index.vectorBytes;
+  for (let n = 0; n < 20_000; n++) index.add(entry(`e${n}`, { tenant: `t${n % 50}` }), same);
+  expect(index.vectorBytes).toBeGreaterThan(before);
+  index.clear();
+  expect([index.size, index.vectorBytes, found(index)]).toEqual([0, before, []]);
+  index.add(entry('new'), same);
+  expect(found(index)).toEqual(['new']);
+});
+
+test('entries that come and go for ever, in many partitions, take no more memory than those of one moment', () => {
+  const index = new EmbeddedIndex({ ...options, maxEntriesPerTenant: 500, maxEntries: 2000 });
+  let afterFirst = 0;
+  for (let n = 0; n < 60_000; n++) {
+    index.add(entry(`e${n}`, { tenant: `t${n % 7}`, fingerprint: `f${(n * 31) % 997}` }), same);
+    if (n === 10_000) afterFirst = index.vectorBytes;
+  }
+  expect(index.size).toBe(2000);
+  expect(index.vectorBytes).toBeLessThanOrEqual(afterFirst);
+});
+
+test('a vector of other dimensions is an error, not a wrong answer', () => {
+  const index = new EmbeddedIndex(options);
+  expect(() => index.add(entry('e'), new Float32Array(DIMENSIONS * 2).fill(1))).toThrow(RangeError);
+  expect(() => found(index, here, new Float32Array(DIMENSIONS - 1).fill(1))).toThrow(RangeError);
+  expect(index.size).toBe(0);
+});
+
+test('the same words are kept once, among few and among many', () => {
+  const index = new EmbeddedIndex(options);
+  for (let n = 0; n < 100; n++) {
+    index.add(entry(`old${n}`, { text: `words ${n}` }), same);
+    index.add(entry(`new${n}`, { text: `words ${n}` }), same);
+    index.add(entry(`newest${n >> 1}`, { text: `words ${n >> 1}` }), same);
+  }
+  const texts = index.search(here, { ...search, vector: same, limit: 1000 }).map((candidate) => candidate.entry.text);
+  expect(texts.toSorted()).toEqual(Array.from({ length: 100 }, (_, n) => `words ${n}`).toSorted());
 });

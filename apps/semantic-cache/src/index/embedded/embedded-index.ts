@@ -1,133 +1,181 @@
-import type { SemanticPartition } from '@deja/contracts';
-import type { Candidate, IndexEntry, Search } from '../entry.ts';
-import { Block } from './block.ts';
+import { covers, type Invalidation, type SemanticPartition } from '@deja/contracts';
+import { Nearest, VectorMemory } from '@deja/similarity';
+import { cachedAnswer, type Candidate, type IndexEntry, type Search, type VectorIndex } from '../entry.ts';
+import { Largest } from './largest.ts';
+import { TenantEntries, type Kept } from './tenant-entries.ts';
 
-export interface EmbeddedIndexOptions {
-  dimensions: number;
+/** Whole numbers, from 0. */
+export interface IndexBounds {
   /** The oldest entries of a tenant make room for its newest; other tenants' never do. */
   maxEntriesPerTenant: number;
-  /** Bound for all tenants together: when it is reached, the tenant with the most entries gives way. */
+  /** Bound for all tenants together: when it is passed, the tenant with the most entries gives way. */
   maxEntries: number;
+  /** Of a tenant's answers (`IndexEntry.bytes`). An answer that is larger by itself is not kept: it would cost the tenant all others. */
+  maxBytesPerTenant: number;
 }
 
-/** Where an entry stands. */
-interface Place {
-  partition: string;
-  row: number;
-}
-
-interface TenantEntries {
-  partitions: Map<string, Partition>;
-  /** By entry id, oldest first (a Map keeps the order of insertion). */
-  places: Map<string, Place>;
-}
-
-interface Partition {
-  block: Block;
-  /** The same words are kept once: the newest answer to them counts. */
-  entryByText: Map<string, string>;
+export interface EmbeddedIndexOptions extends IndexBounds {
+  dimensions: number;
+  /** Told of each entry that has to go, or cannot come, for want of room: nobody needs its answer for a semantic hit any more. Not of what was replaced, deleted or swept. */
+  onEvicted?: (entry: IndexEntry) => void;
 }
 
 /**
  * All semantic entries, in the memory of this process. A search sees one partition (tenant, scope, fingerprint) and
- * nothing else; deletion is immediate; expired entries are never found, whether swept yet or not.
+ * nothing else, and is exact for vectors in steps of int8; deletion is immediate; expired entries are never found, whether swept yet or not.
  */
-export class EmbeddedIndex {
-  private readonly options: EmbeddedIndexOptions;
-  private readonly tenants = new Map<string, TenantEntries>();
+export class EmbeddedIndex implements VectorIndex {
+  private readonly dimensions: number;
+  private readonly onEvicted: (entry: IndexEntry) => void;
+  private memory: VectorMemory;
+  private bounds: IndexBounds;
+  private tenants = new Map<string, TenantEntries>();
+  private largest = new Largest<TenantEntries>();
   private count = 0;
 
-  constructor(options: EmbeddedIndexOptions) {
-    this.options = options;
+  constructor({ dimensions, onEvicted = () => undefined, ...bounds }: EmbeddedIndexOptions) {
+    this.dimensions = dimensions;
+    this.onEvicted = onEvicted;
+    this.memory = new VectorMemory(dimensions);
+    this.bounds = this.possible(bounds);
   }
 
+  /** Entries. */
   get size(): number {
     return this.count;
   }
 
-  /** Adding an id twice changes nothing. Returns false when it was there already. */
+  /** What the vectors take of the machine's memory. It grows with need; freed room is used again. */
+  get vectorBytes(): number {
+    return this.memory.bytes;
+  }
+
+  /** Other bounds, from now on: what is too much goes at once. */
+  limit(bounds: IndexBounds): void {
+    this.bounds = this.possible(bounds);
+    for (const tenant of this.tenants.values()) this.makeRoomIn(tenant);
+    this.makeRoom();
+  }
+
+  /**
+   * False when it was not taken: its id was there already, its vector has no direction, or its answer alone is more than the tenant may keep. Throws a
+   * RangeError for a vector of other dimensions.
+   */
   add(entry: IndexEntry, vector: Float32Array): boolean {
-    const tenant = this.tenants.get(entry.tenant) ?? { partitions: new Map<string, Partition>(), places: new Map<string, Place>() };
-    this.tenants.set(entry.tenant, tenant);
-    if (tenant.places.has(entry.entry)) return false;
-    const key = partitionKey(entry);
-    const superseded = tenant.partitions.get(key)?.entryByText.get(entry.text);
-    if (superseded !== undefined) this.removeFrom(tenant, superseded);
-    const partition = tenant.partitions.get(key) ?? { block: new Block(this.options.dimensions), entryByText: new Map<string, string>() };
-    tenant.partitions.set(key, partition);
-    tenant.places.set(entry.entry, { partition: key, row: partition.block.add(entry, vector) });
-    partition.entryByText.set(entry.text, entry.entry);
-    this.count++;
-    if (tenant.places.size > this.options.maxEntriesPerTenant) this.removeOldest(tenant);
-    else if (this.count > this.options.maxEntries) this.removeOldest(this.largestTenant() ?? tenant);
+    const quantised = this.memory.quantised(vector);
+    if (quantised === null || this.tenants.get(entry.tenant)?.get(entry.entry)) return false;
+    if ((entry.bytes ?? 0) > this.bounds.maxBytesPerTenant) {
+      this.onEvicted(entry);
+      return false;
+    }
+    const tenant = this.tenants.get(entry.tenant) ?? new TenantEntries(this.memory);
+    this.resize(entry.tenant, tenant, () => tenant.add(entry, quantised));
+    this.makeRoomIn(tenant);
+    this.makeRoom();
     return true;
   }
 
   /** The nearest live entries of exactly this partition, best first. */
-  search(partition: SemanticPartition, search: Search): Candidate[] {
-    return this.tenants.get(partition.tenant)?.partitions.get(partitionKey(partition))?.block.search(search) ?? [];
+  search(partition: SemanticPartition, { vector, limit, floor, nowMs }: Search): Candidate[] {
+    const quantised = this.memory.quantised(vector);
+    const nearest = new Nearest<IndexEntry>({ limit, floor });
+    if (quantised !== null) this.tenants.get(partition.tenant)?.search(partition, { vector: quantised, nowMs }, nearest);
+    return candidates(nearest);
+  }
+
+  searchAll(tenant: string | null, { vector, limit, floor, nowMs }: Search): Candidate[] {
+    const quantised = this.memory.quantised(vector);
+    const nearest = new Nearest<IndexEntry>({ limit, floor });
+    if (quantised !== null) for (const [, entries] of this.named(tenant)) entries.searchAll({ vector: quantised, nowMs }, nearest);
+    return candidates(nearest);
   }
 
   /** Effective at once. False when there was no such entry. */
   delete(tenant: string, entry: string): boolean {
-    const entries = this.tenants.get(tenant);
-    if (entries === undefined || !entries.places.has(entry)) return false;
-    this.removeFrom(entries, entry);
-    if (entries.places.size === 0) this.tenants.delete(tenant);
-    return true;
-  }
-
-  /** Frees the memory of entries whose time is over; returns how many. */
-  sweep(nowMs: number): number {
-    return this.deleteWhere(({ expiresAtMs }) => expiresAtMs <= nowMs);
+    const kept = this.tenants.get(tenant)?.get(entry) ?? null;
+    if (kept !== null) this.remove(kept);
+    return kept !== null;
   }
 
   /** Effective at once; returns how many. */
-  deleteWhere(isMeant: (entry: IndexEntry) => boolean): number {
+  invalidate(invalidation: Invalidation): number {
+    const { tenant, entry } = invalidation;
+    if (entry === null) return this.deleteWhere((one) => covers(invalidation, cachedAnswer(one)), tenant);
     const before = this.count;
-    for (const [name, tenant] of this.tenants) {
-      const meant: string[] = [];
-      for (const { block } of tenant.partitions.values()) {
-        for (const entry of block.entries) if (isMeant(entry)) meant.push(entry.entry);
-      }
-      for (const entry of meant) this.removeFrom(tenant, entry);
-      if (tenant.places.size === 0) this.tenants.delete(name);
+    for (const [, entries] of this.named(tenant)) {
+      const kept = entries.get(entry);
+      if (kept !== null && covers(invalidation, cachedAnswer(kept.entry))) this.remove(kept);
     }
     return before - this.count;
   }
 
+  /** Frees the memory of entries whose time is over; returns how many. What is too much went before. */
+  sweep(nowMs: number): number {
+    return this.deleteWhere(({ expiresAtMs }) => expiresAtMs <= nowMs);
+  }
+
+  /** Effective at once; of one tenant, or of all (null). Returns how many. */
+  deleteWhere(isMeant: (entry: IndexEntry) => boolean, tenant: string | null = null): number {
+    const before = this.count;
+    for (const [, entries] of this.named(tenant)) {
+      for (const kept of entries.all()) if (isMeant(kept.entry)) this.remove(kept);
+    }
+    return before - this.count;
+  }
+
+  /** Takes all away, and gives the memory of the vectors back to the machine. */
   clear(): void {
-    this.tenants.clear();
+    this.memory = new VectorMemory(this.dimensions);
+    this.tenants = new Map();
+    this.largest = new Largest();
     this.count = 0;
   }
 
-  private largestTenant(): TenantEntries | null {
-    let largest: TenantEntries | null = null;
-    for (const tenant of this.tenants.values()) if (tenant.places.size > (largest?.places.size ?? 0)) largest = tenant;
-    return largest;
+  private named(tenant: string | null): Iterable<[string, TenantEntries]> {
+    if (tenant === null) return this.tenants;
+    const entries = this.tenants.get(tenant);
+    return entries === undefined ? [] : [[tenant, entries]];
   }
 
-  private removeOldest(tenant: TenantEntries): void {
-    for (const oldest of tenant.places.keys()) {
-      this.removeFrom(tenant, oldest);
-      return;
+  /** No more than half of what the memory can hold, so that gaps between blocks of many sizes never fill it. */
+  private possible(bounds: IndexBounds): IndexBounds {
+    return { ...bounds, maxEntries: Math.min(bounds.maxEntries, this.memory.mostRows / 2) };
+  }
+
+  private makeRoomIn(tenant: TenantEntries): void {
+    while (tenant.size > this.bounds.maxEntriesPerTenant || tenant.bytes > this.bounds.maxBytesPerTenant) if (!this.evictFrom(tenant)) return;
+  }
+
+  private makeRoom(): void {
+    while (this.count > this.bounds.maxEntries) if (!this.evictFrom(this.largest.one)) return;
+  }
+
+  private evictFrom(tenant: TenantEntries | null): boolean {
+    const oldest = tenant?.oldest ?? null;
+    if (oldest === null) return false;
+    this.remove(oldest);
+    this.onEvicted(oldest.entry);
+    return true;
+  }
+
+  private remove(kept: Kept): void {
+    const { tenant } = kept.entry;
+    const entries = this.tenants.get(tenant);
+    if (entries !== undefined) this.resize(tenant, entries, () => entries.remove(kept));
+  }
+
+  /** Makes a change to a tenant's entries and counts what it came to. */
+  private resize(name: string, tenant: TenantEntries, change: () => void): void {
+    const before = tenant.size;
+    try {
+      change();
+    } finally {
+      this.count += tenant.size - before;
+      this.largest.resize(tenant, before, tenant.size);
+      if (tenant.size === 0) this.tenants.delete(name);
+      else this.tenants.set(name, tenant);
     }
-  }
-
-  private removeFrom(tenant: TenantEntries, id: string): void {
-    const place = tenant.places.get(id);
-    const partition = place && tenant.partitions.get(place.partition);
-    if (place === undefined || partition === undefined) return;
-    const text = partition.block.entries[place.row]?.text;
-    if (text !== undefined && partition.entryByText.get(text) === id) partition.entryByText.delete(text);
-    const moved = partition.block.remove(place.row);
-    const movedPlace = moved && tenant.places.get(moved.entry);
-    if (movedPlace) movedPlace.row = place.row;
-    tenant.places.delete(id);
-    this.count--;
-    if (partition.block.entries.length === 0) tenant.partitions.delete(place.partition);
   }
 }
 
-/** A JSON array keeps the parts apart whatever they hold. */
-const partitionKey = ({ scope, fingerprint }: SemanticPartition): string => JSON.stringify([scope, fingerprint]);
+const candidates = (nearest: Nearest<IndexEntry>): Candidate[] => nearest.found.map(({ item, cosine }) => ({ entry: item, similarity: cosine }));

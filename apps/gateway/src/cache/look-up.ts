@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { cacheEntryKey, type SemanticMatch } from '@deja/contracts';
+import { AttemptFailure } from '../attempt/failure.ts';
+import type { Asking } from '../judge/judge.ts';
+import type { Reserved } from '../limits/reserve.ts';
+import type { Operation } from '../operation/operation.ts';
+import type { AnswerStore } from './answer-store.ts';
+import { AuditBudget } from './audit-budget.ts';
+import type { CacheEntry } from './entry.ts';
+import type { Evidence, KeptForAudit } from './evidence.ts';
+import type { QuestionPlace } from './question-place.ts';
+import type { SemanticLookup } from './semantic-lookup.ts';
+
+/** What the cache has for a request. Where it has nothing, `x-cache-reason` is on the operation by then. */
+export type LookedUp =
+  | { found: 'exact'; entry: CacheEntry }
+  | { found: 'semantic'; entry: CacheEntry; match: SemanticMatch }
+  /** `audit`: there was an answer, and the provider is asked all the same, to compare. */
+  | { found: null; audit: KeptForAudit | null };
+
+const NOTHING: LookedUp = { found: null, audit: null };
+
+/** Time, for tests to hold. */
+export interface LookUpClock {
+  /** Unix ms. */
+  nowMs(): number;
+  /** Rejects when the signal fires. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const CLOCK: LookUpClock = { nowMs: Date.now, wait: (ms, signal) => delay(ms, undefined, { signal }) };
+
+/** Step 7: the same question's answer, else a similar one's. */
+export class LookUp {
+  constructor(
+    private readonly answers: Pick<AnswerStore, 'read' | 'look'>,
+    private readonly semantic: SemanticLookup,
+    private readonly evidence: Pick<Evidence, 'judge'>,
+    private readonly budget: AuditBudget = new AuditBudget(),
+    private readonly clock: LookUpClock = CLOCK,
+  ) {}
+
+  /** Never rejects. */
+  async find(asking: Asking, place: QuestionPlace, reserved: Pick<Reserved, 'exact' | 'degraded' | 'semanticPresent'>): Promise<LookedUp> {
+    const { operation } = asking;
+    if (!place.wishes.read || place.cache === 'BYPASS') return NOTHING;
+    if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
+    const exact = this.answers.look(reserved.exact[0] ?? null, 'exact', place);
+    if ('entry' in exact) return { found: 'exact', entry: exact.entry };
+    if (place.partition !== null && reserved.semanticPresent) return this.similar(asking, place);
+    operation.cacheReason ??= exact.reason;
+    return NOTHING;
+  }
+
+  /**
+   * Whether the client gets this from the cache; then it is on the operation. A similar question's answer waits until it may be
+   * sent (`pad_hits_ms`), and is none for a prompt in which content safety found something in the meantime. Throws an AttemptFailure when the client left.
+   */
+  async take(operation: Operation, { policy }: QuestionPlace, looked: LookedUp): Promise<boolean> {
+    if (looked.found === null) return false;
+    if (looked.found === 'exact') {
+      operation.servedFromCache({ ...looked.entry, similarity: null }, 'exact');
+      return true;
+    }
+    if (operation.flags.size > 0) {
+      operation.cacheReason = 'flagged';
+      return false;
+    }
+    const { similarity, explanation } = looked.match;
+    await this.pad(operation, policy.pad_hits_ms);
+    operation.servedFromCache({ ...looked.entry, similarity, explanation }, 'semantic');
+    return true;
+  }
+
+  private async similar(asking: Asking, place: QuestionPlace): Promise<LookedUp> {
+    const { operation } = asking;
+    const reply = await this.semantic.find(place, operation);
+    if (reply.outcome === 'miss') {
+      operation.cacheReason = reply.unjudged ? 'unjudged' : reply.reason;
+      if (reply.unjudged) this.evidence.judge(asking, place, reply.unjudged);
+      return NOTHING;
+    }
+    const { outcome, ...match } = reply;
+    const read = this.answers.read(cacheEntryKey(place.tenant, match.entry));
+    if (outcome === 'audit' && this.mayAudit(place)) {
+      operation.cacheReason = 'audit';
+      // Read at once, because it may go at any time; nobody waits for it.
+      return { found: null, audit: { match, kept: read.then((value) => this.entryIn(value, place)) } };
+    }
+    const similar = this.answers.look(await read, 'semantic', place);
+    if ('entry' in similar) return { found: 'semantic', entry: similar.entry, match };
+    operation.cacheReason = similar.reason === 'no_entry' ? 'entry_gone' : similar.reason;
+    return NOTHING;
+  }
+
+  private mayAudit({ wishes, tenant, policy }: QuestionPlace): boolean {
+    return !wishes.onlyIfCached && this.budget.take(tenant, policy.semantic.audit.max_per_hour, this.clock.nowMs());
+  }
+
+  private entryIn(value: Buffer | null, place: QuestionPlace): CacheEntry | null {
+    const looked = this.answers.look(value, 'semantic', place);
+    return 'entry' in looked ? looked.entry : null;
+  }
+
+  private async pad(operation: Operation, untilMs: number): Promise<void> {
+    const waitMs = untilMs - operation.elapsedMs;
+    if (waitMs <= 0) return;
+    await this.clock.wait(waitMs, operation.signal).catch((cause: unknown) => {
+      throw new AttemptFailure('cancelled', { cause });
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import { VERDICT_KINDS, type Observation } from '@deja/similarity';
+import type { RedisClient } from '@deja/redis';
+import { z } from 'zod';
+import { appendRecord, readRecord, type StreamLog } from '../entries/stream-log.ts';
+
+/** What audits, operators and judges found out, oldest first; kept for all replicas and over restarts. */
+export const EVIDENCE_LOG: StreamLog = { key: 'deja:cache:{evidence}', epochKey: 'deja:cache:{evidence}:epoch' };
+/** About so many of the last are kept: the rest is forgotten, as evidence grows old anyway. */
+const MAX_RECORDS = 50_000;
+
+/** A judge's word on whether a question asks what an entry's question asks. */
+export interface Judgement {
+  /** Names entry and question (`pairKey`). */
+  pair: string;
+  same: boolean;
+}
+
+export type EvidenceRecord = { observation: Observation } | { judgement: Judgement };
+
+const short = z.string().max(1024);
+const observation = z.object({
+  atMs: z.number(), tenant: short, model: short, entry: short, kind: z.enum(VERDICT_KINDS), similarity: z.number(), wrong: z.boolean(), source: z.enum(['audit', 'feedback']),
+});
+const judgement = z.object({ pair: short, same: z.boolean() });
+
+/** Writes the log; Redis errors are the caller's: an event is delivered again. */
+export class EvidenceLog {
+  private readonly redis: RedisClient;
+
+  constructor(redis: RedisClient) {
+    this.redis = redis;
+  }
+
+  async append(record: EvidenceRecord): Promise<void> {
+    if ('observation' in record) await appendRecord(this.redis, EVIDENCE_LOG, MAX_RECORDS, 'o', record.observation);
+    else await appendRecord(this.redis, EVIDENCE_LOG, MAX_RECORDS, 'j', record.judgement);
+  }
+}
+
+export const evidenceOf = (fields: readonly string[]): EvidenceRecord | null =>
+  readRecord<EvidenceRecord>(fields, { o: (data) => ({ observation: observation.parse(data) }), j: (data) => ({ judgement: judgement.parse(data) }) });

@@ -1,0 +1,1 @@
+ALTER TABLE "usage"."operations" ADD COLUMN "saved_ms" double precision;

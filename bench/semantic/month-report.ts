@@ -1,0 +1,70 @@
+import { betaCdf } from '@deja/similarity';
+import type { Outcome } from './month-run.ts';
+
+/** Chance, in the binomial noise, below which a count of wrong answers is taken to be more than the bound allows. */
+const NOISE = 0.05;
+
+export interface Summary {
+  world: string;
+  maxWrongRate: number;
+  seeds: number;
+  /** Shares of all requests. */
+  exact: number;
+  semantic: number;
+  /** Shares of the cost without a cache. */
+  savedExact: number;
+  savedSemantic: number;
+  /** Shares of the would-be hits: audited, refused. */
+  audited: number;
+  refused: number;
+  /** Wrong among semantically served, of each seed, ascending. */
+  wrongRates: number[];
+  wrongRate: number;
+  /** Seeds whose rate is at or below the bound, and those whose count does not speak against it at NOISE. */
+  below: number;
+  within: number;
+}
+
+export function summaryOf(world: string, maxWrongRate: number, outcomes: readonly Outcome[]): Summary {
+  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0);
+  const requests = sum(({ requests: n }) => n);
+  const cost = sum(({ cost: units }) => units);
+  const matches = sum(({ served, audits, refused }) => served + audits + refused);
+  return {
+    world, maxWrongRate, seeds: outcomes.length,
+    exact: sum(({ exact }) => exact) / requests,
+    semantic: sum(({ served }) => served) / requests,
+    savedExact: sum(({ savedExact }) => savedExact) / cost,
+    savedSemantic: sum(({ savedSemantic }) => savedSemantic) / cost,
+    audited: sum(({ audits }) => audits) / matches,
+    refused: sum(({ refused }) => refused) / matches,
+    wrongRates: outcomes.map(({ wrong, served }) => wrong / Math.max(1, served)).sort((a, b) => a - b),
+    wrongRate: sum(({ wrong }) => wrong) / Math.max(1, sum(({ served }) => served)),
+    below: outcomes.filter(({ wrong, served }) => wrong <= maxWrongRate * served).length,
+    within: outcomes.filter((outcome) => mayBeWithin(outcome, maxWrongRate)).length,
+  };
+}
+
+/** Whether so many wrong answers, or more, would be seen with a probability of NOISE or more if each were wrong with the bound's probability. */
+function mayBeWithin({ wrong, served }: Outcome, maxWrongRate: number): boolean {
+  return wrong === 0 || betaCdf(maxWrongRate, wrong, served - wrong + 1) >= NOISE;
+}
+
+export const TABLE_HEAD = [
+  '| world | bound | exact hits | semantic hits | cost saved by semantic (by both) | audited | refused | wrong, of served | of the seeds: median, highest | rate ≤ bound | within the bound, binomial noise allowed |',
+  '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
+].join('\n');
+
+export function lineOf(summary: Summary): string {
+  const { world, maxWrongRate, seeds, wrongRates, below, within } = summary;
+  const cells = [
+    world, percent(maxWrongRate, 1), percent(summary.exact, 1), percent(summary.semantic, 1),
+    `${percent(summary.savedSemantic, 1)} (${percent(summary.savedSemantic + summary.savedExact, 1)})`,
+    percent(summary.audited, 1), percent(summary.refused, 1), percent(summary.wrongRate, 3),
+    `${percent(wrongRates[Math.floor(seeds / 2)] ?? 0, 2)}, ${percent(wrongRates.at(-1) ?? 0, 2)}`,
+    `${below} of ${seeds}`, `${within} of ${seeds}`,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+export const percent = (share: number, digits: number): string => `${(100 * share).toFixed(digits)} %`;

@@ -1,0 +1,34 @@
+import { FadingSums } from './fading.ts';
+
+/** So many local observations of a kind are enough; with fewer, audits come more often, as many times as these are more, */
+const ENOUGH = 500;
+/** but never for more than half of the would-be hits, */
+const SCARCE_MAX = 0.5;
+/** and at most so many ahead of the share; what was taken ahead is given back by auditing half as often. */
+const AHEAD = 240;
+/** A match that is not served in any case costs no further call of the provider. */
+const REFUSED_FACTOR = 10;
+
+/** When one replica audits the would-be hits of one (tenant, model). Over time it stays within the share, but for AHEAD. */
+export class AuditSchedule {
+  private readonly counts: FadingSums<'wouldBe' | 'audits'>;
+
+  constructor(halfLifeDays: number) {
+    this.counts = new FadingSums(['wouldBe', 'audits'], halfLifeDays);
+  }
+
+  /** Whether to audit this would-be hit. `observations`: what is known of its kind here; `random` in [0, 1). */
+  audits(share: number, observations: number, random: number, nowMs: number): boolean {
+    this.counts.add({ wouldBe: 1 }, nowMs);
+    const { wouldBe, audits } = this.counts.at(nowMs);
+    const ahead = audits - share * wouldBe;
+    const scarcity = ahead + 1 <= AHEAD ? ENOUGH / Math.max(1, observations) : 1;
+    const probability = scarcity > 1 ? Math.min(Math.max(share, SCARCE_MAX), scarcity * share) : ahead > 0 ? share / 2 : share;
+    if (random >= probability) return false;
+    this.counts.add({ audits: 1 }, nowMs);
+    return true;
+  }
+}
+
+/** Whether to compare a match that is not served with what the provider says anyway. */
+export const auditsRefused = (share: number, random: number): boolean => random < REFUSED_FACTOR * share;

@@ -1,0 +1,97 @@
+import type { Analysis, Token } from './analyse.ts';
+import type { Lexicon } from './lexicon.ts';
+import { isTypo } from './typo.ts';
+import { SPELLINGS, SYNONYMS } from './word-lists.ts';
+
+/** Which token of one text stands for which of the other. */
+export interface Alignment {
+  /** Index of the partner in the other text, −1 for none; one entry a token of a. */
+  partners: Int16Array;
+  /** Tokens without a partner. */
+  leftOfA: Token[];
+  leftOfB: Token[];
+  /** Some partners are synonyms, not the same word. */
+  synonyms: [string, string][];
+  /** Partners of which one is in a form of the past. */
+  tenses: [string, string][];
+  /** For the keys of a whose partner has another: the partner's. */
+  renamed: Map<string, string>;
+}
+
+/**
+ * Pairs every token with its equal in the other text, then what is left with another spelling, a typing error, a word written apart,
+ * or a synonym. Where the words themselves are the matter only equals are paired.
+ */
+export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
+  const partners = new Int16Array(a.tokens.length).fill(-1);
+  const taken = new Uint8Array(b.tokens.length);
+  const alignment: Alignment = { partners, leftOfA: [], leftOfB: [], synonyms: [], tenses: [], renamed: new Map() };
+  const slips = new Set<number>();
+  const pair = (i: number, j: number): void => { partners[i] = j; taken[j] = 1; };
+  pairEquals(a.tokens, b.tokens, partners, taken, true);
+  pairEquals(a.tokens, b.tokens, partners, taken, false);
+  const merged = new Set<Token>();
+  if (!a.mentions && !b.mentions) {
+    for (const explains of [isSpelling, (x: Token, y: Token) => isTypo(x, y, lexicon), (x: Token, y: Token) => isSynonym(x, y, lexicon)]) {
+      for (const [i, x] of a.tokens.entries()) {
+        if (partners[i] !== -1) continue;
+        const j = b.tokens.findIndex((y, at) => taken[at] === 0 && explains(x, y));
+        const y = b.tokens[j];
+        if (y === undefined) continue;
+        pair(i, j);
+        alignment.renamed.set(x.key, y.key);
+        if (x.unknown !== y.unknown) slips.add(i);
+        if (isSynonym(x, y, lexicon)) alignment.synonyms.push([x.text, y.text]);
+      }
+    }
+    pairWrittenApart(a.tokens, b.tokens, (i) => partners[i] === -1, (j) => taken[j] === 0, pair, merged);
+    pairWrittenApart(b.tokens, a.tokens, (j) => taken[j] === 0, (i) => partners[i] === -1, (j, i) => { pair(i, j); }, merged);
+  }
+  for (const [i, x] of a.tokens.entries()) {
+    const y = b.tokens[partners[i] ?? -1];
+    if (y === undefined) { if (!merged.has(x)) alignment.leftOfA.push(x); } else if (x.past !== y.past && !slips.has(i)) alignment.tenses.push([x.text, y.text]);
+  }
+  alignment.leftOfB = b.tokens.filter((y, j) => taken[j] === 0 && !merged.has(y));
+  return alignment;
+}
+
+/** In order; first those behind the same preposition. */
+function pairEquals(a: readonly Token[], b: readonly Token[], partners: Int16Array, taken: Uint8Array, sameGovernor: boolean): void {
+  for (const [i, x] of a.entries()) {
+    if (partners[i] !== -1) continue;
+    const j = b.findIndex((y, at) => taken[at] === 0 && x.key === y.key && x.kind === y.kind && (!sameGovernor || x.governor === y.governor));
+    if (j >= 0) { partners[i] = j; taken[j] = 1; }
+  }
+}
+
+const bothContent = (x: Token, y: Token): boolean => x.kind === 'content' && y.kind === 'content';
+
+function isSpelling(x: Token, y: Token): boolean {
+  if (!bothContent(x, y)) return false;
+  return SPELLINGS.has(`${x.text} ${y.text}`) || SPELLINGS.has(`${x.key} ${y.key}`) || (x.key.length > 4 && american(x.key) === american(y.key));
+}
+
+/** The regular differences between British and American spelling. */
+const american = (word: string): string => word.replace(/(?<=.{3})is(?=(?:e|ed|es|ing|ation)$)/, 'iz').replace(/(?<=.{3})yse(?=[drs]?$)/, 'yze').replace(/(?<=.{2})our(?=$|ed$|ing$|ful$|ite$|able$)/, 'or');
+
+function isSynonym(x: Token, y: Token, lexicon: Lexicon): boolean {
+  if (!bothContent(x, y) || x.name || y.name) return false;
+  if (SYNONYMS.has(`${x.key} ${y.key}`) || SYNONYMS.has(`${x.text} ${y.text}`)) return true;
+  return x.key.length > 2 && y.key.length > 2 && lexicon.areSynonyms(x.key, y.key);
+}
+
+/** `screen shot` for `screenshot`: two neighbours of one text make the word of the other. */
+function pairWrittenApart(whole: readonly Token[], parts: readonly Token[], isFreeWhole: (i: number) => boolean, isFreePart: (j: number) => boolean, pair: (i: number, j: number) => void, merged: Set<Token>): void {
+  for (const [i, x] of whole.entries()) {
+    if (!isFreeWhole(i) || x.kind !== 'content') continue;
+    for (let j = 0; j + 1 < parts.length; j++) {
+      const first = parts[j];
+      const second = parts[j + 1];
+      if (first === undefined || second === undefined || !isFreePart(j) || !isFreePart(j + 1) || !second.adjacent) continue;
+      if (x.text !== first.text + second.text && x.key !== first.text + second.key) continue;
+      pair(i, j);
+      merged.add(second);
+      break;
+    }
+  }
+}

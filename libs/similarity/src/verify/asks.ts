@@ -1,0 +1,158 @@
+import { ALIASES, CLOSINGS, GREETINGS, HOW_CLOSINGS, KNOWING_LEADS, LEADS, OPENINGS, QUESTION_LEADS } from './phrases.ts';
+import { PhraseTree } from './phrase-tree.ts';
+import type { Word } from './read-words.ts';
+import { FIRST_PERSON, MODALS, MY, PREPOSITIONS, QUESTIONS, YOUR } from './word-lists.ts';
+
+const marked = (phrases: readonly string[]): [string, true][] => phrases.map((phrase) => [phrase, true]);
+const greetings = new PhraseTree(marked(GREETINGS));
+const closings = new PhraseTree(marked(CLOSINGS));
+const howClosings = new PhraseTree(marked(HOW_CLOSINGS));
+type Lead = 'question' | 'definite' | 'anything';
+const leads = new PhraseTree<Lead>([
+  ...LEADS.map((phrase): [string, Lead] => [phrase, 'definite']), ...QUESTION_LEADS.map((phrase): [string, Lead] => [phrase, 'question']), ...KNOWING_LEADS.map((phrase): [string, Lead] => [phrase, 'anything']),
+]);
+const openings = new PhraseTree(OPENINGS);
+const aliases = new PhraseTree(ALIASES);
+const MAX_CLOSING_WORDS = 7;
+
+/** As the first word these are a greeting only in front of a comma. */
+const NEEDS_COMMA = new Set('right now well also question yes and but oh'.split(' '));
+const AUXILIARIES = new Set('is are was were do does did can could will would should has have had must may might am'.split(' '));
+const CALENDAR_LEAD = new Set('today tomorrow tonight yesterday monday tuesday wednesday thursday friday saturday sunday'.split(' '));
+const LEADING_PREPOSITIONS = new Set('in on at for from with before after during until by if when while within since without as under'.split(' '));
+const DEFINITE = new Set(['the', 'about', 'if', 'whether', 'how', ...MY, ...YOUR]);
+
+/** "How much" and its like ask for something else than "how". */
+const MEASURES = new Set('much many long often far old big tall large fast late early soon high deep heavy wide hot cold expensive'.split(' '));
+
+export interface Asked {
+  /** In order: what each clause asks of the answerer; empty for a bare statement, noun or command. */
+  asks: string[];
+  /** The matter: words without politeness, openings and closings, aliases put in one spelling. */
+  words: Word[];
+}
+
+/** Takes apart what is asked and how politely, and leaves the matter. */
+export function readAsks(all: readonly Word[]): Asked {
+  const { words: open, how } = withoutClosings(withoutGreetings(all));
+  const words = withLeadingClauseLast(open);
+  const asks: string[] = [];
+  const rest: Word[] = [];
+  for (let i = 0; i < words.length;) {
+    const word = words[i];
+    if (word === undefined) break;
+    if (word.opensClause || i === 0) {
+      const opening = openingAt(words, i);
+      if (opening !== null && (i + opening.length < words.length)) {
+        if (opening.ask !== '') asks.push(opening.ask);
+        i += opening.length;
+        continue;
+      }
+    }
+    const measure = word.text === 'how' ? words[i + 1]?.text ?? '' : '';
+    if (MEASURES.has(measure)) asks.push(`how ${measure}`);
+    else if (QUESTIONS.has(word.text)) asks.push(word.text);
+    else rest.push(word);
+    i += MEASURES.has(measure) ? 2 : 1;
+  }
+  const asked = how && asks.every((ask) => ask === 'want') ? ['how'] : asks;
+  return { asks: tidied(asked), words: withAliases(rest) };
+}
+
+/** `want` in front of a question is how people lead up to it; `what` and `which` ask the same. */
+function tidied(asks: readonly string[]): string[] {
+  return asks.map((ask) => (ask === 'which' ? 'what' : ask === 'whom' ? 'who' : ask)).filter((ask) => ask !== 'do');
+}
+
+/** Puts the words of an alias in its place. */
+function withAliases(words: readonly Word[]): Word[] {
+  const out: Word[] = [];
+  for (let i = 0; i < words.length;) {
+    const word = words[i];
+    if (word === undefined) break;
+    const alias = aliases.longestAt(words, i);
+    if (alias === null) { out.push(word); i++; continue; }
+    for (const text of alias.value) out.push({ text, capital: false, opensClause: word.opensClause, opensSentence: word.opensSentence, possessive: false });
+    i += alias.length;
+  }
+  return out;
+}
+
+function withoutGreetings(words: readonly Word[]): readonly Word[] {
+  let start = 0;
+  for (;;) {
+    const greeting = greetings.longestAt(words, start);
+    const isGreeting = greeting !== null && start + greeting.length < words.length
+      && (greeting.length > 1 || !NEEDS_COMMA.has(words[start]?.text ?? '') || words[start + 1]?.opensClause === true);
+    if (!isGreeting) return start === 0 ? words : reopened(words.slice(start));
+    if (openings.longestAt(words, start) !== null && (openings.longestAt(words, start)?.length ?? 0) > greeting.length) return reopened(words.slice(start));
+    start += greeting.length;
+  }
+}
+
+function withoutClosings(words: readonly Word[]): { words: readonly Word[]; how: boolean } {
+  let rest = words;
+  let how = false;
+  for (;;) {
+    const howLength = howClosings.longestAtEnd(rest, MAX_CLOSING_WORDS);
+    const length = howLength > 0 ? howLength : closings.longestAtEnd(rest, MAX_CLOSING_WORDS);
+    // What is polite behind "please" or a sentence is the matter behind a verb: "ask him for help".
+    if (length === 0 || length >= rest.length || !isApart(rest, rest.length - length)) return { words: rest, how };
+    how ||= howLength > 0;
+    rest = rest.slice(0, rest.length - length);
+  }
+}
+
+const ALWAYS_APART = new Set('please thanks thank kindly in cheers if or by'.split(' '));
+const isApart = (words: readonly Word[], at: number): boolean => words[at]?.opensClause === true || ALWAYS_APART.has(words[at]?.text ?? '');
+
+const reopened = (words: readonly Word[]): Word[] => words.map((word, i) => (i === 0 ? { ...word, opensClause: true, opensSentence: true } : word));
+
+/** The opening of the clause at word `i`, with the phrases that lead up to it; null when it has none. */
+function openingAt(words: readonly Word[], i: number): { ask: string; length: number } | null {
+  let length = 0;
+  let ask: string | null = null;
+  for (let steps = 0; steps < 4; steps++) {
+    const greeting = steps > 0 && ask === null ? greetings.longestAt(words, i + length) : null;
+    const opening = openings.longestAt(words, i + length);
+    const lead = ask === null || ask === 'want' || ask === 'do' ? leads.longestAt(words, i + length) : null;
+    if (lead !== null && lead.length >= (opening?.length ?? 0) && leadsOn(lead.value, words, i + length + lead.length)) {
+      length += lead.length;
+      ask = asksItself(words, i + length) ? '' : 'what';
+      if (isConditional(words[i + length]?.text) && openings.longestAt(words, i + length) === null) length++;
+    } else if (opening !== null && (ask === null || ask === '' || ask === 'what' || ((ask === 'do' || ask === 'want') && opening.value[0] !== 'when')) && fits(opening.value[0] ?? '', words, i + length + opening.length)) {
+      length += opening.length;
+      ask = opening.value[0] ?? '';
+    } else if (greeting !== null) length += greeting.length;
+    else break;
+  }
+  return ask === null ? null : { ask, length };
+}
+
+const isConditional = (word: string | undefined): boolean => word === 'if' || word === 'whether';
+/** A question follows, so that what led up to it adds nothing. */
+const asksItself = (words: readonly Word[], i: number): boolean => QUESTIONS.has(words[i]?.text ?? '') || isConditional(words[i]?.text) || openings.longestAt(words, i) !== null;
+/** Behind "tell me" follows a question or a definite thing, not "a joke". */
+const leadsOn = (lead: Lead, words: readonly Word[], i: number): boolean => lead === 'anything' || asksItself(words, i) || (lead === 'definite' && DEFINITE.has(words[i]?.text ?? ''));
+/** "I want you …" is not "I want …", "do you have to" asks for no thing; "can you" needs its verb. */
+function fits(ask: string, words: readonly Word[], next: number): boolean {
+  const text = words[next]?.text;
+  if (text === undefined) return false;
+  if (ask === 'exist') return text !== 'to';
+  if (ask === 'want' || ask === 'do' || ask === 'how') return text !== 'not' && text !== 'you';
+  return true;
+}
+
+/** "On Friday, what time …" and "If I am late, can I …" become what people say as often: the question first. */
+function withLeadingClauseLast(words: readonly Word[]): readonly Word[] {
+  const first = words[0]?.text ?? '';
+  if (!LEADING_PREPOSITIONS.has(first) && !CALENDAR_LEAD.has(first)) return words;
+  const comma = words.findIndex((word, i) => i > 0 && word.opensClause);
+  const split = comma > 0 && words[comma]?.opensSentence !== true ? comma : CALENDAR_LEAD.has(first) ? 1 : PREPOSITIONS.has(first) && CALENDAR_LEAD.has(words[1]?.text ?? '') ? 2 : 0;
+  const next = words[split];
+  if (split === 0 || next === undefined || !beginsMainClause(next.text)) return words;
+  if (words.slice(split + 1).some((word) => word.opensSentence)) return words;
+  return reopened([...words.slice(split), ...words.slice(0, split).map((word) => ({ ...word, opensClause: false, opensSentence: false }))]);
+}
+
+const beginsMainClause = (text: string): boolean => QUESTIONS.has(text) || AUXILIARIES.has(text) || MODALS.has(text) || FIRST_PERSON.has(text) || text === 'please' || text === 'is';

@@ -1,0 +1,135 @@
+/** Endings by which English inflects, with what stands in their place in the base form, longest first. */
+const ENDINGS: readonly (readonly [ending: string, instead: string])[] = [
+  ['ies', 'y'], ['ied', 'y'], ['ing', 'e'], ['ing', ''], ['es', 'e'], ['es', ''], ['ed', 'e'], ['ed', ''], ['s', ''],
+];
+/** Shorter words are never taken apart: `bus`, `red`, `sing`. */
+const MIN_BASE_CHARS = 3;
+const PREFIXES_OF_OPPOSITES = ['un', 'non', 'in', 'im', 'dis', 'de', 'ir', 'il', 'mis'];
+
+export interface Inflection {
+  base: string;
+  /** In a form of the past: `cancelled`, `went`. */
+  past: boolean;
+}
+
+/**
+ * English words and how they relate, from the lexicon's text (format: models/lexicon/build.ts). Lines are read when a word is
+ * asked for, so that loading costs little. Words are given in lower case.
+ */
+export class Lexicon {
+  private readonly lines = new Map<string, string>();
+  private readonly inflections = new Map<string, Inflection>();
+
+  constructor(text: string) {
+    for (const line of text.split('\n')) {
+      const end = line.indexOf('\t');
+      if (end < 0) this.lines.set(line, '');
+      else this.lines.set(line.slice(0, end), line.slice(end + 1));
+    }
+  }
+
+  get size(): number {
+    return this.lines.size;
+  }
+
+  /** Is it an English word, in any form? */
+  knows(word: string): boolean {
+    return this.lines.has(word) || this.lines.has(this.inflectionOf(word).base);
+  }
+
+  /** Parts of speech, the commonest first: `n`, `v`, `a`, `r`; empty when unknown. */
+  partsOfSpeech(word: string): string {
+    return this.column(word, 0).replace(/[PH]/g, '');
+  }
+
+  /** Only ever the name of something: `paris`, `slovakia`. */
+  isName(word: string): boolean {
+    return this.column(word, 0).includes('P');
+  }
+
+  /** Somebody, in its commonest sense: `tenant`, `daughter`. */
+  isPerson(word: string): boolean {
+    return this.column(word, 0).includes('H');
+  }
+
+  /** The base form: `cancelled` → `cancel`, `children` → `child`. A word that is in no dictionary stays as it is. */
+  inflectionOf(word: string): Inflection {
+    let found = this.inflections.get(word);
+    if (found === undefined) {
+      found = this.findInflection(word);
+      if (this.inflections.size > MAX_REMEMBERED) this.inflections.clear();
+      this.inflections.set(word, found);
+    }
+    return found;
+  }
+
+  /** Both words mean the same in their commonest sense and hardly mean anything else. */
+  areSynonyms(a: string, b: string): boolean {
+    return this.share(a, b, 2);
+  }
+
+  /** Two kinds of the same thing: oats and barley, Paris and Rome. */
+  areSiblings(a: string, b: string): boolean {
+    return this.share(a, b, 4) && !this.share(a, b, 3);
+  }
+
+  areAntonyms(a: string, b: string): boolean {
+    if (this.listHas(a, 5, b) || this.listHas(b, 5, a)) return true;
+    const [short, long] = a.length < b.length ? [a, b] : [b, a];
+    return long.endsWith(short) && short.length >= MIN_BASE_CHARS && PREFIXES_OF_OPPOSITES.includes(long.slice(0, long.length - short.length));
+  }
+
+  private findInflection(word: string): Inflection {
+    const irregular = this.column(word, 1);
+    if (irregular !== '') return { base: irregular.split(',', 1)[0] ?? word, past: !/(?:ing|s)$/.test(word) && this.column(irregular, 0).includes('v') };
+    if (word.endsWith('ss') || word.endsWith('us')) return { base: word, past: false };
+    for (const [ending, instead] of ENDINGS) {
+      if (!word.endsWith(ending)) continue;
+      const stem = word.slice(0, word.length - ending.length);
+      const past = ending.endsWith('ed');
+      for (const base of instead === '' && /ing|ed/.test(ending) ? [withoutDoubling(stem), stem] : [stem + instead]) {
+        if (base.length >= MIN_BASE_CHARS && this.inflects(base, ending)) return { base, past };
+      }
+    }
+    return { base: word, past: false };
+  }
+
+  /** Only what is a verb has `-ed` and `-ing`; `-s` belongs to nouns and verbs. */
+  private inflects(base: string, ending: string): boolean {
+    const parts = this.column(base, 0);
+    return parts.includes('v') || (ending.endsWith('s') && parts.includes('n'));
+  }
+
+  private share(a: string, b: string, column: number): boolean {
+    const first = this.column(a, column);
+    const second = this.column(b, column);
+    if (first === '' || second === '') return false;
+    const sets = first.split(',');
+    return second.split(',').some((set) => sets.includes(set));
+  }
+
+  private listHas(word: string, column: number, wanted: string): boolean {
+    const list = this.column(word, column);
+    return list !== '' && list.split(',').includes(wanted);
+  }
+
+  private column(word: string, column: number): string {
+    const line = this.lines.get(word);
+    if (line === undefined || line === '') return '';
+    let start = 0;
+    for (let i = 0; i < column; i++) {
+      start = line.indexOf('\t', start) + 1;
+      if (start === 0) return '';
+    }
+    const end = line.indexOf('\t', start);
+    return end < 0 ? line.slice(start) : line.slice(start, end);
+  }
+}
+
+/** Base forms kept, so that common words are taken apart once. */
+const MAX_REMEMBERED = 20_000;
+
+/** `stopp` → `stop`; `ll`, `ss` and `zz` may belong to the word: `sell`, `pass`, `buzz`. */
+function withoutDoubling(stem: string): string {
+  return stem.length > MIN_BASE_CHARS && stem.at(-1) === stem.at(-2) ? stem.slice(0, -1) : stem;
+}

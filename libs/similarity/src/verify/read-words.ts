@@ -1,0 +1,106 @@
+import { openContraction } from './phrases.ts';
+
+/** A word, number or sign as it stands in a text. */
+export interface Word {
+  /** In lower case. */
+  text: string;
+  /** Capitalised where English would not: a name. */
+  capital: boolean;
+  /** First of a sentence or of what follows a comma. */
+  opensClause: boolean;
+  opensSentence: boolean;
+  /** Had an 's of possession. */
+  possessive: boolean;
+}
+
+export interface Reading {
+  words: Word[];
+  /** Why this text must be taken letter by letter; null when it is plain prose. */
+  literal: string | null;
+  /** Holds a quotation: its words are the matter themselves. */
+  quotes: boolean;
+}
+
+const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF\uFE0E\uFE0F]/gu;
+const FRACTIONS: Readonly<Record<string, string>> = { '½': ' 0.5 ', '¼': ' 0.25 ', '¾': ' 0.75 ' };
+/** Signs that belong to code, formulas and addresses, where every character counts. */
+const CODE = /[{}\\|~^<>=`_\u2190-\u22FF]|[\p{L}\p{N}][[(]|;\s*$|:\/\/|\/[\p{N}.-]*[\p{L}_][\p{L}\p{N}_.-]*\/|\b\p{L}[\p{L}\p{N}]*\.\p{L}+\(|\*\S|--\p{L}|@\p{L}/u;
+/** Raised, lowered and circled characters: folding would turn 5² into 52. */
+const RAISED = /[\p{No}\p{Lm}]/u;
+/** Latin beside letters that look like Latin, in one word. */
+const MIXED_SCRIPT = /\p{Script=Latin}[\p{M}']*[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}]|[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}][\p{M}']*\p{Script=Latin}/u;
+const QUOTED = /"[^"]+"|(?:^|\s)'[^']+'(?=$|[\s?.!,])/u;
+
+const PIECE = /\d+(?:[.,:/]\d+)*\p{L}*|\p{L}[\p{L}\p{N}]*(?:'\p{L}+)*(?:[+#]+(?![\p{L}\p{N}]))?|[^\s\p{L}\p{N}]/gu;
+const SENTENCE_END = new Set(['.', '?', '!', '\n']);
+/** Signs that say nothing of their own. */
+const SILENT = new Set(['.', ',', ';', ':', '?', '!', '"', "'", '(', ')', '[', ']', '…', '—', '–', '·', '•', '*', '¿', '¡']);
+
+/** Shown as written by people: one form of quotes, no invisible characters, compatibility forms folded (NFKC). */
+function cleaned(text: string): string {
+  return text
+    .replace(INVISIBLE, '').replace(/[\u2018\u2019\u02BC\u00B4]/g, "'").replace(/[\u201C\u201D]/g, '"').replace(/[½¼¾]/g, (sign) => FRACTIONS[sign] ?? sign)
+    .replace(/\u2212/g, '-').normalize('NFKC').replace(/(?<![\p{L}\p{N}.])\.(?=\d)/gu, '0.');
+}
+
+function literalReason(text: string, clean: string): string | null {
+  if (MIXED_SCRIPT.test(clean) || /\p{M}/u.test(clean)) return 'holds letters that look like others';
+  if (RAISED.test(text.replace(/[\u02BC½¼¾]/g, '')) || CODE.test(clean)) return 'holds code, a formula or an address';
+  return null;
+}
+
+/** Words, numbers and signs in order; contractions opened, silent punctuation left out. */
+export function readWords(text: string): Reading {
+  const clean = cleaned(text).replace(/\b([ap])\.\s?m\b\.?/giu, '$1m').replace(/\bU\.\s?S\.(?:\s?A\.)?/gu, 'USA').replace(/\bU\.\s?K\./gu, 'UK');
+  const readsCase = !isShouted(clean);
+  const words: Word[] = [];
+  let opensSentence = true;
+  let opensClause = true;
+  for (const match of clean.matchAll(PIECE)) {
+    const [piece] = match;
+    const before = clean[match.index - 1] ?? ' ';
+    const after = clean[match.index + piece.length] ?? ' ';
+    if (SILENT.has(piece)) {
+      opensSentence ||= SENTENCE_END.has(piece) && !/[\p{L}\p{N}]/u.test(after);
+      opensClause ||= opensSentence || piece === ',' || piece === ':' || piece === ';' || piece === '—' || piece === '–';
+      continue;
+    }
+    const sign = signOf(piece, before, after);
+    if (sign === null) continue;
+    const isUs = readsCase && piece === 'US';
+    const capital = readsCase && !opensSentence && /^\p{Lu}/u.test(piece) && piece !== 'I' && !piece.startsWith("I'");
+    const parts = isUs ? ['united_states'] : openContraction(sign.toLowerCase());
+    for (const [i, part] of parts.entries()) {
+      words.push({ text: part, capital: capital && i === 0, opensClause: opensClause && i === 0, opensSentence: opensSentence && i === 0, possessive: parts.length === 1 && sign.endsWith("'s") });
+    }
+    opensSentence = false;
+    opensClause = false;
+  }
+  joinSigns(words);
+  return { words, literal: literalReason(text, clean), quotes: QUOTED.test(clean) };
+}
+
+/** Hyphens part words or join them, which is the same; before a number they are a minus, between numbers a range. */
+function signOf(piece: string, before: string, after: string): string | null {
+  if (/\p{Extended_Pictographic}/u.test(piece) && !/\d/.test(piece)) return null;
+  if (piece === '&') return 'and';
+  if (piece !== '-') return piece;
+  if (/\d/.test(after)) return /\d/.test(before) ? 'to' : /[\p{L}]/u.test(before) ? null : '-';
+  return null;
+}
+
+/** A minus joins the number behind it. */
+function joinSigns(words: Word[]): void {
+  for (let i = words.length - 2; i >= 0; i--) {
+    const word = words[i];
+    const next = words[i + 1];
+    if (word?.text === '-' && next !== undefined && /^\d/.test(next.text)) words.splice(i, 2, { ...word, text: `-${next.text}` });
+  }
+}
+
+const TITLE_CASE_SHARE = 0.6;
+/** All capitals, or nearly every word with one: case tells nothing. */
+function isShouted(text: string): boolean {
+  const words = text.match(/\p{L}{2,}/gu) ?? [];
+  return words.length > 3 && words.filter((word) => /^\p{Lu}/u.test(word)).length > words.length * TITLE_CASE_SHARE;
+}

@@ -1,0 +1,170 @@
+import type { Alignment } from './alignment.ts';
+import type { Analysis, Token, TokenKind } from './analyse.ts';
+import type { Lexicon } from './lexicon.ts';
+import { unitOf } from './numbers.ts';
+import { ANTONYMS, SIBLINGS, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
+
+/** Members of each list that the other has not, each as often as it is there. */
+export function difference<T>(a: readonly T[], b: readonly T[]): [onlyA: T[], onlyB: T[]] {
+  if (a.length === 0 || b.length === 0) return [[...a], [...b]];
+  const onlyB = [...b];
+  const onlyA = a.filter((each) => {
+    const at = onlyB.indexOf(each);
+    if (at >= 0) onlyB.splice(at, 1);
+    return at < 0;
+  });
+  return [onlyA, onlyB];
+}
+
+/** For people, the same whichever text comes first. */
+export function differs(what: string, onlyA: readonly string[], onlyB: readonly string[]): string {
+  const sides = [onlyA, onlyB].map((side) => (side.length === 0 ? '–' : side.join(', ').replaceAll('_', ' '))).sort();
+  return `${what}: ${sides.join(' / ')}`;
+}
+
+/** What speaks against serving one text's answer for the other, for people; null when nothing does. Order of words is judged apart. */
+export function veto(a: Analysis, b: Analysis, alignment: Alignment, lexicon: Lexicon): string | null {
+  return ofKind('number', 'differs in number', alignment) ?? ofKind('symbol', 'differs in symbol', alignment) ?? unitVeto(a, b, alignment)
+    ?? calendarVeto(alignment) ?? negationVeto(a, b) ?? antonymVeto(a, b, alignment, lexicon) ?? nameVeto(alignment) ?? personVeto(a, b) ?? somebodyVeto(a, b, alignment, lexicon)
+    ?? quantifierVeto(a, b) ?? modalVeto(a, b) ?? askVeto(a, b, alignment) ?? siblingVeto(alignment, lexicon) ?? scopeVeto(alignment);
+}
+
+const texts = (tokens: readonly Token[], kind: TokenKind): string[] => tokens.filter((token) => token.kind === kind).map((token) => token.key);
+
+function ofKind(kind: TokenKind, what: string, { leftOfA, leftOfB }: Alignment): string | null {
+  const onlyA = texts(leftOfA, kind);
+  const onlyB = texts(leftOfB, kind);
+  return onlyA.length + onlyB.length > 0 ? differs(what, onlyA, onlyB) : null;
+}
+
+/** Another unit always matters; one more only beside a number. */
+function unitVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {
+  const onlyA = texts(leftOfA, 'unit');
+  const onlyB = texts(leftOfB, 'unit');
+  if (onlyA.length + onlyB.length === 0) return null;
+  const counted = ({ tokens }: Analysis, left: readonly Token[]): boolean => tokens.some((token, i) => token.kind === 'unit' && left.includes(token) && tokens[i - 1]?.kind === 'number');
+  return (onlyA.length > 0 && onlyB.length > 0) || counted(a, leftOfA) || counted(b, leftOfB) ? differs('differs in unit', onlyA, onlyB) : null;
+}
+
+const WEEKDAYS = new Set('monday tuesday wednesday thursday friday saturday sunday'.split(' '));
+function calendarVeto({ leftOfA, leftOfB }: Alignment): string | null {
+  const onlyA = texts(leftOfA, 'calendar');
+  const onlyB = texts(leftOfB, 'calendar');
+  if (onlyA.length + onlyB.length === 0) return null;
+  return differs([...onlyA, ...onlyB].every((day) => WEEKDAYS.has(day)) ? 'differs in weekday' : 'differs in time', onlyA, onlyB);
+}
+
+function negationVeto(a: Analysis, b: Analysis): string | null {
+  return a.negations.length % 2 === b.negations.length % 2 ? null : 'differs in negation';
+}
+
+function antonymVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
+  const [prepositionsOfA, prepositionsOfB] = difference(a.prepositions, b.prepositions);
+  const words = (left: readonly Token[], prepositions: readonly string[]): [text: string, key: string][] => [...left.filter((token) => token.kind === 'content' || token.kind === 'particle').map((token): [string, string] => [token.text, token.key]), ...prepositions.map((each): [string, string] => [each, each])];
+  const wordsOfB = words(leftOfB, prepositionsOfB);
+  for (const [x, xBase] of words(leftOfA, prepositionsOfA)) {
+    for (const [y, yBase] of wordsOfB) {
+      if (ANTONYMS.has(`${x} ${y}`) || ANTONYMS.has(`${xBase} ${yBase}`) || lexicon.areAntonyms(x, y) || lexicon.areAntonyms(xBase, yBase) || areOppositeDegrees(x, y)) return differs('opposites', [x], [y]);
+    }
+  }
+  const [onlyA, onlyB] = [prepositionsOfA, prepositionsOfB];
+  return (onlyA.includes('from') && onlyB.includes('to')) || (onlyA.includes('to') && onlyB.includes('from')) ? 'different direction: from / to' : null;
+}
+
+/** `warmer` and `cooler`, `quickly` and `slowly`. */
+function areOppositeDegrees(x: string, y: string): boolean {
+  const [first, second] = [DEGREE.exec(x), DEGREE.exec(y)];
+  if (first === null && second === null) return false;
+  const roots = (word: string): string[] => [word.replace(DEGREE, ''), word.replace(DEGREE, 'e'), word.replace(/i(?:er|est|ly)$/, 'y'), word.replace(/(.)\1(?:er|est)$/, '$1')];
+  return roots(x).some((a) => roots(y).some((b) => ANTONYMS.has(`${a} ${b}`)));
+}
+const DEGREE = /(?:er|est|ly)$/;
+
+function nameVeto({ leftOfA, leftOfB }: Alignment): string | null {
+  const names = (left: readonly Token[]): string[] => left.filter((token) => token.name && token.kind === 'content').map((token) => token.text);
+  const onlyA = names(leftOfA);
+  const onlyB = names(leftOfB);
+  return onlyA.length + onlyB.length > 0 ? differs('differs in name', onlyA, onlyB) : null;
+}
+
+function personVeto(a: Analysis, b: Analysis): string | null {
+  const [thirdOfA, thirdOfB] = difference(a.persons.filter((each) => THIRD_PERSON.has(each)), b.persons.filter((each) => THIRD_PERSON.has(each)));
+  if (thirdOfA.length + thirdOfB.length > 0) return differs('about someone else', thirdOfA, thirdOfB);
+  const mine = ({ owners }: Analysis): boolean => owners.includes('my');
+  const yours = ({ owners }: Analysis): boolean => owners.includes('your');
+  if ((mine(a) && yours(b) && !mine(b)) || (mine(b) && yours(a) && !mine(a))) return 'about someone else: my / your';
+  if (a.persons.join() !== b.persons.join() && [...a.persons].sort().join() === [...b.persons].sort().join()) return differs('about someone else', [a.persons.join(' … ')], [b.persons.join(' … ')]);
+  return null;
+}
+
+/** "My husband's package" is not "my package", and what visitors may is not what I may. */
+function somebodyVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
+  const people = (left: readonly Token[]): Token[] => left.filter((token) => token.kind === 'content' && lexicon.isPerson(token.key));
+  const [onlyA, onlyB] = [people(leftOfA), people(leftOfB)];
+  const strangers = [...onlyA, ...onlyB];
+  if (strangers.length === 0 || (onlyA.length > 0 && onlyB.length > 0)) return null;
+  const otherSpeaks = onlyA.length > 0 ? b.ofSpeaker && !a.ofSpeaker : a.ofSpeaker && !b.ofSpeaker;
+  return strangers.some((token) => token.owned) || otherSpeaks ? differs('about someone else', onlyA.map(({ text }) => text), onlyB.map(({ text }) => text)) : null;
+}
+
+function quantifierVeto(a: Analysis, b: Analysis): string | null {
+  const [onlyA, onlyB] = difference(a.quantifiers, b.quantifiers);
+  if ((onlyA.length > 0 && onlyB.length > 0) || [...onlyA, ...onlyB].some((each) => STRONG_QUANTIFIERS.has(each))) return differs('differs in extent', onlyA, onlyB);
+  return a.quantifiers.join() === b.quantifiers.join() ? null : onlyA.length + onlyB.length > 0 ? null : differs('differs in order', [a.quantifiers.join(' … ')], [b.quantifiers.join(' … ')]);
+}
+
+function modalVeto(a: Analysis, b: Analysis): string | null {
+  const modals = ({ modals: own, asks }: Analysis): string[] => [...own, ...asks.filter((ask) => ask === 'can' || ask === 'should' || ask === 'must')].sort();
+  const [onlyA, onlyB] = difference(modals(a), modals(b));
+  if (onlyA.length > 0 && onlyB.length > 0) return differs('differs in what is asked', onlyA, onlyB);
+  const [conjunctionsOfA, conjunctionsOfB] = difference(a.conjunctions, b.conjunctions);
+  return conjunctionsOfA.length > 0 && conjunctionsOfB.length > 0 && [...conjunctionsOfA, ...conjunctionsOfB].includes('or') ? differs('differs in choice', conjunctionsOfA, conjunctionsOfB) : null;
+}
+
+/** Asks that other words can stand for: these differ certainly only when everything else is the same. */
+const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'should', 'must', 'how much', 'long', 'how_long', 'how long', 'time', 'when', 'how many']);
+const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'why|', 'what|why', 'when|why', 'where|why', 'who|why']);
+
+function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {
+  const [onlyA, onlyB] = difference(a.asks, b.asks);
+  const [first = '', second = ''] = [onlyA[0] ?? '', onlyB[0] ?? ''].sort();
+  if (onlyA.length + onlyB.length === 0 || mayStandFor(first, second, a, b)) return null;
+  const everythingElseSame = leftOfA.length + leftOfB.length === 0;
+  const loose = LOOSE_ASKS.has(first) && LOOSE_ASKS.has(second);
+  if (RIVAL_ASKS.has(`${first}|${second}`) || (!loose && first !== '' && second !== '') || (everythingElseSame && isQuestion(first) && isQuestion(second))) return differs('asks', onlyA, onlyB);
+  return null;
+}
+
+const isQuestion = (ask: string): boolean => /^(?:what|why|when|time|where|who|whose|how|price|long|define)/.test(ask);
+
+/** Two asks that the same answer serves, given that all else is the same. In alphabetical order. */
+export function mayStandFor(first: string, second: string, a: Analysis, b: Analysis): boolean {
+  const pair = `${first}|${second}`;
+  if (pair === 'how|want') return !a.makes && !b.makes;
+  if (pair === '|want') return true;
+  if (pair === '|what') return a.tokens[0]?.kind === 'content' && !a.makes && !b.makes;
+  if (pair === 'define|what') return a.tokens.length <= 3 && b.owners.length + a.owners.length === 0;
+  return pair === 'how long|how_long' || pair === 'how_long|long' || pair === '|show' || pair === 'give|show' || pair === 'how much|price' || pair === 'exist|exist';
+}
+
+function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
+  for (const x of leftOfA) {
+    for (const y of leftOfB) {
+      if (x.kind !== 'content' || y.kind !== 'content') continue;
+      const units = [unitOf(x.text, false), unitOf(y.text, false)];
+      if (SIBLINGS.has(`${x.key} ${y.key}`) || SIBLINGS.has(`${x.text} ${y.text}`) || (units[0] !== null && units[1] !== null)) return differs('kinds of the same', [x.text], [y.text]);
+      if (isNoun(x, lexicon) && isNoun(y, lexicon) && lexicon.areSiblings(x.key, y.key)) return differs('kinds of the same', [x.text], [y.text]);
+    }
+  }
+  return null;
+}
+
+const isNoun = (token: Token, lexicon: Lexicon): boolean => lexicon.partsOfSpeech(token.key).includes('n');
+
+/** All else being the same, a phrase behind a preposition narrows what is asked: "for seniors", "in Norway". */
+function scopeVeto({ leftOfA, leftOfB, partners }: Alignment): string | null {
+  const all = [...leftOfA, ...leftOfB];
+  if (all.length === 0 || !all.every((token) => token.governor !== '' && token.kind === 'content') || partners.every((partner) => partner < 0)) return null;
+  const phrase = (left: readonly Token[]): string[] => left.map((token) => `${token.governor} ${token.text}`);
+  return differs('differs in scope', phrase(leftOfA), phrase(leftOfB));
+}

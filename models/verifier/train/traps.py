@@ -1,0 +1,346 @@
+"""Edits that change what a prompt asks for. Each takes a prompt and returns another one, or None where it cannot be sure.
+
+An edit never guesses: it prefers no trap to one that might keep the meaning.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections.abc import Callable
+
+from lexicon import DAYS, MONTHS, NUMBER_WORDS, ORDINAL_WORDS, UNITS, antonyms, entities, lines, replace_cased, siblings
+
+Edit = Callable[[str, random.Random], str | None]
+
+
+def put(text: str, match: re.Match[str], new: str) -> str:
+    """`text` with the match replaced, its capitals kept."""
+    return text[: match.start()] + replace_cased(match[0], new) + text[match.end() :]
+
+
+def articles(text: str) -> str:
+    """'a employee' to 'an employee'."""
+    text = re.sub(r"\b([Aa]) (?=(?:[aeio]|u(?!s|ni|k))\w)", r"\1n ", text)
+    return re.sub(r"\b([Aa])n (?=[b-df-gj-np-tv-zB-DF-GJ-NP-TV-Z]\w)", r"\1 ", text)
+
+
+def at_end(text: str, addition: str) -> str:
+    """Adds words before the final punctuation."""
+    tail = re.search(r"[\s?.!,]*$", text)
+    cut = tail.start() if tail else len(text)
+    return f"{text[:cut]} {addition}{text[cut:].strip()}"
+
+
+_NUMBER = re.compile(r"(?<![\w.:/,'-])\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?(?![\w:/-]|[.,]\d)")
+_WORD_NUMBER = re.compile(r"\b(?:" + "|".join(NUMBER_WORDS[2:]) + r")\b", re.I)
+_ORDINAL_WORD = re.compile(r"\b(?:" + "|".join(w for w in ORDINAL_WORDS[1:] if w != "second") + r")\b", re.I)
+
+
+def number(text: str, rng: random.Random) -> str | None:
+    """Another quantity, year, clock time or ordinal."""
+    found = [*_NUMBER.finditer(text), *_WORD_NUMBER.finditer(text), *_ORDINAL_WORD.finditer(text)]
+    found = [m for m in found if not re.search(r"\bone$|^ (?:of all|hand|time|thing)", m[0] + text[m.end() : m.end() + 7])]
+    if not found:
+        return None
+    match = rng.choice(found)
+    old = match[0].lower()
+    if old in NUMBER_WORDS:
+        new = rng.choice([w for w in NUMBER_WORDS[2:] if w != old])
+    elif old in ORDINAL_WORDS:
+        new = rng.choice([w for w in ORDINAL_WORDS[1:7] if w != old])
+    else:
+        new = _other_digits(old, rng)
+        if re.search(r"\b(?:" + "|".join(MONTHS) + r") $", text[: match.start()], re.I) and old.isdigit() and int(old) < 32:
+            new = str(rng.choice([d for d in range(1, 29) if d != int(old)]))
+    edited = put(text, match, new)
+    same = re.findall(r"\d+", text.lower()) and sorted(re.findall(r"\d+", text)) == sorted(re.findall(r"\d+", edited))
+    return None if same and old[0].isdigit() else edited
+
+
+def _other_digits(old: str, rng: random.Random) -> str:
+    """Another number of a like size and form: 1,500 -> 1,700; 7:30 -> 9:30; 3rd -> 5th; 1.5 -> 15; 40 -> 400."""
+    suffix = re.search(r"(st|nd|rd|th)$", old)
+    if suffix:
+        n = rng.choice([d for d in range(1, 29) if str(d) != old[:-2]])
+        return f"{n}{'th' if 10 < n < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
+    if ":" in old:
+        hour, _, rest = old.partition(":")
+        return f"{rng.choice([h for h in range(1, 13) if h != int(hour)])}:{rest}"
+    if "." in old and rng.random() < 0.3:
+        return old.replace(".", "")
+    whole, point, rest = old.partition(".")
+    digits = whole.replace(",", "")
+    value = int(digits)
+    if 1900 <= value <= 2035 and not point:
+        return str(rng.choice([y for y in range(max(1900, value - 12), value + 12) if y != value]))
+    how = rng.random()
+    if how < 0.25 and not point and value:
+        new = value * 10
+    elif how < 0.35 and value >= 100 and value % 10 == 0:
+        new = value // 10
+    else:
+        low, high = max(1, value // 2), max(12, value * 2)
+        new = value
+        while new == value:
+            new = rng.randint(low, high)
+            if value >= 100 and value % 10 == 0:
+                new = max(10, new // 10 * 10)
+    made = f"{new:,}" if "," in whole else str(new)
+    return made + point + rest
+
+
+_UNIT_OF = {u: [x for x in family if x != u] for family in UNITS.values() for u in family}
+_UNIT_OF["pounds"] = ["kilograms", "ounces", "dollars", "euros"]
+_UNIT_OF |= {"kg": ["lbs", "oz"], "km": ["miles", "meters"], "lbs": ["kg"], "usd": ["eur", "gbp", "yen"], "bucks": ["euros"]}
+_UNIT_OF |= {u[:-1]: [x[:-1] for x in family if x.endswith("s")] for u, family in _UNIT_OF.items() if u.endswith("s") and len(u) > 4}
+_UNIT_OF["foot"] = ["inch", "meter", "yard"]
+_UNIT = re.compile(r"(?<![\w'-])(?:" + "|".join(sorted(_UNIT_OF, key=len, reverse=True)) + r")(?![\w'-])", re.I)
+_UNIT_PLACE = re.compile(r"(?:\d|\b(?:in|to|into|of|many|few|a|an|per|how much|" + "|".join(NUMBER_WORDS[1:]) + r"))\s*$", re.I)
+_SYMBOL = re.compile(r"[$€£](?=\d)|(?<=\d)%")
+
+
+def unit(text: str, rng: random.Random) -> str | None:
+    """Another unit of measure or currency."""
+    if _SYMBOL.search(text) and rng.random() < 0.7:
+        match = rng.choice(list(_SYMBOL.finditer(text)))
+        new = " dollars" if match[0] == "%" else rng.choice([s for s in "$€£" if s != match[0]])
+        return text[: match.start()] + new + text[match.end() :]
+    found = [m for m in _UNIT.finditer(text) if _UNIT_PLACE.search(text[: m.start()])]
+    found = [m for m in found if not re.match(r" (?:hand|day|off|old)\b", text[m.end() :]) and m[0].lower() not in ("second", "stone", "ton", "g")]
+    if not found:
+        return None
+    match = rng.choice(found)
+    choices = [u for u in _UNIT_OF[match[0].lower()] if not re.search(rf"\b{u}", text, re.I) and u not in ("second", "stone")]
+    if text[: match.start()].rstrip().lower().endswith((" a", " an", "a")):
+        vowel = text[: match.start()].rstrip().lower().endswith("an")
+        choices = [u for u in choices if (u[0] in "aeio" or u.startswith("hour")) == vowel]
+    return put(text, match, rng.choice(choices)) if choices else None
+
+
+_DAY = re.compile(r"\b(?:" + "|".join(DAYS) + r")\b", re.I)
+_MONTH = re.compile(r"\b(?:" + "|".join(m for m in MONTHS if m not in ("March", "May")) + r")\b|\b(?:March|May)(?= \d)", re.I)
+_RELATIVE = {
+    "today": ["tomorrow", "yesterday"], "tomorrow": ["today", "yesterday"], "yesterday": ["today"],
+    "this week": ["next week", "last week"], "next week": ["this week", "last week"], "last week": ["this week", "last month"],
+    "this month": ["last month", "next month"], "last month": ["this month", "last year"], "next month": ["this month", "next year"],
+    "this year": ["last year", "next year"], "last year": ["this year"], "next year": ["this year"],
+    "this weekend": ["next weekend", "last weekend"], "next weekend": ["this weekend"], "tonight": ["tomorrow night"],
+}  # fmt: skip
+_RELATIVE_DAY = re.compile(r"\b(?:" + "|".join(sorted(_RELATIVE, key=len, reverse=True)) + r")\b(?!')", re.I)
+
+
+def date(text: str, rng: random.Random) -> str | None:
+    """Another weekday, month, or day relative to now."""
+    choices: list[tuple[re.Match[str], list[str]]] = [(m, DAYS) for m in _DAY.finditer(text)]
+    choices += [(m, MONTHS) for m in _MONTH.finditer(text)]
+    choices += [(m, _RELATIVE[m[0].lower()]) for m in _RELATIVE_DAY.finditer(text)]
+    if not choices:
+        return None
+    match, others = rng.choice(choices)
+    fresh = [o for o in others if o.lower() not in text.lower()]
+    if not fresh:
+        return None
+    new = rng.choice(fresh)
+    return put(text, match, new if match[0][0].isupper() else new.lower())
+
+
+_HALF_DAY = re.compile(r"(?<=\d)\s?([ap])\.?m\b\.?|\b(?<=\d )([ap])\.m\.", re.I)
+_DAYTIME = {"morning": "evening", "evening": "morning", "noon": "midnight", "midnight": "noon", "afternoon": "morning"}
+_DAYTIME_WORD = re.compile(r"\b(?:" + "|".join(_DAYTIME) + r")\b", re.I)
+
+
+def ampm(text: str, rng: random.Random) -> str | None:
+    """am for pm, morning for evening, noon for midnight."""
+    found = list(_HALF_DAY.finditer(text))
+    if found:
+        match = rng.choice(found)
+        swapped = match[0].translate(str.maketrans("apAP", "paPA"))
+        return text[: match.start()] + swapped + text[match.end() :]
+    words = [m for m in _DAYTIME_WORD.finditer(text) if not re.search(r"\bgood $", text[: m.start()], re.I)]
+    words = [m for m in words if _DAYTIME[m[0].lower()] not in text.lower()]
+    if not words:
+        return None
+    match = rng.choice(words)
+    return put(text, match, _DAYTIME[match[0].lower()])
+
+
+_NEGATIONS: list[tuple[str, str]] = [
+    (r"^(why (?:is|are|was|were|does|do|did|has|have|can|should|would|will) (?:(?:my|the|a|this|that) \w+ |it |i |you |we |people ))(?!not)", r"\1not "),
+    (r"^((?:which|what) \w+ (?:is|are|can|should|will) )(?!not|the|it|there)(?=\w+)", r"\1not "),
+    (r"^(what (?:can|should|must|will) (?:i|we|you) )(?!not)", r"\1not "),
+    (r"(?<!do )(?<!can )(?<!did )(?<!should )(?<!would )(?<!could )(?<!may )(?<!will )\b(i )(want|need|like|have|plan|know|think|see|use|own|work|live|get|receive|remember|understand) ", r"\1do not \2 "),
+    (r"\b(i(?:'ve| have) )(received|gotten|paid|made|used|seen|tried|lost|ordered|been|got|had|authorized) ", r"\1not \2 "),
+    (r"\b(i(?:'m| am) )(?!not)(?=\w+ing )", r"\1not "),
+    (r"(?<!did )\b(i )(made|did|got|received|paid|used|ordered|authorized|lost|sent|bought|changed|tried|saw|went) ", r"\1never \2 "),
+    (r"\b((?:my|the|this|that) \w+ (?:is|was|has|can|will|should|does) )(?!not)", r"\1not "),
+    (r"\b((?:people|things|foods|items|products|cards|countries|ones|those|that) (?:who |which |that )?(?:are|is|can|have|will) )(?!not)", r"\1not "),
+    (r"^(please )?(play|add|set|turn|send|call|remind|book|open|start|stop|delete|remove|schedule|order|buy|cancel|create|put|read|email|tweet|wake|use|include|mention|transfer|pay|freeze|rate) ", r"\1do not \L\2 "),
+    (r"^(how (?:do|can|should) (?:i|we|you) )(?!not)(\w+)", r"\1avoid having to \2"),
+    (r"^(how to )(?!not)", r"\1not "),
+    (r"^(i(?:'d| would) )(like)", r"\1not \2"),
+    (r"^(who|what|which) (is|was|are|were) (allowed|able|required|included|covered|eligible|needed|open|available|accepted)", r"\1 \2 not \3"),
+]  # fmt: skip
+_POSITIVE: list[tuple[str, str]] = [
+    (r"\bcannot\b|\bcan't\b|\bcan not\b", "can"),
+    (r"\b(do|does|did|is|are|was|were|has|have|had|should|would|could)n't\b", r"\1"),
+    (r"\b(do|does|did|is|are|was|were|has|have|had|should|would|could|can|will|i'm|am|it's|may|must) not (?!only)", r"\1 "),
+    (r"\bwon't\b", "will"),
+    (r"\b(i|it|was|is|has|have) never\b", r"\1 always"),
+]
+
+
+def negation(text: str, rng: random.Random) -> str | None:
+    """Adds a negation to a statement, an order or a question about why, what or how; or takes one away."""
+    if re.search(r"\b(?:not|never|no|without|\w+n't|cannot|cant|dont|isnt|doesnt|wont|didnt)\b", text, re.I):
+        inside = [(p, r) for p, r in _POSITIVE if re.search(p, text, re.I) and not re.match(r"\w+n't", text)]
+        if not inside or len(re.findall(r"\bnot\b|n't\b|\bnever\b|\bno\b|\bcannot\b", text, re.I)) != 1:
+            return None
+        pattern, new = rng.choice(inside)
+        return re.sub(pattern, new, text, count=1, flags=re.I)
+    fits = [(p, r) for p, r in _NEGATIONS if re.search(p, text, re.I)]
+    if not fits or re.match(r"(?:is|are|can|could|do|does|did|will|would|should)\b", text, re.I):
+        return None  # "isn't it …?" asks the same as "is it …?"
+    pattern, new = rng.choice(fits)
+
+    def apply(m: re.Match[str]) -> str:
+        made = m.expand(new.replace(r"\1", r"\g<1>" if m[1] else "").replace(r"\L\2", m[m.lastindex or 0].lower()))
+        return replace_cased(text[0], made) if m.start() == 0 else made
+
+    return re.sub(pattern, apply, text, count=1, flags=re.I).strip()
+
+
+_ROLE = [
+    re.compile(r"\b(from )(?P<a>(?:my |the |a )?[\w'-]+(?: [\w'-]+){0,3}?)( to | into )(?P<b>(?:my |the |a )?[\w'-]+(?: [\w'-]+)?)(?=$|[?.!,]| (?:for|on|at|in|by|this|next|tomorrow|today|please|and|with|using)\b| account)", re.I),
+    re.compile(r"\b(convert |translate |switch |change |export )(?P<a>[\w-]+)( to | into )(?P<b>[\w-]+)(?=$|[?.!,]| (?:for|on|in|using)\b)", re.I),
+    re.compile(r"^((?:is|are) (?:an? )?)(?P<a>[\w-]+)( (?:more \w+|less \w+|\w+er|better|worse) than (?:an? )?)(?P<b>[\w-]+)(?=$|[?.!,])", re.I),
+    re.compile(r"^((?:can|does|did|do|will|could|should) (?:an? |the )?)(?P<a>[\w-]+)((?: ever)? (?:sue|report|influence|invade|eat|attack|defeat|owe|hire|fire|teach|follow|replace|support|contain|need|cause|beat) (?:an? |the )?)(?P<b>[\w-]+)(?=$|[?.!,])", re.I),
+    re.compile(r"\b(use |replace |substitute |embed )(?P<a>[\w-]+)( instead of | with | for | in )(?P<b>[\w-]+)(?=$|[?.!,]| (?:for|on|in|using)\b)", re.I),
+]  # fmt: skip
+
+
+def role_swap(text: str, rng: random.Random) -> str | None:
+    """Exchanges the two ends of a direction, comparison or deed: from A to B -> from B to A."""
+    for pattern in _ROLE:
+        match = pattern.search(text)
+        if match and match["a"].lower() != match["b"].lower() and match["a"].lower() not in ("it", "this", "them", "that", "one"):
+            a, b = match["a"], match["b"]
+            if re.search(r"\b(?:me|you|be|get|see|go|do|home|here|there|now|time|start|end)$", a + " " + b, re.I):
+                continue
+            return articles(f"{text[: match.start()]}{match[1]}{b}{match[3]}{a}{text[match.end() :]}")
+    return None
+
+
+def fill(text: str, rng: random.Random) -> str:
+    """Fills {city}, {month}, … of a scope or scene."""
+    pools = {**siblings(), **entities(), "month": MONTHS, "day": DAYS}
+    return re.sub(r"\{(\w+)\}", lambda m: rng.choice(pools[m[1]]), text)
+
+
+@functools.cache
+def scope_groups() -> list[list[str]]:
+    """Groups of limits that exclude each other."""
+    return [[s.strip() for s in line.split("|")] for line in lines("scopes.txt")]
+
+
+def scope(text: str, rng: random.Random) -> str | None:
+    """Adds a limit to a question: in Norway, for seniors, without a receipt."""
+    if not re.match(r"(?:how|what|where|when|why|who|which|can|could|is|are|do|does|should|may|will)\b", text, re.I):
+        return None
+    if len(text.split()) > 14 or re.search(r"[.?!].+\w", text) or re.search(r"\b(?:you|your name|we)\b", text, re.I):
+        return None
+    groups = scope_groups()
+    if not re.search(r"\b(?:i|my)\b", text, re.I):
+        groups = [g for g in groups if re.match(r"for|in \{|during|at |after \{|before|while pregnant", g[0])]
+    addition = fill(rng.choice(rng.choice(groups)), rng)
+    if addition.split()[-1].lower() in text.lower() or re.search(rf"\b{addition.split()[0]} ", text.lower()):
+        return None
+    return at_end(text, addition)
+
+
+_OTHERS = ["my wife's", "my husband's", "my son's", "my mother's", "my friend's", "my boss's", "my neighbor's", "my company's", "your", "his", "her", "their"]
+_PEOPLE = ["my wife", "my husband", "my son", "my daughter", "my mother", "my friend", "my boss", "my neighbor", "my tenant", "my employer"]
+
+
+def subject(text: str, rng: random.Random) -> str | None:
+    """Whose thing, or who acts: my -> my wife's; can I -> can my son."""
+    mine = [m for m in re.finditer(r"\b(?:my|our)(?= \w+)(?! (?:wife|husband|son|mother|father|friend|boss|daughter|god|lord|name|own|self))", text, re.I)]
+    mine = [m for m in mine if not re.search(r"\b(?:in|on) $", text[: m.start()])]
+    acts = [m for m in re.finditer(r"^(how|where|when|why)? ?(can|could|should|may|must|will) i\b", text, re.I)]
+    acts += [m for m in re.finditer(r"^(how|where|when|why|what) (do) i\b", text, re.I)]
+    if acts and rng.random() < (0.4 if mine else 1) and not re.search(r"\b(?:me|myself|my)\b", text, re.I):
+        match = acts[0]
+        verb = {"do": "does"}.get(match[2].lower(), match[2])
+        start = f"{match[1]} " if match[1] else ""
+        return replace_cased(text[0], start[:1] or verb[:1]) + (start + verb)[1:] + f" {rng.choice(_PEOPLE)}" + text[match.end() :]
+    if not mine:
+        return None
+    return put(text, rng.choice(mine), rng.choice(_OTHERS))
+
+
+def antonym(text: str, rng: random.Random) -> str | None:
+    """A word by its opposite."""
+    fits: list[tuple[re.Match[str], str]] = []
+    for word, opposite, skip in antonyms():
+        match = re.search(rf"(?<![\w'-]){word}(?![\w'-])", text, re.I)
+        if not match or (skip and re.search(skip, text, re.I)) or re.search(rf"\b{opposite}\b", text, re.I):
+            continue
+        if re.search(r"\b(?:how|as|so|at|up|log|sign|find|look) $", text[: match.start()], re.I):
+            continue  # "how fast", "at least": no opposite in the other word
+        fits.append((match, opposite))
+    if not fits:
+        return None
+    match, opposite = rng.choice(fits)
+    return articles(put(text, match, opposite))
+
+
+_FIXED = re.compile(r"hot dog|ice cream|chicken soup|orange juice|bank of|credit card|back pain|back (?:up|to)|call back|water bill|(?:come|go|get|give|money|send|put|turn|talk|text) back|table (?:for|in|at|on)|book|bass|front|green card|blue tooth|black friday|red flag|white noise", re.I)  # fmt: skip
+
+
+def _swap_member(text: str, rng: random.Random, pools: dict[str, list[str]], cased: bool) -> str | None:
+    """Replaces one name or thing of a category by another of the same category."""
+    fits: list[tuple[re.Match[str], list[str]]] = []
+    for members in pools.values():
+        for word in members:
+            forms = [(word, members)]
+            if not cased and word.endswith("s") and not word.endswith("ss"):
+                forms.append((word[:-1], [m[:-1] for m in members if m.endswith("s") and not m.endswith(("ss", "es"))]))
+            for form, others in forms:
+                if form.lower() not in text.lower():
+                    continue
+                for match in re.finditer(rf"(?<![\w'-]){re.escape(form)}(?![\w'-]| (?:street|avenue|road|county))", text, 0 if cased else re.I):
+                    fits.append((match, [o for o in others if o.lower() not in text.lower()]))
+    fits = [f for f in fits if f[1]]
+    if not fits:
+        return None
+    match, others = rng.choice(fits)
+    new = rng.choice(others)
+    return articles(text[: match.start()] + (new if cased else replace_cased(match[0], new)) + text[match.end() :])
+
+
+def sibling(text: str, rng: random.Random) -> str | None:
+    """Another thing of the same kind: oats -> barley."""
+    return None if _FIXED.search(text) else _swap_member(text, rng, siblings(), cased=False)
+
+
+_AMBIGUOUS_LOWER = {
+    "turkey", "china", "target", "discover", "apple", "swift", "java", "ruby", "oracle", "word", "notion", "slack", "zoom", "opera",
+    "brave", "safari", "chrome", "delta", "galaxy", "pixel", "mercury", "lead", "iron", "gold", "silver", "will", "grace", "lima",
+    "nice", "jordan", "chase", "visa", "rust", "target", "won", "rand", "pounds", "emma", "dune", "orlando", "austin", "florence", "perth", "monitor", "julia", "scala", "bash", "lua", "perl", "polish", "latin", "mars", "pandora", "tidal", "washington", "georgia", "victoria", "tesla",
+}  # fmt: skip
+
+
+def entity(text: str, rng: random.Random) -> str | None:
+    """Another city, country, brand, person, language, …"""
+    made = _swap_member(text, rng, entities(), cased=True)
+    if made or text != text.lower():
+        return made
+    lower = {k: [w.lower() for w in v if w.lower() not in _AMBIGUOUS_LOWER] for k, v in entities().items() if k not in ("currency", "element", "work")}
+    return _swap_member(text, rng, lower, cased=True)
+
+
+EDITS: dict[str, Edit] = {
+    "number": number, "unit": unit, "date": date, "ampm": ampm, "negation": negation, "role_swap": role_swap,
+    "scope": scope, "subject": subject, "antonym": antonym, "sibling": sibling, "entity": entity,
+}  # fmt: skip
