@@ -1,4 +1,4 @@
-import { betaCdf } from '@deja/similarity';
+import { betaCdf } from '../../libs/similarity/src/policy/beta.ts';
 import type { Outcome } from './month-run.ts';
 
 /** Chance, in the binomial noise, below which a count of wrong answers is taken to be more than the bound allows. */
@@ -20,6 +20,8 @@ export interface Summary {
   /** Wrong among semantically served, of each seed, ascending. */
   wrongRates: number[];
   wrongRate: number;
+  /** Wrong answers served in the month, of each seed, ascending. */
+  wrongs: number[];
   /** Seeds whose rate is at or below the bound, and those whose count does not speak against it at NOISE. */
   below: number;
   within: number;
@@ -40,6 +42,7 @@ export function summaryOf(world: string, maxWrongRate: number, outcomes: readonl
     refused: sum(({ refused }) => refused) / matches,
     wrongRates: outcomes.map(({ wrong, served }) => wrong / Math.max(1, served)).sort((a, b) => a - b),
     wrongRate: sum(({ wrong }) => wrong) / Math.max(1, sum(({ served }) => served)),
+    wrongs: outcomes.map(({ wrong }) => wrong).sort((a, b) => a - b),
     below: outcomes.filter(({ wrong, served }) => wrong <= maxWrongRate * served).length,
     within: outcomes.filter((outcome) => mayBeWithin(outcome, maxWrongRate)).length,
   };
@@ -51,20 +54,23 @@ function mayBeWithin({ wrong, served }: Outcome, maxWrongRate: number): boolean 
 }
 
 export const TABLE_HEAD = [
-  '| world | bound | exact hits | semantic hits | cost saved by semantic (by both) | audited | refused | wrong, of served | of the seeds: median, highest | rate ≤ bound | within the bound, binomial noise allowed |',
-  '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
+  '| world | bound | exact hits | semantic hits | cost saved by semantic (by both) | audited | refused | wrong, of served | by seed: median, 95th, highest | wrong answers by seed: median, 95th | rate ≤ bound | within the bound, binomial noise allowed |',
+  '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
 ].join('\n');
 
 export function lineOf(summary: Summary): string {
-  const { world, maxWrongRate, seeds, wrongRates, below, within } = summary;
+  const { world, maxWrongRate, seeds, wrongRates, wrongs, below, within } = summary;
   const cells = [
     world, percent(maxWrongRate, 1), percent(summary.exact, 1), percent(summary.semantic, 1),
     `${percent(summary.savedSemantic, 1)} (${percent(summary.savedSemantic + summary.savedExact, 1)})`,
     percent(summary.audited, 1), percent(summary.refused, 1), percent(summary.wrongRate, 3),
-    `${percent(wrongRates[Math.floor(seeds / 2)] ?? 0, 2)}, ${percent(wrongRates.at(-1) ?? 0, 2)}`,
+    [0.5, 0.95, 1].map((share) => percent(at(wrongRates, share), 2)).join(', '), [0.5, 0.95].map((share) => at(wrongs, share)).join(', '),
     `${below} of ${seeds}`, `${within} of ${seeds}`,
   ];
   return `| ${cells.join(' | ')} |`;
 }
+
+/** Of ascending numbers. */
+const at = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 
 export const percent = (share: number, digits: number): string => `${(100 * share).toFixed(digits)} %`;

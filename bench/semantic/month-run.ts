@@ -14,8 +14,8 @@ export interface Conditions {
   auditShare: number;
   /** How often an audit's comparison errs, either way. */
   comparisonError: number;
-  /** Share of the pairs of a kind whose answers are not the same after all, whatever their words. */
-  lies: Partial<Record<VerdictKind, number>>;
+  /** From this day on, this share of the pairs of a kind have answers that are not the same after all, whatever their words. */
+  lies: { fromDay: number; shares: Partial<Record<VerdictKind, number>> };
 }
 
 export interface Outcome {
@@ -91,7 +91,7 @@ export class Month {
     const { maxWrongRate, auditShare, comparisonError } = this.conditions;
     const about = { tenant: `tenant-${scope}`, model: 'm', entry: kept.entry, kind, similarity: cosine };
     const { decision, reason } = replica.decide({ ...about, maxWrongRate, auditShare }, { nowMs: atMs, random: this.random() });
-    const wrong = this.isWrong(kind, text, kept.text);
+    const wrong = this.isWrong(kind, text, kept.text, atMs);
     if (decision === 'serve') {
       this.outcome.served++;
       this.outcome.savedSemantic += cost;
@@ -127,9 +127,10 @@ export class Month {
   }
 
   /** The oracle. Lies belong to the pair, so that the same pair lies all month. */
-  private isWrong(kind: VerdictKind, text: number, other: number): boolean {
+  private isWrong(kind: VerdictKind, text: number, other: number, atMs: number): boolean {
     if (this.world.answer[text] !== this.world.answer[other]) return true;
-    const lies = this.conditions.lies[kind] ?? 0;
+    const { fromDay, shares } = this.conditions.lies;
+    const lies = atMs < fromDay * DAY_MS ? 0 : (shares[kind] ?? 0);
     return lies > 0 && randomFrom(this.seed ^ (Math.min(text, other) * 40_503 + Math.max(text, other) * 2_654_435))() < lies;
   }
 }

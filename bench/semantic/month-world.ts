@@ -6,6 +6,9 @@ import type { StaticEmbedder } from '@deja/similarity';
 /** Neighbours farther than this are no candidates; as in apps/semantic-cache. */
 const FLOOR = 0.5;
 
+/** Topics with nearer questions might be one topic. */
+const APART = 0.6;
+
 /** One pair of bench/semantic/data/pairs.jsonl.gz. `same`: both ask for the same answer. */
 export interface Pair {
   a: string;
@@ -39,32 +42,31 @@ export async function readPairs(): Promise<Pair[]> {
   return lines.map((line) => JSON.parse(line) as Pair);
 }
 
-/** At most `maxTopics` topics, spread evenly over the pairs; only those that are asked in more than one way. */
+/**
+ * At most `maxTopics` topics that are asked in more than one way. What the data does not say, the oracle cannot know: whether questions of two
+ * topics, or two traps of one topic, happen to be the same. So a topic that is near to one already chosen is left out, and each has one trap.
+ */
 export function worldOf(pairs: readonly Pair[], embedder: StaticEmbedder, maxTopics: number): World {
-  const groups = groupsOf(pairs);
-  const chosen = groups.filter(({ repeats }) => repeats.length > 1);
-  const step = Math.max(1, chosen.length / maxTopics);
   const world: World = { texts: [], normalised: [], answer: [], topics: [], neighbours: [] };
   const vectors: Float32Array[] = [];
-  const numberOf = new Map<string, number>();
-  const answers = new Map<string, number>();
-  const add = (text: string, answerKey: string): number[] => {
-    if (numberOf.has(text)) return [];
-    const { vector } = embedder.embed(normaliseText(text));
-    if (vector === null) return [];
-    const number = world.texts.push(text) - 1;
-    numberOf.set(text, number);
-    vectors.push(vector);
-    world.normalised.push(idOf(answers, `text ${normaliseText(text)}`));
-    world.answer.push(idOf(answers, answerKey));
-    return [number];
-  };
-  for (let at = 0; at < chosen.length; at += step) {
-    const group = chosen[Math.floor(at)];
-    if (group === undefined) break;
-    const repeats = group.repeats.flatMap((text) => add(text, `group ${group.id}`));
-    const traps = group.traps.flatMap(({ text, id }) => add(text, `group ${id}`));
-    if (repeats.length > 0) world.topics.push({ repeats, traps });
+  const normalised = new Map<string, number>();
+  for (const { repeats, traps } of groupsOf(pairs)) {
+    if (world.topics.length === maxTopics) break;
+    const trap = traps[repeats.length % Math.max(1, traps.length)];
+    const members = [...repeats.map((text) => ({ text, same: true })), ...(trap === undefined ? [] : [{ text: trap, same: false }])]
+      .flatMap(({ text, same }) => {
+        const { vector } = embedder.embed(normaliseText(text));
+        return vector === null ? [] : [{ text, same, vector }];
+      });
+    if (members.filter(({ same }) => same).length < 2 || members.some(({ vector }) => vectors.some((other) => dot(vector, other) >= APART))) continue;
+    const topic: Topic = { repeats: [], traps: [] };
+    for (const { text, same, vector } of members) {
+      (same ? topic.repeats : topic.traps).push(world.texts.push(text) - 1);
+      vectors.push(vector);
+      world.normalised.push(idOf(normalised, normaliseText(text)));
+      world.answer.push(2 * world.topics.length + (same ? 0 : 1));
+    }
+    world.topics.push(topic);
   }
   world.neighbours = neighboursOf(vectors);
   return world;
@@ -77,9 +79,8 @@ function idOf(ids: Map<string, number>, key: string): number {
 }
 
 interface Group {
-  id: string;
   repeats: string[];
-  traps: { text: string; id: string }[];
+  traps: string[];
 }
 
 /** Texts joined by `same` pairs are one group; the other side of each pair that is not the same is a trap of it. */
@@ -92,20 +93,16 @@ function groupsOf(pairs: readonly Pair[]): Group[] {
     return root;
   };
   for (const { a, b, same } of pairs) if (same) parent.set(rootOf(b), rootOf(a));
-  const groups = new Map<string, Group>();
-  const groupOf = (text: string): Group => {
-    const id = rootOf(text);
-    const group = groups.get(id) ?? { id, repeats: [], traps: [] };
-    groups.set(id, group);
-    if (!group.repeats.includes(text)) group.repeats.push(text);
-    return group;
-  };
+  const groups = new Map<string, { repeats: Set<string>; traps: Set<string> }>();
   for (const { a, b, same } of pairs) {
-    const group = groupOf(a);
-    if (same) groupOf(b);
-    else if (rootOf(b) !== group.id) group.traps.push({ text: b, id: rootOf(b) });
+    const id = rootOf(a);
+    const { repeats, traps } = groups.get(id) ?? { repeats: new Set(), traps: new Set() };
+    groups.set(id, { repeats, traps });
+    repeats.add(a);
+    if (same) repeats.add(b);
+    else if (rootOf(b) !== id) traps.add(b);
   }
-  return [...groups.values()];
+  return [...groups.values()].map(({ repeats, traps }) => ({ repeats: [...repeats], traps: [...traps] }));
 }
 
 /** Exact: every pair is compared, once for all seeds. */

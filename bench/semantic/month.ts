@@ -8,8 +8,8 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { readCalibration, readModelFiles, StaticEmbedder } from '@deja/similarity';
 import { figureOf } from './month-figure.ts';
-import { lineOf, summaryOf, TABLE_HEAD, type Summary } from './month-report.ts';
-import { Month, type Conditions } from './month-run.ts';
+import { lineOf, summaryOf, TABLE_HEAD } from './month-report.ts';
+import { Month, type Conditions, type Outcome } from './month-run.ts';
 import { trafficOf, type TrafficSettings } from './month-traffic.ts';
 import { openVerdicts } from './month-verdicts.ts';
 import { readPairs, worldOf } from './month-world.ts';
@@ -17,12 +17,17 @@ import { readPairs, worldOf } from './month-world.ts';
 const BOUNDS = [0.001, 0.01, 0.05];
 const AUDIT_SHARE = 0.02;
 const COMPARISON_ERROR = 0.01;
-const TRAFFIC: TrafficSettings = { days: 30, scopes: 2, requestsPerDay: 300, topicsPerScope: 500, trapShare: 0.1 };
+const TRAFFIC: TrafficSettings = { days: 30, scopes: 2, requestsPerDay: 600, topicsPerScope: 500, trapShare: 0.1 };
 
-/** What the verdicts are worth there. */
+/**
+ * What the verdicts are worth there. The traps of the data are all seen through; those that people write are not: .5 % is four times what
+ * docs/decisions/0030's prior takes for granted. 5 %: a calibration that is simply wrong about this traffic, from the start, or after ten good days.
+ */
 const WORLDS: { name: string; lies: Conditions['lies'] }[] = [
-  { name: 'as generated', lies: {} },
-  { name: '5 % of form and synonym matches wrong', lies: { surface: 0.05, synonym: 0.05 } },
+  { name: 'traps as generated', lies: { fromDay: 0, shares: {} } },
+  { name: '0.5 % of matches wrong', lies: { fromDay: 0, shares: { surface: 0.005, synonym: 0.005 } } },
+  { name: '5 % of surface matches wrong', lies: { fromDay: 0, shares: { surface: 0.05 } } },
+  { name: 'the same, from day 11', lies: { fromDay: 10, shares: { surface: 0.05 } } },
 ];
 
 const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false }, seeds: { type: 'string' } } });
@@ -30,21 +35,15 @@ const seeds = Number(values.seeds ?? (values.smoke ? 4 : 100));
 const models = new URL('../../models/', import.meta.url);
 const embedder = new StaticEmbedder(await readModelFiles(new URL('static-256/', models)));
 const calibration = await readCalibration(new URL('calibration/', models));
-const world = worldOf(await readPairs(), embedder, values.smoke ? 300 : 1000);
+const world = worldOf(await readPairs(), embedder, values.smoke ? 200 : 600);
 const kindOf = await openVerdicts(world.texts);
 console.log(`${world.texts.length} texts, ${world.topics.length} topics; ${seeds} seeds; calibration ${calibration.name}; audits: ${100 * AUDIT_SHARE} % of would-be hits, their comparison errs in ${100 * COMPARISON_ERROR} %\n`);
 
-const summaries: Summary[] = [];
-console.log(TABLE_HEAD);
-for (const { name, lies } of WORLDS) {
-  for (const maxWrongRate of BOUNDS) {
-    const outcomes = Array.from({ length: seeds }, (_, seed) => {
-      const month = new Month(world, kindOf, calibration, { maxWrongRate, auditShare: AUDIT_SHARE, comparisonError: COMPARISON_ERROR, lies }, seed);
-      return month.run(trafficOf(world, seed, TRAFFIC));
-    });
-    const summary = summaryOf(name, maxWrongRate, outcomes);
-    summaries.push(summary);
-    console.log(lineOf(summary));
-  }
+const cases = WORLDS.flatMap(({ name, lies }) => BOUNDS.map((maxWrongRate) => ({ name, conditions: { maxWrongRate, auditShare: AUDIT_SHARE, comparisonError: COMPARISON_ERROR, lies }, outcomes: [] as Outcome[] })));
+for (let seed = 0; seed < seeds; seed++) {
+  const requests = trafficOf(world, seed, TRAFFIC);
+  for (const { conditions, outcomes } of cases) outcomes.push(new Month(world, kindOf, calibration, conditions, seed).run(requests));
 }
+const summaries = cases.map(({ name, conditions, outcomes }) => summaryOf(name, conditions.maxWrongRate, outcomes));
+console.log([TABLE_HEAD, ...summaries.map(lineOf)].join('\n'));
 if (!values.smoke) await writeFile(new URL('../../docs/figures/semantic-month.svg', import.meta.url), figureOf(summaries));

@@ -4,7 +4,7 @@
 // The file, gzipped text: one line a word, columns parted by tabs:
 //   word · parts of speech, the commonest first, then P where it is only ever a name, H where it commonly is a person · base forms where irregular ·
 //   synonym sets (first sense, few senses) · sets of its first noun senses · hypernyms of these · antonyms
-// Sets are numbers to base 36, known only by whether two words share one.
+// Sets are numbers to base 36; only those that two words share are kept.
 import { hash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -88,6 +88,16 @@ for (const { antonyms } of synsets.values()) {
 const fromWordNet = words.size;
 for (const piece of readFileSync(new URL('../static-256/vocab.txt', import.meta.url), 'utf8').split('\n')) if (isOneWord(piece) && !words.has(piece)) word(piece).capitalised = false;
 
+/** Names of products and firms that neither source has: small, they must not pass for slips of other words. */
+const BRANDS = `canva figma asana trello zapier shopify etsy paypal venmo zelle klarna revolut monzo wise stripe plaid coinbase binance robinhood airbnb expedia booking uber lyft doordash grubhub deliveroo instacart tiktok snapchat instagram whatsapp telegram
+  discord reddit quora pinterest tumblr linkedin twitch spotify hulu netflix disney paramount deezer tidal kindle audible roku chromecast alexa siri cortana github gitlab bitbucket jira confluence slack notion miro airtable clickup dropbox onedrive sharepoint gmail
+  outlook hotmail icloud imessage facetime skype webex hubspot salesforce zendesk intercom mailchimp sendgrid twilio docusign quickbooks xero netsuite workday docker kubernetes terraform ansible jenkins grafana prometheus datadog splunk kafka redis mongodb postgres postgresql
+  mysql mariadb sqlite cassandra dynamodb snowflake databricks bigquery redshift supabase firebase vercel netlify heroku cloudflare nginx apache kotlin golang rust scala clojure elixir erlang haskell julia dart flutter django flask laravel symfony rails nextjs nestjs
+  angular svelte vue react redux webpack vite eslint pytest numpy scipy pandas pytorch tensorflow keras ubuntu debian fedora centos kali macos ios ipados watchos android chromeos linux iphone ipad macbook airpods samsung huawei xiaomi oneplus nokia asus acer lenovo dell
+  ikea lidl aldi tesco asda sainsbury costco walmart walgreens cvs zara nike adidas reebok asos primark sephora fedex dhl usps hermes ryanair easyjet lufthansa emirates ozempic wegovy tylenol ibuprofen paracetamol advil motrin benadryl zyrtec claritin xanax adderall
+  bitcoin ethereum litecoin dogecoin solana cardano tether chatgpt openai anthropic mistral gemini copilot midjourney`;
+for (const brand of BRANDS.split(/\s+/)) if (isOneWord(brand) && !words.has(brand)) word(brand).capitalised = false;
+
 const partsOf = (entry: Word): string[] => [...entry.senses.keys()].sort((a, b) => (entry.count.get(b) ?? 0) - (entry.count.get(a) ?? 0) || (entry.senses.get(b)?.length ?? 0) - (entry.senses.get(a)?.length ?? 0));
 const safeSets = (entry: Word): string[] => {
   const senses = entry.senses.get(partsOf(entry)[0] ?? '') ?? [];
@@ -114,15 +124,14 @@ const numbered = (sets: string[], numbers: Map<string, string>): string => sets.
 
 const all = [...words].sort(([a], [b]) => (a < b ? -1 : 1));
 const safe = numbersOf(all.map(([, entry]) => safeSets(entry)));
-const nouns = numbersOf(all.map(([, entry]) => nounSets(entry)));
-const parents = numbersOf(all.map(([, entry]) => hypernyms(entry)));
+const nouns = numbersOf(all.map(([, entry]) => [...nounSets(entry), ...hypernyms(entry)]));
 const text = all.map(([spelled, entry]) => [
   spelled,
   partsOf(entry).join('') + (entry.capitalised && entry.senses.size > 0 ? 'P' : '') + (isPerson(entry) ? 'H' : ''),
   [...entry.bases].join(','),
   numbered(safeSets(entry), safe),
   numbered(nounSets(entry), nouns),
-  numbered(hypernyms(entry), parents),
+  numbered(hypernyms(entry), nouns),
   [...entry.antonyms].join(','),
 ].join('\t').trimEnd()).join('\n');
 
@@ -134,7 +143,7 @@ writeFileSync(new URL('manifest.json', import.meta.url), `${JSON.stringify({
   description: 'What English words exist and how they relate: parts of speech, irregular forms, synonyms, kinds of the same, opposites.',
   language: 'en',
   file: { file: 'lexicon.txt.gz', bytes: packed.length, sha256: hash('sha256', packed, 'hex') },
-  counts: { words: all.length, fromWordNet, synonymSets: safe.size, hypernyms: parents.size, withAntonym: all.filter(([, entry]) => entry.antonyms.size > 0).length, irregular: all.filter(([, entry]) => entry.bases.size > 0).length },
+  counts: { words: all.length, fromWordNet, synonymSets: safe.size, nounSets: nouns.size, withAntonym: all.filter(([, entry]) => entry.antonyms.size > 0).length, irregular: all.filter(([, entry]) => entry.bases.size > 0).length },
   sources: [
     { name: 'WordNet 3.0', publisher: 'Princeton University', package: 'wordnet-base (Debian)', licence: 'WordNet 3.0, see LICENSE-WordNet', use: 'words, parts of speech, irregular forms, synonyms, hypernyms, antonyms' },
     { name: 'vocabulary of models/static-256', licence: 'Apache-2.0', use: 'words that WordNet lacks, so that they are not taken for typing errors' },

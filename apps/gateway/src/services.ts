@@ -47,6 +47,9 @@ const RESOLVE_DEADLINE_MS = 2000;
 const CREDENTIAL_DEADLINE_MS = 2000;
 const OBJECTS_DEADLINE_MS = 2000;
 const SEMANTIC_DEADLINE_MS = 200;
+/** Of what an operator asks, who has more patience than a request. */
+const SEMANTIC_ADMIN_DEADLINE_MS = 2000;
+const SAVINGS_DEADLINE_MS = 5000;
 const REDIS_DEADLINE_MS = 1000;
 /** Routers say every second that they live. After so long a silence a change may have been missed. */
 const PUSH_SILENT_MS = 2500;
@@ -125,6 +128,9 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       redis: this.commands, cache: this.cache, instance, telemetry, logger,
       notify: (pattern, event) => this.semantic.notify(pattern, event),
       audit: (change) => auditor.change('audit', change),
+      askSavings: (request) => this.usage.call('cache_savings', request, { deadlineMs: SAVINGS_DEADLINE_MS }),
+      askWrongRates: (request) => this.semantic.call('wrong_rates', request, { deadlineMs: SEMANTIC_ADMIN_DEADLINE_MS }),
+      askSimilar: (request) => this.semantic.call('similar', request, { deadlineMs: SEMANTIC_ADMIN_DEADLINE_MS }),
     });
     const { answers } = this.answers;
     const metrics = new GatewayMetrics(telemetry.meter);

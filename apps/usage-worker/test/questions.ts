@@ -1,5 +1,5 @@
 import type { ReplyOf } from '@deja/admin-api';
-import type { AdminAnswer, OperationRecord } from '@deja/contracts';
+import type { AdminAnswer, CacheSavings, OperationRecord, UsageRpc } from '@deja/contracts';
 import { openPool, type Pool } from '@deja/postgres';
 import { v7 } from 'uuid';
 import { Ledger } from '../src/ledger/ledger.ts';
@@ -60,6 +60,11 @@ export class Questions {
 
   async usage(query: Record<string, string> = {}, asking?: Asking): Promise<ReplyOf<'getUsage'>> {
     return (await this.ask('getUsage', query, asking)).body as ReplyOf<'getUsage'>;
+  }
+
+  /** Of all tenants and times, unless it says otherwise. */
+  async savings(request: Partial<UsageRpc['cache_savings']['request']> = {}): Promise<CacheSavings> {
+    return await this.queries.cacheSavings({ tenant: null, fromMs: 0, toMs: NOW, ...request }, null);
   }
 
   async exported(query: Record<string, string>, asking: Asking = {}): Promise<string[]> {

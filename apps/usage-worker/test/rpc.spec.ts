@@ -59,6 +59,13 @@ test('questions of the admin API are answered, and bad ones refused as the clien
   await expect(admin({ operation: 'getRequest', params: { id: 'x' } })).rejects.toMatchObject({ code: 'not_found' });
 });
 
+test('what caching saved is told, and a question that is none refused by name', async () => {
+  const savings = (request: unknown) => client.call<UsageRpc['cache_savings']['reply']>('cache_savings', request, { deadlineMs: 10_000 });
+  expect(await savings({ tenant: 'nobody', fromMs: 0, toMs: 1 })).toEqual({ requests: 0, hitsExact: 0, hitsSemantic: 0, savedNanoUsd: '0', savedMs: 0, reasons: [] });
+  await expect(savings({ tenant: null, fromMs: -1, toMs: 1 })).rejects.toMatchObject({ code: 'invalid_value', param: 'fromMs' });
+  await expect(savings({ fromMs: 0, toMs: 1 })).rejects.toMatchObject({ code: 'invalid_value', param: 'tenant' });
+});
+
 test('while Postgres is away they are told so, and answered again when it is back', async () => {
   path.set('cut');
   await expect(spent([account({})])).rejects.toMatchObject({ code: 'overloaded' });

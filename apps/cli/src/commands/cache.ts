@@ -4,6 +4,7 @@ import { parseSeconds } from '../notation/times.ts';
 import { count } from '../output/readable.ts';
 import { fields } from '../output/table.ts';
 import type { Commands } from '../cli.ts';
+import { evaluateCommand, simulateCommand } from './cache-rehearsal.ts';
 
 interface Conditions {
   tenant?: string;
@@ -48,6 +49,8 @@ export const cacheCommands: Commands = (program, cli) => {
       const answer = await cli.api.call('cacheFeedback', { body: { entry, correct, ...(tenant !== undefined && { tenant }) } });
       await cli.print.answer(answer, ({ invalidated }) => [`Noted${invalidated ? ': it is served no more' : ''}.`]);
     });
+  simulateCommand(cache, cli);
+  evaluateCommand(cache, cli);
 };
 
 function parseTag(text: string): string {

@@ -1,13 +1,15 @@
-import type { BodyOf } from '@deja/admin-api';
+import type { BodyOf, ReplyOf } from '@deja/admin-api';
 import { countedModel, covers, DejaError, newId, type AdminChange, type AuditedChange, type CachedAnswer, type Invalidation, type RouterRpc, type SemanticCacheEvents } from '@deja/contracts';
 import type { RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { Counter, Meter } from '@opentelemetry/api';
 import { answered, type Answer, type Handler } from '../admin/operation-call.ts';
 import { AnswerCensus } from './answer-census.ts';
-import type { Invalidations } from './invalidations.ts';
+import { CacheFigures, spanOf, type FigureSources } from './cache-figures.ts';
+import { MOST_INVALIDATIONS, type Invalidations } from './invalidations.ts';
+import { MOST_SIMILAR, rulesFor, SimilarAnswers, type AskSimilar } from './similar-answers.ts';
 
-export interface CacheAdminParts {
+export interface CacheAdminParts extends FigureSources {
   /** Where the answers are. */
   cache: RedisClient;
   invalidations: Invalidations;
@@ -17,48 +19,77 @@ export interface CacheAdminParts {
   announce: (rule: SemanticCacheEvents['invalidate']) => Promise<void>;
   /** Tells it what was said of an answer; never waited for either. */
   tellFeedback: (feedback: SemanticCacheEvents['feedback']) => Promise<void>;
+  /** Asks it for answers to questions like one. */
+  askSimilar: AskSimilar;
   meter: Meter;
   logger: Pick<Logger, 'info' | 'debug'>;
+  /** Unix ms. */
+  now: () => number;
   census?: AnswerCensus;
 }
 
 type Conditions = Pick<Invalidation, 'tenant' | 'model' | 'tag' | 'entry'>;
 
 /** What the audited change comes to; kept by the router, so that a repetition puts the same into force and answers the same. */
-interface Outcome<Reply> {
-  reply: Reply;
-  rule: Invalidation;
-}
+type Outcome<Reply> = { reply: Reply } & ({ rule: Invalidation } | { /** One for each answer that is meant. */ rules: Invalidation[] });
 
-/** The cache in the admin API: what it holds, and taking answers back. */
+/** What the audit log is to have of a change. */
+type Audited = Pick<AuditedChange, 'action' | 'resourceId' | 'tenant' | 'after'>;
+
+/** The cache in the admin API: what it holds and saves, and taking answers back. */
 export class CacheAdmin {
   private readonly parts: CacheAdminParts;
   private readonly census: AnswerCensus;
+  private readonly figures: CacheFigures;
+  private readonly similar: SimilarAnswers;
   private readonly feedbacks: Counter;
 
   constructor(parts: CacheAdminParts) {
     this.parts = parts;
     this.census = parts.census ?? new AnswerCensus(parts.cache);
+    this.figures = new CacheFigures(this.census, parts);
+    this.similar = new SimilarAnswers(parts.cache, parts.invalidations, parts.askSimilar);
     this.feedbacks = parts.meter.createCounter('deja.gateway.cache.feedback', { description: 'What was said of cached answers by the admin API: whether they were correct' });
     for (const correct of [true, false]) this.feedbacks.add(0, { correct });
   }
 
   readonly stats: Handler<'cacheStats'> = async ({ query, change }) => {
     const tenant = tenantOf(query.tenant, change);
-    const { exactEntries, semanticEntries, bytes, partial } = await onRedis(() => this.census.holdings(tenant));
-    return answered({ object: 'cache_stats', tenant, exact_entries: exactEntries, semantic_entries: semanticEntries, bytes, partial });
+    const span = spanOf(query, this.parts.now());
+    return answered(await onRedis(() => this.figures.stats(tenant, span)));
   };
 
-  readonly invalidate: Handler<'invalidateCache'> = async ({ body, change }) => {
+  readonly invalidate: Handler<'invalidateCache'> = async ({ body, sent, change }) => {
     const conditions = conditionsOf(body, change);
     const rule = await this.ruleOf(conditions, body.older_than_s);
+    if (body.similar_to !== undefined) return await this.invalidateSimilar(body.similar_to, body, rule, change);
+    refuseAlone(sent.body);
     const counted = await onRedis(() => this.census.count(conditions.tenant, (answer) => covers(rule, answer) && !this.parts.invalidations.covers(answer)));
     const reply = { object: 'cache_invalidation' as const, ...counted, dry_run: body.dry_run };
     if (body.dry_run) return answered(reply);
     // Counting takes its time: what was kept in the meantime is taken back too.
     const outcome = { reply, rule: await this.ruleOf(conditions, body.older_than_s) };
-    return await this.carriedOut('invalidateCache', change, outcome, { older_than_s: body.older_than_s ?? 0 });
+    return await this.carriedOut(change, audited('invalidateCache', outcome.rule, { older_than_s: body.older_than_s ?? 0 }), outcome);
   };
+
+  /** Throws `conflict`, and changes nothing, where more answers are meant than there may be rules for. */
+  private async invalidateSimilar(text: string, body: BodyOf<'invalidateCache'>, conditions: Invalidation, change: AdminChange): Promise<Answer<ReplyOf<'invalidateCache'>>> {
+    const { min_similarity: minSimilarity, older_than_s: olderThanS = 0, dry_run: dryRun } = body;
+    const { answers, partial } = await onRedis(() => this.similar.find({ text, minSimilarity }, conditions));
+    const reply = { object: 'cache_invalidation' as const, entries: answers.length, partial, dry_run: dryRun, matches: answers.slice(0, MOST_SIMILAR) };
+    if (dryRun) return answered(reply);
+    if (partial || answers.length > MOST_SIMILAR) {
+      throw new DejaError('conflict', `There are more than ${MOST_SIMILAR} answers to questions so near to this one. Raise min_similarity, or narrow it down by another condition.`, { param: 'min_similarity' });
+    }
+    const held = this.parts.invalidations.all.length;
+    if (held + answers.length > MOST_INVALIDATIONS) {
+      throw new DejaError('conflict', `It takes ${answers.length} invalidations, and there are ${held} of at most ${MOST_INVALIDATIONS} whose answers are still being deleted. Try again in some minutes, or take back more at once.`);
+    }
+    // Nothing is to be done, nor to be audited; but what was done under an idempotency key is for the router to repeat.
+    if (answers.length === 0 && change.idempotency === null) return answered(reply);
+    const how = { similar_to: text, min_similarity: minSimilarity, older_than_s: olderThanS, entries: answers.map(({ entry }) => entry) };
+    return await this.carriedOut(change, audited('invalidateCache', conditions, how), { reply, rules: rulesFor(answers, conditions.madeAtMs) });
+  }
 
   readonly feedback: Handler<'cacheFeedback'> = async ({ body, change }) => {
     const { entry, correct } = body;
@@ -78,7 +109,7 @@ export class CacheAdmin {
     // Nothing is to be done, nor to be audited; but what was done under an idempotency key is for the router to repeat.
     if (correct || (isTakenBack && change.idempotency === null)) return answered(reply);
     const rule = await this.ruleOf({ tenant, model: null, tag: null, entry }, 0);
-    const answer = await this.carriedOut('cacheFeedback', change, { reply, rule }, { correct });
+    const answer = await this.carriedOut(change, audited('cacheFeedback', rule, { correct }), { reply, rule });
     // What was taken back before was counted then.
     if (found !== undefined && !isTakenBack && !answer.replayed) this.tell(found, correct);
     return answer;
@@ -90,15 +121,18 @@ export class CacheAdmin {
   }
 
   /** First into the audit log, then into force. */
-  private async carriedOut<Reply>(action: string, change: AdminChange, outcome: Outcome<Reply>, how: Record<string, unknown>): Promise<Answer<Reply>> {
-    const { tenant, model, tag, entry, beforeMs } = outcome.rule;
-    const after = { tenant, model, tag, entry, ...how, before: new Date(beforeMs).toISOString() };
-    const audited = await this.parts.audit({ change, action, resource: 'cache', resourceId: entry, tenant, after, outcome });
+  private async carriedOut<Reply>(change: AdminChange, entry: Audited, outcome: Outcome<Reply>): Promise<Answer<Reply>> {
+    const { outcome: kept, replayed } = await this.parts.audit({ ...entry, change, resource: 'cache', outcome });
     // Whoever made it before may have come no further than this.
-    const { reply, rule } = audited.outcome as Outcome<Reply>;
-    await onRedis(() => this.parts.invalidations.add(rule));
+    const made = kept as Outcome<Reply>;
+    const rules = 'rules' in made ? made.rules : [made.rule];
+    await onRedis(() => Promise.all(rules.map((rule) => this.parts.invalidations.add(rule))));
+    for (const rule of rules) this.announce(rule);
+    return { ...answered(made.reply), replayed };
+  }
+
+  private announce(rule: Invalidation): void {
     this.parts.announce(rule).catch((error: unknown) => this.parts.logger.debug({ err: error, invalidation: rule.id }, 'the semantic-cache could not be told of an invalidation'));
-    return { ...answered(reply), replayed: audited.replayed };
   }
 
   private async ruleOf(conditions: Conditions, olderThanS = 0): Promise<Invalidation> {
@@ -120,6 +154,17 @@ function tenantOf(named: string | undefined, { by }: AdminChange): string | null
 
 function conditionsOf({ tenant, model, tag, entry }: BodyOf<'invalidateCache'>, change: AdminChange): Conditions {
   return { tenant: tenantOf(tenant, change), model: model === undefined ? null : countedModel(model), tag: tag ?? null, entry: entry ?? null };
+}
+
+/** A bound for nothing is a mistake that would take back everything. */
+function refuseAlone(sent: unknown): void {
+  if (typeof sent === 'object' && sent !== null && 'min_similarity' in sent) {
+    throw new DejaError('invalid_value', "Invalid value for 'min_similarity': say with 'similar_to' what the questions are to be like.", { param: 'min_similarity' });
+  }
+}
+
+function audited(action: string, { tenant, model, tag, entry, beforeMs }: Invalidation, how: Record<string, unknown>): Audited {
+  return { action, resourceId: entry, tenant, after: { tenant, model, tag, entry, ...how, before: new Date(beforeMs).toISOString() } };
 }
 
 async function onRedis<T>(work: () => Promise<T>): Promise<T> {

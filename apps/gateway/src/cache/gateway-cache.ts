@@ -2,11 +2,11 @@ import type { AuditedChange, RouterRpc, SemanticCacheEvents } from '@deja/contra
 import type { RedisClient } from '@deja/redis';
 import type { Logger, Telemetry } from '@deja/telemetry';
 import { AnswerStore } from './answer-store.ts';
-import { CacheAdmin } from './cache-admin.ts';
+import { CacheAdmin, type CacheAdminParts } from './cache-admin.ts';
 import { InvalidationSweep } from './invalidation-sweep.ts';
 import { Invalidations } from './invalidations.ts';
 
-export interface GatewayCacheParts {
+export interface GatewayCacheParts extends Pick<CacheAdminParts, 'askSavings' | 'askWrongRates' | 'askSimilar'> {
   /** That of limits and pushes. */
   redis: RedisClient;
   /** Where answers are; the same unless they have a Redis of their own. */
@@ -27,11 +27,16 @@ export class GatewayCache {
   readonly invalidations: Invalidations;
   private readonly sweep: InvalidationSweep;
 
-  constructor({ redis, cache, instance, telemetry: { meter }, logger, notify, audit }: GatewayCacheParts) {
+  constructor({ redis, cache, instance, telemetry: { meter }, logger, notify, audit, askSavings, askWrongRates, askSimilar }: GatewayCacheParts) {
     this.invalidations = new Invalidations({ redis, logger });
     const { invalidations } = this;
     this.answers = new AnswerStore(cache, invalidations, (event) => notify('store', event), logger);
-    this.admin = new CacheAdmin({ cache, invalidations, audit, announce: (rule) => notify('invalidate', rule), tellFeedback: (feedback) => notify('feedback', feedback), meter, logger });
+    this.admin = new CacheAdmin({
+      cache, invalidations, audit, askSavings, askWrongRates, askSimilar, meter, logger,
+      announce: (rule) => notify('invalidate', rule),
+      tellFeedback: (feedback) => notify('feedback', feedback),
+      now: Date.now,
+    });
     this.sweep = new InvalidationSweep({ invalidations, cache, redis, instance, logger, meter });
   }
 

@@ -21,9 +21,19 @@ describe('settlement', () => {
   });
 
   test('an answer from the cache repeats the original numbers, charges no tokens, and names who gave it', () => {
-    const record = settledRecord(facts({ cache: 'HIT-EXACT', hit: { entry: 'e', similarity: null, model: 'm', provider: 'p', deployment: 'p/m', usage: usage(10, 20), price: null } }));
+    const record = settledRecord(facts({ cache: 'HIT-EXACT', hit: { entry: 'e', similarity: null, model: 'm', provider: 'p', deployment: 'p/m', usage: usage(10, 20), price: null, tookMs: null } }));
     expect(record).toMatchObject({ usage: { promptTokens: 10, completionTokens: 20 }, usageSource: 'cache', cacheEntry: 'e', provider: 'p', credential: null });
     expect(chargedTokens(record)).toBe(0);
+  });
+
+  test.each([
+    ['saved what the original call took longer', 900, 2.4, 898],
+    ['saved no time where it was no faster', 2, 5, 0],
+    ['saved nobody knows how much where the original has not said how long it took', null, 2, null],
+  ])('an answer from the cache %s', (_, tookMs, durationMs, savedMs) => {
+    const hit = { entry: 'e', similarity: null, model: 'm', provider: 'p', deployment: 'p/m', usage: null, price: null, tookMs };
+    expect(settledRecord(facts({ cache: 'HIT-SEMANTIC', hit, durationMs })).savedMs).toBe(savedMs);
+    expect(settledRecord(facts({ durationMs })).savedMs).toBeNull();
   });
 
   test('a refused request used nothing', () => {

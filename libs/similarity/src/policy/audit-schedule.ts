@@ -1,11 +1,11 @@
 import { FadingSums } from './fading.ts';
 
 /** So many local observations of a kind are enough; with fewer, audits come more often, as many times as these are more, */
-const ENOUGH = 500;
+const ENOUGH = 250;
 /** but never for more than half of the would-be hits, */
 const SCARCE_MAX = 0.5;
 /** and at most so many ahead of the share; what was taken ahead is given back by auditing half as often. */
-const AHEAD = 240;
+const AHEAD = 120;
 /** A match that is not served in any case costs no further call of the provider. */
 const REFUSED_FACTOR = 10;
 

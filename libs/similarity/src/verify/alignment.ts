@@ -26,7 +26,6 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   const partners = new Int16Array(a.tokens.length).fill(-1);
   const taken = new Uint8Array(b.tokens.length);
   const alignment: Alignment = { partners, leftOfA: [], leftOfB: [], synonyms: [], tenses: [], renamed: new Map() };
-  const slips = new Set<number>();
   const pair = (i: number, j: number): void => { partners[i] = j; taken[j] = 1; };
   pairEquals(a.tokens, b.tokens, partners, taken, true);
   pairEquals(a.tokens, b.tokens, partners, taken, false);
@@ -40,7 +39,6 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
         if (y === undefined) continue;
         pair(i, j);
         alignment.renamed.set(x.key, y.key);
-        if (x.unknown !== y.unknown) slips.add(i);
         if (isSynonym(x, y, lexicon)) alignment.synonyms.push([x.text, y.text]);
       }
     }
@@ -49,7 +47,7 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   }
   for (const [i, x] of a.tokens.entries()) {
     const y = b.tokens[partners[i] ?? -1];
-    if (y === undefined) { if (!merged.has(x)) alignment.leftOfA.push(x); } else if (x.past !== y.past && !slips.has(i)) alignment.tenses.push([x.text, y.text]);
+    if (y === undefined) { if (!merged.has(x)) alignment.leftOfA.push(x); } else if (x.past !== y.past && x.key === y.key) alignment.tenses.push([x.text, y.text]);
   }
   alignment.leftOfB = b.tokens.filter((y, j) => taken[j] === 0 && !merged.has(y));
   return alignment;

@@ -1,6 +1,8 @@
 import { normaliseText } from '@deja/cache-key';
 import { readAsks } from './asks.ts';
+import { CALENDAR, MONTHS } from './calendar.ts';
 import { whyNotEnglish } from './english.ts';
+import { mendFunctionWords } from './function-words.ts';
 import type { Lexicon } from './lexicon.ts';
 import { readNumber, unitOf } from './numbers.ts';
 import { readWords, type Word } from './read-words.ts';
@@ -52,6 +54,8 @@ export interface Analysis {
   persons: string[];
   /** Whose: `my`, `your`, `their`, …. */
   owners: string[];
+  /** How many things are spoken of as any: `a`, `an`. */
+  indefinite: number;
   conjunctions: string[];
   past: boolean;
   /** Speaks of `I` or `my`. */
@@ -62,15 +66,8 @@ export interface Analysis {
   makes: boolean;
 }
 
-const CALENDAR_LIST = `monday=mondays mon|tuesday=tuesdays tue tues|wednesday=wednesdays wed|thursday=thursdays thu thur thurs|friday=fridays fri|saturday=saturdays|sunday=sundays|january=jan|february=feb|march=|april=apr|june=jun|july=jul|august=aug|september=sep sept|october=oct|november=nov|december=dec|
-  today=todays|tomorrow=tomorrows|yesterday=yesterdays|tonight=|weekend=weekends|weekday=weekdays|morning=mornings|afternoon=afternoons|evening=evenings|night=nights|hourly=|daily=|weekly=|monthly=|quarterly=|yearly=|summer=|autumn=|winter=|christmas=xmas|easter=|overnight=|nightly=`;
-const CALENDAR = new Map(CALENDAR_LIST.split('|').flatMap((line): [string, string][] => {
-  const [name = '', others = ''] = line.trim().split('=');
-  return [name, ...others.split(' ')].filter((each) => each !== '').map((each) => [each, name]);
-}));
-/** Beside these "the 2nd" and "2" are the same day. */
-const MONTHS = new Set('january february march april may june july august september october november december'.split(' '));
 const CONJUNCTIONS = new Set(['and', 'or', 'but', 'nor', 'versus']);
+const THIRD_FORMS = new Map([['him', 'he'], ['them', 'they']]);
 const INFINITIVE_AFTER = new Set('want wants need needs how way ways like love able asking trying allowed easy hard safe ready time me you going willing unable possible necessary best'.split(' '));
 const CONDITIONS = new Set(['if', 'while', 'because', 'although', 'though', 'once']);
 const DETERMINERS = new Set(['a', 'an', 'the', 'my', 'your', 'our', 'some', 'any']);
@@ -79,15 +76,14 @@ const DEGREES = new Set(['this', 'these', 'those']);
 /** Reads a text for comparison. Pure; the same text gives the same analysis. */
 export function analyse(text: string, lexicon: Lexicon): Analysis {
   const reading = readWords(text);
+  const mentions = reading.quotes || reading.words.some(({ text: word }) => MENTIONS.has(word));
+  if (!mentions && reading.literal === null) mendFunctionWords(reading.words, lexicon);
   const { asks, words } = readAsks(reading.words);
   const analysis: Analysis = {
     text, normal: normaliseText(text), literal: reading.literal ?? whyNotEnglish(text, reading.words, lexicon), asks, tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [],
-    conjunctions: [], past: false, ofSpeaker: reading.words.some(({ text: word }) => FIRST_PERSON.has(word)), mentions: reading.quotes, makes: false,
+    indefinite: 0, conjunctions: [], past: false, ofSpeaker: reading.words.some(({ text: word }) => FIRST_PERSON.has(word)), mentions, makes: false,
   };
-  if (analysis.literal === null) {
-    for (const { text: word } of reading.words) analysis.mentions ||= MENTIONS.has(word);
-    new Sorter(analysis, words, lexicon).sort();
-  }
+  if (analysis.literal === null) new Sorter(analysis, words, lexicon).sort();
   return analysis;
 }
 
@@ -112,12 +108,20 @@ class Sorter {
     for (let i = 0; i < this.words.length;) i += this.sortAt(i);
     if (this.pendingNegation) this.analysis.negations.push('not');
     this.askForPrice();
+    this.askForMeaning();
     if (this.analysis.tokens.some((token) => token.kind === 'calendar' && MONTHS.has(token.key))) {
       for (const token of this.analysis.tokens) if (token.kind === 'number') token.key = token.key.replace(/^([12]?\d|3[01])(?:st|nd|rd|th)$/, '$1');
     }
   }
 
   /** "How much does X cost" and "what does X cost" ask for the price of X. */
+  private askForMeaning(): void {
+    const { asks, tokens } = this.analysis;
+    if (asks.length !== 1 || asks[0] !== 'what' || tokens.length < 2 || tokens.at(-1)?.text !== 'mean' || this.words.at(-1)?.text !== 'mean') return;
+    tokens.pop();
+    asks[0] = 'define';
+  }
+
   private askForPrice(): void {
     const { asks, tokens } = this.analysis;
     const at = tokens.findIndex((token) => token.text === 'cost' || token.text === 'costs');
@@ -148,7 +152,10 @@ class Sorter {
     const unit = unitOf(text, this.analysis.tokens.at(-1)?.kind === 'number' && i > 0);
     if (unit !== null) return this.push({ kind: 'unit', text, key: unit });
     const calendar = this.calendarAt(i);
-    if (calendar !== null) return this.push({ kind: 'calendar', text, key: calendar });
+    if (calendar !== null) {
+      if (this.sinceToken === 'nothing') this.release();
+      return this.push({ kind: 'calendar', text, key: calendar });
+    }
     if (!/[\p{L}]/u.test(text)) return this.push({ kind: 'symbol', text, key: text });
     if (!this.sortLittleWord(word, i)) return this.pushContent(word);
     if (CONJUNCTIONS.has(text)) this.sinceToken = this.sinceToken === 'nothing' ? 'join' : 'words';
@@ -171,8 +178,9 @@ class Sorter {
   }
 
   /** Function words; false when the word carries matter of its own. */
-  private sortLittleWord({ text, capital }: Word, i: number): boolean {
+  private sortLittleWord(word: Word, i: number): boolean {
     const { analysis } = this;
+    const { text, capital } = word;
     if (capital && !FREE.has(text) && !PREPOSITIONS.has(text) && !NEGATIONS.has(text) && !MODALS.has(text) && !THIRD_PERSON.has(text)) return false;
     if (NEGATIONS.has(text)) return this.negate();
     if (this.isParticle(text, i)) { this.push({ kind: 'particle', text, key: text }); this.release(); return true; }
@@ -184,10 +192,15 @@ class Sorter {
     if (modal !== undefined) { this.release(); analysis.modals.push(modal); return true; }
     if (PAST_AUXILIARIES.has(text)) { analysis.past = true; this.release(); return true; }
     if (text === 'to' && this.isInfinitive(i)) { this.release(); return true; }
+    if (text === 'like' && analysis.asks[0] === 'what' && this.endsPhrase(i)) {
+      analysis.asks[0] = 'how is';
+      return true;
+    }
     if (PREPOSITIONS.has(text)) {
       return this.govern(SOFT_PREPOSITIONS.get(text) ?? text, i);
     }
-    return this.sortPerson(text) || this.isFree(text, i);
+    if (text === 'a' || text === 'an') analysis.indefinite++;
+    return this.sortPerson(word) || this.isFree(text, i);
   }
 
   /** "On Friday" is "Friday"; "at 5" and "for 5" stay two things. */
@@ -200,13 +213,13 @@ class Sorter {
     return true;
   }
 
-  private sortPerson(text: string): boolean {
+  private sortPerson({ text, possessive }: Word): boolean {
     const { persons, owners } = this.analysis;
     if (FIRST_PERSON.has(text)) persons.push('i');
     else if (SECOND_PERSON.has(text)) persons.push('you');
     else if (MY.has(text)) { owners.push('my'); return true; }
     else if (YOUR.has(text)) { owners.push('your'); return true; }
-    else if (THIRD_PERSON.has(text)) persons.push(text === 'him' ? 'he' : text === 'them' ? 'they' : text);
+    else if (THIRD_PERSON.has(text)) persons.push(possessive ? 'they' : THIRD_FORMS.get(text) ?? text);
     else return false;
     this.release();
     return true;
@@ -253,6 +266,11 @@ class Sorter {
     const unknown = !this.lexicon.knows(word.text) && !word.text.includes('_');
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
     return this.push({ kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past, owned: word.possessive || this.isOwned(word) });
+  }
+
+  private endsPhrase(i: number): boolean {
+    const next = this.words[i + 1];
+    return next === undefined || next.opensClause || PREPOSITIONS.has(next.text) || CALENDAR.has(next.text);
   }
 
   private isOwned(word: Word): boolean {

@@ -1,3 +1,4 @@
+import { CALENDAR } from './calendar.ts';
 import { ALIASES, CLOSINGS, GREETINGS, HOW_CLOSINGS, KNOWING_LEADS, LEADS, OPENINGS, QUESTION_LEADS } from './phrases.ts';
 import { PhraseTree } from './phrase-tree.ts';
 import type { Word } from './read-words.ts';
@@ -18,7 +19,6 @@ const MAX_CLOSING_WORDS = 7;
 /** As the first word these are a greeting only in front of a comma. */
 const NEEDS_COMMA = new Set('right now well also question yes and but oh'.split(' '));
 const AUXILIARIES = new Set('is are was were do does did can could will would should has have had must may might am'.split(' '));
-const CALENDAR_LEAD = new Set('today tomorrow tonight yesterday monday tuesday wednesday thursday friday saturday sunday'.split(' '));
 const LEADING_PREPOSITIONS = new Set('in on at for from with before after during until by if when while within since without as under'.split(' '));
 const DEFINITE = new Set(['the', 'about', 'if', 'whether', 'how', ...MY, ...YOUR]);
 
@@ -146,9 +146,9 @@ function fits(ask: string, words: readonly Word[], next: number): boolean {
 /** "On Friday, what time …" and "If I am late, can I …" become what people say as often: the question first. */
 function withLeadingClauseLast(words: readonly Word[]): readonly Word[] {
   const first = words[0]?.text ?? '';
-  if (!LEADING_PREPOSITIONS.has(first) && !CALENDAR_LEAD.has(first)) return words;
+  if (!LEADING_PREPOSITIONS.has(first) && !CALENDAR.has(first)) return words;
   const comma = words.findIndex((word, i) => i > 0 && word.opensClause);
-  const split = comma > 0 && words[comma]?.opensSentence !== true ? comma : CALENDAR_LEAD.has(first) ? 1 : PREPOSITIONS.has(first) && CALENDAR_LEAD.has(words[1]?.text ?? '') ? 2 : 0;
+  const split = comma > 0 && words[comma]?.opensSentence !== true ? comma : CALENDAR.has(first) ? 1 : PREPOSITIONS.has(first) && CALENDAR.has(words[1]?.text ?? '') ? 2 : 0;
   const next = words[split];
   if (split === 0 || next === undefined || !beginsMainClause(next.text)) return words;
   if (words.slice(split + 1).some((word) => word.opensSentence)) return words;

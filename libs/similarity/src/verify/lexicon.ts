@@ -73,6 +73,11 @@ export class Lexicon {
     return this.share(a, b, 4) && !this.share(a, b, 3);
   }
 
+  /** One noun can stand for the other: the same thing in some common sense, or a kind of it. */
+  areRelated(a: string, b: string): boolean {
+    return this.share(a, b, 3) || this.cross(a, b) || this.cross(b, a) || this.areSynonyms(a, b);
+  }
+
   areAntonyms(a: string, b: string): boolean {
     if (this.listHas(a, 5, b) || this.listHas(b, 5, a)) return true;
     const [short, long] = a.length < b.length ? [a, b] : [b, a];
@@ -100,12 +105,13 @@ export class Lexicon {
     return parts.includes('v') || (ending.endsWith('s') && parts.includes('n'));
   }
 
+  /** A sense of a is a kind of a sense of b. */
+  private cross(a: string, b: string): boolean {
+    return shareOne(this.column(a, 4), this.column(b, 3));
+  }
+
   private share(a: string, b: string, column: number): boolean {
-    const first = this.column(a, column);
-    const second = this.column(b, column);
-    if (first === '' || second === '') return false;
-    const sets = first.split(',');
-    return second.split(',').some((set) => sets.includes(set));
+    return shareOne(this.column(a, column), this.column(b, column));
   }
 
   private listHas(word: string, column: number, wanted: string): boolean {
@@ -132,4 +138,10 @@ const MAX_REMEMBERED = 20_000;
 /** `stopp` → `stop`; `ll`, `ss` and `zz` may belong to the word: `sell`, `pass`, `buzz`. */
 function withoutDoubling(stem: string): string {
   return stem.length > MIN_BASE_CHARS && stem.at(-1) === stem.at(-2) ? stem.slice(0, -1) : stem;
+}
+
+function shareOne(first: string, second: string): boolean {
+  if (first === '' || second === '') return false;
+  const sets = first.split(',');
+  return second.split(',').some((set) => sets.includes(set));
 }

@@ -6,7 +6,7 @@ const SMALL = new Map<string, number>([...ONES.map((word, i): [string, number] =
 const LARGE = new Map([['hundred', 100], ['thousand', 1e3], ['million', 1e6], ['billion', 1e9], ['trillion', 1e12]]);
 const ORDINALS = new Map('first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth'.split(' ').map((word, i): [string, number] => [word, i + 1]));
 ORDINALS.set('thirtieth', 30);
-const OTHERS = new Map([['half', '0.5'], ['quarter', '0.25'], ['dozen', '12'], ['twice', '2x'], ['thrice', '3x'], ['double', '2x'], ['triple', '3x'], ['noon', '12:00pm'], ['midday', '12:00pm'], ['midnight', '12:00am']]);
+const OTHERS = new Map([['half', '0.5'], ['quarter', '0.25'], ['dozen', '12'], ['twice', '2x'], ['thrice', '3x'], ['noon', '12:00pm'], ['midday', '12:00pm'], ['midnight', '12:00am']]);
 const MULTIPLIERS = new Map([['k', 1e3], ['m', 1e6], ['mn', 1e6], ['bn', 1e9], ['b', 1e9]]);
 
 /** Before these words, `one` counts; elsewhere it stands for a person or a thing. */
@@ -19,6 +19,8 @@ const UNITS = new Map(UNIT_LIST.split('|').flatMap((line): [string, string][] =>
   const [unit = '', names = ''] = line.trim().split('=');
   return [unit, ...names.split(' ')].filter((name) => name !== '').map((name) => [name, unit]);
 }));
+/** Unit names long enough that a slip in them can be told. */
+export const LONG_UNITS: readonly string[] = [...UNITS.keys()].filter((name) => /^[a-z]{5,}$/.test(name) && name !== 'quart' && name !== 'person');
 /** Also English words or letters: units only behind a number. */
 const AFTER_NUMBER_ONLY = new Set('g m l t w h s c f v b k mi ft gr sec second seconds cup cups amp foot min mins in kb cal gal person people persons time times'.split(' '));
 const SHORT_UNITS = new Map([['c', 'celsius'], ['f', 'fahrenheit'], ['s', 'second'], ['min', 'minute'], ['in', 'inch'], ['v', 'volt']]);

@@ -98,9 +98,11 @@ function joinSigns(words: Word[]): void {
   }
 }
 
-const TITLE_CASE_SHARE = 0.6;
-/** All capitals, or nearly every word with one: case tells nothing. */
+/** Fewer long words say nothing about how a text uses capitals. */
+const MIN_LONG_WORDS = 3;
+/** All capitals, or every longer word with one as in a title: case tells nothing. */
 function isShouted(text: string): boolean {
-  const words = text.match(/\p{L}{2,}/gu) ?? [];
-  return words.length > 3 && words.filter((word) => /^\p{Lu}/u.test(word)).length > words.length * TITLE_CASE_SHARE;
+  if (text === text.toUpperCase()) return true;
+  const long = (text.match(/\p{L}+/gu) ?? []).slice(1).filter((word) => word.length > 3);
+  return long.length >= MIN_LONG_WORDS && long.every((word) => /^\p{Lu}/u.test(word));
 }

@@ -2,7 +2,7 @@ import type { Token } from './analyse.ts';
 import type { Lexicon } from './lexicon.ts';
 
 /** Shorter words have too many neighbours. */
-const MIN_TYPED_CHARS = 5;
+export const MIN_TYPED_CHARS = 5;
 /** In words shorter than this another letter makes another word sooner than a slip does. */
 const MIN_SUBSTITUTED_CHARS = 6;
 
@@ -13,12 +13,12 @@ const MIN_SUBSTITUTED_CHARS = 6;
 export function isTypo(x: Token, y: Token, lexicon: Lexicon): boolean {
   if (x.kind !== 'content' || y.kind !== 'content' || x.unknown === y.unknown || x.name || y.name) return false;
   const [slip, word] = x.unknown ? [x.text, y.text] : [y.text, x.text];
-  if (!/^[a-z]+$/.test(slip) || !/^[a-z]+$/.test(word) || Math.min(slip.length, word.length) < MIN_TYPED_CHARS) return false;
+  if (!/^[a-z]+$/.test(slip) || !/^[a-z]+$/.test(word) || Math.max(slip.length, word.length) < MIN_TYPED_CHARS || Math.min(slip.length, word.length) < MIN_TYPED_CHARS - 1) return false;
   return isOneSlip(slip, word) && !lexicon.isName(word);
 }
 
 /** One edit apart, and not in the first letter unless the first two are swapped. */
-function isOneSlip(a: string, b: string): boolean {
+export function isOneSlip(a: string, b: string): boolean {
   const [short, long] = a.length <= b.length ? [a, b] : [b, a];
   if (long.length - short.length > 1) return false;
   let i = 0;

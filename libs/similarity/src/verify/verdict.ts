@@ -30,7 +30,7 @@ export function verdictOf(a: string, b: string, lexicon: Lexicon): Verdict {
 export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Verdict {
   const [a, b] = first.text <= second.text ? [first, second] : [second, first];
   if (a.normal === b.normal || a.text === b.text) {
-    const same = sameText(a.text, b.text);
+    const same = sameText(a.text, b.text, (word) => lexicon.knows(word));
     if (same !== null) return same.same ? { decision: 'same', kind: 'same_text', explanation: same.explanation } : { decision: 'different', explanation: same.explanation };
   }
   const literal = a.literal ?? b.literal;
@@ -38,7 +38,11 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
   const alignment = align(a, b, lexicon);
   const against = veto(a, b, alignment, lexicon);
   if (against !== null) return { decision: 'different', explanation: against };
-  const order = compareOrder(a.tokens, b.tokens, alignment.partners, lexicon);
+  const order = compareOrder(a.tokens, b.tokens, alignment.partners, lexicon, {
+    mayMoveDay: a.asks.length > 0 && b.asks.length > 0,
+    asksWho: [a, b].every(({ asks }) => asks[0] === 'who' || asks[0] === 'what'),
+    samePrepositions: difference(a.prepositions, b.prepositions).every((only) => only.length === 0),
+  });
   const left = [...alignment.leftOfA, ...alignment.leftOfB];
   if (!order.agrees && (order.roles && left.length === 0)) return { decision: 'different', explanation: order.explanation };
   const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation);
@@ -79,6 +83,6 @@ const OWN_ASKS = new Set(['how', 'can', 'want', 'must', 'should']);
 function ownerReason(a: Analysis, b: Analysis): string | null {
   const [onlyA, onlyB] = difference(a.owners, b.owners);
   if (onlyA.length + onlyB.length === 0) return null;
-  const own = [...onlyA, ...onlyB].every((each) => each === 'my') && [a, b].every(({ asks }) => asks.every((ask) => OWN_ASKS.has(ask)));
+  const own = [...onlyA, ...onlyB].every((each) => each === 'my') && a.indefinite === b.indefinite && [a, b].every(({ asks }) => asks.every((ask) => OWN_ASKS.has(ask)));
   return own ? null : differs('differs in whose', onlyA, onlyB);
 }

@@ -2,7 +2,8 @@ import type { Alignment } from './alignment.ts';
 import type { Analysis, Token, TokenKind } from './analyse.ts';
 import type { Lexicon } from './lexicon.ts';
 import { unitOf } from './numbers.ts';
-import { ANTONYMS, SIBLINGS, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
+import { isOneSlip } from './typo.ts';
+import { ANTONYMS, QUANTIFIER_GROUPS, SIBLINGS, SOMEBODY, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
 
 /** Members of each list that the other has not, each as often as it is there. */
 export function difference<T>(a: readonly T[], b: readonly T[]): [onlyA: T[], onlyB: T[]] {
@@ -25,8 +26,8 @@ export function differs(what: string, onlyA: readonly string[], onlyB: readonly 
 /** What speaks against serving one text's answer for the other, for people; null when nothing does. Order of words is judged apart. */
 export function veto(a: Analysis, b: Analysis, alignment: Alignment, lexicon: Lexicon): string | null {
   return ofKind('number', 'differs in number', alignment) ?? ofKind('symbol', 'differs in symbol', alignment) ?? unitVeto(a, b, alignment)
-    ?? calendarVeto(alignment) ?? negationVeto(a, b) ?? antonymVeto(a, b, alignment, lexicon) ?? nameVeto(alignment) ?? personVeto(a, b) ?? somebodyVeto(a, b, alignment, lexicon)
-    ?? quantifierVeto(a, b) ?? modalVeto(a, b) ?? askVeto(a, b, alignment) ?? siblingVeto(alignment, lexicon) ?? scopeVeto(alignment);
+    ?? calendarVeto(alignment) ?? negationVeto(a, b) ?? antonymVeto(a, b, alignment, lexicon) ?? nameVeto(alignment) ?? personVeto(a, b, alignment) ?? somebodyVeto(a, b, alignment, lexicon)
+    ?? quantifierVeto(a, b) ?? modalVeto(a, b) ?? askVeto(a, b, alignment) ?? siblingVeto(alignment, lexicon) ?? thingVeto(a, b, alignment, lexicon) ?? scopeVeto(a, b, alignment);
 }
 
 const texts = (tokens: readonly Token[], kind: TokenKind): string[] => tokens.filter((token) => token.kind === kind).map((token) => token.key);
@@ -87,12 +88,16 @@ function nameVeto({ leftOfA, leftOfB }: Alignment): string | null {
   return onlyA.length + onlyB.length > 0 ? differs('differs in name', onlyA, onlyB) : null;
 }
 
-function personVeto(a: Analysis, b: Analysis): string | null {
-  const [thirdOfA, thirdOfB] = difference(a.persons.filter((each) => THIRD_PERSON.has(each)), b.persons.filter((each) => THIRD_PERSON.has(each)));
+const isThird = (person: string): boolean => THIRD_PERSON.has(person) && !SOMEBODY.has(person);
+
+function personVeto(a: Analysis, b: Analysis, alignment: Alignment): string | null {
+  const [thirdOfA, thirdOfB] = difference(a.persons.filter(isThird), b.persons.filter(isThird));
   if (thirdOfA.length + thirdOfB.length > 0) return differs('about someone else', thirdOfA, thirdOfB);
   const mine = ({ owners }: Analysis): boolean => owners.includes('my');
   const yours = ({ owners }: Analysis): boolean => owners.includes('your');
   if ((mine(a) && yours(b) && !mine(b)) || (mine(b) && yours(a) && !mine(a))) return 'about someone else: my / your';
+  const [personsOfA, personsOfB] = difference(a.persons, b.persons);
+  if (personsOfA.length > 0 && personsOfB.length > 0 && alignment.leftOfA.length + alignment.leftOfB.length === 0) return differs('about someone else', personsOfA, personsOfB);
   if (a.persons.join() !== b.persons.join() && [...a.persons].sort().join() === [...b.persons].sort().join()) return differs('about someone else', [a.persons.join(' … ')], [b.persons.join(' … ')]);
   return null;
 }
@@ -109,12 +114,13 @@ function somebodyVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment,
 
 function quantifierVeto(a: Analysis, b: Analysis): string | null {
   const [onlyA, onlyB] = difference(a.quantifiers, b.quantifiers);
-  if ((onlyA.length > 0 && onlyB.length > 0) || [...onlyA, ...onlyB].some((each) => STRONG_QUANTIFIERS.has(each))) return differs('differs in extent', onlyA, onlyB);
+  const contradict = QUANTIFIER_GROUPS.some((group) => onlyA.some((each) => group.has(each)) && onlyB.some((each) => group.has(each)));
+  if (contradict || [...onlyA, ...onlyB].some((each) => STRONG_QUANTIFIERS.has(each))) return differs('differs in extent', onlyA, onlyB);
   return a.quantifiers.join() === b.quantifiers.join() ? null : onlyA.length + onlyB.length > 0 ? null : differs('differs in order', [a.quantifiers.join(' … ')], [b.quantifiers.join(' … ')]);
 }
 
 function modalVeto(a: Analysis, b: Analysis): string | null {
-  const modals = ({ modals: own, asks }: Analysis): string[] => [...own, ...asks.filter((ask) => ask === 'can' || ask === 'should' || ask === 'must')].sort();
+  const modals = ({ modals: own, asks }: Analysis): string[] => [...own.filter((modal) => modal !== 'will'), ...asks.filter((ask) => ask === 'can' || ask === 'should' || ask === 'must')].sort();
   const [onlyA, onlyB] = difference(modals(a), modals(b));
   if (onlyA.length > 0 && onlyB.length > 0) return differs('differs in what is asked', onlyA, onlyB);
   const [conjunctionsOfA, conjunctionsOfB] = difference(a.conjunctions, b.conjunctions);
@@ -123,7 +129,7 @@ function modalVeto(a: Analysis, b: Analysis): string | null {
 
 /** Asks that other words can stand for: these differ certainly only when everything else is the same. */
 const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'should', 'must', 'how much', 'long', 'how_long', 'how long', 'time', 'when', 'how many']);
-const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'why|', 'what|why', 'when|why', 'where|why', 'who|why']);
+const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'when|why', 'where|why', 'who|why']);
 
 function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {
   const [onlyA, onlyB] = difference(a.asks, b.asks);
@@ -131,7 +137,7 @@ function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): str
   if (onlyA.length + onlyB.length === 0 || mayStandFor(first, second, a, b)) return null;
   const everythingElseSame = leftOfA.length + leftOfB.length === 0;
   const loose = LOOSE_ASKS.has(first) && LOOSE_ASKS.has(second);
-  if (RIVAL_ASKS.has(`${first}|${second}`) || (!loose && first !== '' && second !== '') || (everythingElseSame && isQuestion(first) && isQuestion(second))) return differs('asks', onlyA, onlyB);
+  if (RIVAL_ASKS.has(`${first}|${second}`) || (!loose && !(everythingElseSame ? [] : ['what', '']).some((ask) => ask === first || ask === second)) || (everythingElseSame && isQuestion(first) && isQuestion(second))) return differs('asks', onlyA, onlyB);
   return null;
 }
 
@@ -144,7 +150,7 @@ export function mayStandFor(first: string, second: string, a: Analysis, b: Analy
   if (pair === '|want') return true;
   if (pair === '|what') return a.tokens[0]?.kind === 'content' && !a.makes && !b.makes;
   if (pair === 'define|what') return a.tokens.length <= 3 && b.owners.length + a.owners.length === 0;
-  return pair === 'how long|how_long' || pair === 'how_long|long' || pair === '|show' || pair === 'give|show' || pair === 'how much|price' || pair === 'exist|exist';
+  return pair === 'how long|how_long' || pair === 'how_long|long' || pair === '|show' || pair === '|give' || pair === 'give|show' || pair === 'how much|price' || pair === 'exist|exist';
 }
 
 function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
@@ -159,12 +165,31 @@ function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string 
   return null;
 }
 
+/** More words that differ are another way of putting it rather than another thing. */
+const MAX_OTHER_WORDS = 3;
+/** All else being the same, other nouns are other things, unless one may stand for the other: "aspirin" and "ibuprofen", not "photo" and "picture". */
+function thingVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
+  if (leftOfA.length === 0 || leftOfB.length === 0 || Math.max(leftOfA.length, leftOfB.length) > MAX_OTHER_WORDS) return null;
+  const isThing = (token: Token): boolean => token.kind === 'content' && (token.unknown || lexicon.partsOfSpeech(token.key).startsWith('n'));
+  if (!leftOfA.every(isThing) || !leftOfB.every(isThing) || a.asks.join() !== b.asks.join()) return null;
+  if (difference(a.prepositions, b.prepositions).some((only) => only.length > 0) || a.tokens.length - leftOfA.length === 0) return null;
+  if (leftOfA.some((x) => leftOfB.some((y) => lexicon.areRelated(x.key, y.key) || isTypoOfEither(x, y)))) return null;
+  return differs('about something else', leftOfA.map(({ text }) => text), leftOfB.map(({ text }) => text));
+}
+
+/** Perhaps one word with a slip that is too uncertain to serve: not certainly another thing either. */
+const isTypoOfEither = (x: Token, y: Token): boolean => (x.unknown || y.unknown) && isOneSlip(x.text, y.text);
+
 const isNoun = (token: Token, lexicon: Lexicon): boolean => lexicon.partsOfSpeech(token.key).includes('n');
 
+const isRestriction = (governor: string): boolean => governor === 'if' || governor === 'while';
+
 /** All else being the same, a phrase behind a preposition narrows what is asked: "for seniors", "in Norway". */
-function scopeVeto({ leftOfA, leftOfB, partners }: Alignment): string | null {
+function scopeVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB, partners }: Alignment): string | null {
   const all = [...leftOfA, ...leftOfB];
   if (all.length === 0 || !all.every((token) => token.governor !== '' && token.kind === 'content') || partners.every((partner) => partner < 0)) return null;
+  // Behind prepositions that both have it is another word, not one more restriction.
+  if (difference(a.prepositions, b.prepositions).every((only) => only.length === 0) && !all.some((token) => isRestriction(token.governor))) return null;
   const phrase = (left: readonly Token[]): string[] => left.map((token) => `${token.governor} ${token.text}`);
   return differs('differs in scope', phrase(leftOfA), phrase(leftOfB));
 }

@@ -14,6 +14,9 @@ export const MY = set('my mine our ours');
 export const YOUR = set('your yours');
 export const THIRD_PERSON = set('he she him her hers his they them their theirs someone somebody everyone everybody anyone anybody himself herself themselves others');
 
+/** Of these, whoever it may be: alone they restrict nothing. */
+export const SOMEBODY = set('someone somebody everyone everybody anyone anybody');
+
 /** Prepositions that say which way round: never left out, never swapped. */
 export const PREPOSITIONS = set(`of in on at for to from with by into onto before after over under above below between through during until till since against toward towards across around near behind via per within as like than about
   upon along beyond among besides despite instead_of because_of such_as according_to inside outside out_of towards if while because whether although though once`);
@@ -29,6 +32,11 @@ export const QUANTIFIERS: ReadonlyMap<string, string> = new Map(`all=all every=a
   const [word = '', meaning = ''] = each.split('=');
   return [word, meaning];
 }));
+/** Two of one group contradict each other. */
+export const QUANTIFIER_GROUPS: readonly ReadonlySet<string>[] = [
+  set('all every some most none both half several many few either neither enough'), set('1st last latest next previous this other another same main'), set('more less at_least at_most more_than less_than minimum maximum least most worst'),
+  set('always sometimes usually often rarely almost'), set('still already yet anymore again now used_to'), set('only not_only even'),
+];
 /** Of these, one alone already makes another request. */
 export const STRONG_QUANTIFIERS = set('most least 1st last latest next previous only at_least at_most more_than less_than minimum maximum half both less instead worst');
 
@@ -44,7 +52,7 @@ const antonymPairs = `on off|open close|open shut|start stop|start end|start fin
   play pause|play stop|start pause|stop continue|stop resume|opt_in opt_out|checkin checkout|pickup dropoff|pickup delivery|takeaway delivery|departing arriving|boarding landing|takeoff landing|ceiling floor|beginner expert|beginner advanced|basic advanced|junior senior|novice expert|simple complex|simple complicated|raw cooked|fresh frozen|fresh stale|sweet sour|mild spicy|liquid solid|acid base|minor major|minority majority|maximum minimal|maximise minimise|maximize minimize|simplify complicate|tighten loosen|widen narrow|lengthen shorten|strengthen weaken|heat cool|fill empty|lose gain|
   withdrawal deposit|urban rural|ancient modern|native foreign|formal informal|literal figurative|singular plural|vertical horizontal|row column|client server|frontend backend|producer consumer|plaintiff defendant|guest host|predator prey|debtor creditor|cold heat|reward punishment|reward penalty|war peace|ally enemy|victory defeat|ahead behind|plus minus|multiply divide|odd even|question reply|inhale exhale|ascend descend|include omit|accelerate brake|accelerate decelerate|speed slow|prepaid postpaid|fixed variable|gross net|pre post|hourly daily|hourly monthly|monthly yearly|weekly monthly`;
 /** Words of which one is all but always the other here: the same for `synonym`. */
-const synonymGroups = `buy purchase|start begin|delete remove erase|car automobile auto|movie film|picture photo photograph image|show display|fix repair|big large huge|small little|quick fast rapid speedy|quickly fast rapidly|cost price|error mistake|document file|client customer|kid child|doctor physician|vacation holiday|require need|allow permit|receive get obtain|change modify alter|help assist|assistance help|answer reply respond|choose select pick|several few|near nearby close|approximately about roughly around|
+const synonymGroups = `buy purchase|start begin|delete remove erase|car automobile auto|movie film|picture photo photograph image|show display|fix repair|big large huge|small little|quick fast rapid speedy|quickly fast rapidly|cost price|error mistake|document file|client customer|kid child|doctor physician|vacation holiday|require need|allow permit|receive get obtain|change modify alter update|register signup|help assist|assistance help|answer reply respond|choose select pick|several few|near nearby close|approximately about roughly around|
   search find|locate find|setup configure|broken faulty|contact reach|job work|shop store|shut close|home house|end finish|cheap inexpensive affordable|expensive costly pricey|important crucial|method way|route path|trip journey|garbage trash rubbish|couch sofa|lift elevator|flat apartment|mobile cellphone|attorney lawyer|bike bicycle|plane airplane aeroplane|mom mum mother|dad father|schedule timetable|pain ache|ill sick|happy glad|sad unhappy|talk speak|tell inform|explain describe|create make|gift present|street road|pupil student|
   switch turn|cancel terminate|terminate end|stop quit|verify confirm|renew extend|submit send|reservation booking|reserve book|purchase order|refund reimbursement|reimburse refund|money funds|bill invoice|fee charge|salary wage|employee worker|boss manager|package parcel|postcode zipcode|password passcode|dinner supper|cab taxi|petrol gasoline|
   luggage baggage|meal dish|starter appetizer|dessert pudding|wash clean|medicine medication|exam test|grade mark|homework assignment|song track|tune song|music songs|volume loudness|joke gag|tale story|cease stop|fire dismiss|reduce decrease lower lessen|increase raise boost|enable activate|disable deactivate|kind type sort|maybe perhaps|rapidly quickly|

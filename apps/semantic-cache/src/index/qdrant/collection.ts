@@ -17,9 +17,12 @@ export interface CollectionNames {
   collection: string;
 }
 
-/** `deja_static-256_1` and `deja_static-256_1_v1`: characters that a name may not have become `_`. That they may then be the same for two embedders is seen by `metadata`. */
-export function collectionNames(embedder: string, prefix: string): CollectionNames {
-  const alias = `${prefix}_${embedder.replace(/[^A-Za-z0-9.-]/g, '_')}`;
+/**
+ * `deja_static-256_1_256` and `deja_static-256_1_256_v1`: characters that a name may not have become `_`. Where two embedders would come to one name by
+ * that, `metadata` tells whose the collection is.
+ */
+export function collectionNames({ name, dimensions }: Embedder, prefix: string): CollectionNames {
+  const alias = `${prefix}_${name.replace(/[^A-Za-z0-9.-]/g, '_')}_${dimensions}`;
   return { alias, collection: `${alias}_v${SCHEMA_VERSION}` };
 }
 

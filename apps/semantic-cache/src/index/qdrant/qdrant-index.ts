@@ -112,16 +112,16 @@ export class QdrantIndex implements VectorIndex {
     return this.candidates(points.points, search, wanted);
   }
 
+  /** Also in the collections of other embedders: nobody else may be there to do it. */
   async invalidate(invalidation: Invalidation): Promise<void> {
     await this.batches.settle(); // what came before it must not come after it
-    await this.deleteWhere(this.names.alias, covered(invalidation));
+    await this.deleteEverywhere(covered(invalidation));
   }
 
-  /** Also in the collections of other embedders, which may have no replica any more. */
+  /** What is over goes from the collections of other embedders as well, which may have no replica any more. */
   async sweep(nowMs: number): Promise<void> {
-    await this.deleteWhere(this.names.alias, over(nowMs));
+    await this.deleteEverywhere(over(nowMs));
     this.size = await this.attempt(() => this.tenantBounds.enforce(this.bounds));
-    await this.sweepOthers(nowMs);
   }
 
   private queryOf({ vector, limit, floor }: Search, filter: Filter): Schemas['QueryRequest'] {
@@ -154,18 +154,16 @@ export class QdrantIndex implements VectorIndex {
     await this.attempt(() => this.connection.write((client) => client.batchUpdate(this.names.alias, { wait: true, operations })));
   }
 
-  private async deleteWhere(collection: string, filter: Filter): Promise<void> {
+  private async deleteEverywhere(filter: Filter): Promise<void> {
     const where = guarded(filter);
-    await this.attempt(() => this.connection.write((client) => client.delete(collection, { wait: true, filter: where })));
-  }
-
-  private async sweepOthers(nowMs: number): Promise<void> {
+    const deleteIn = (collection: string) => this.connection.write((client) => client.delete(collection, { wait: true, filter: where }));
+    await this.attempt(() => deleteIn(this.names.alias));
     const { prefix = PREFIX } = this.options;
     const { collections } = await this.connection.write((client) => client.getCollections());
     for (const { name } of collections) {
       if (!name.startsWith(`${prefix}_`) || name === this.names.collection) continue;
       try {
-        await this.connection.write((client) => client.delete(name, { wait: true, filter: guarded(over(nowMs)) }));
+        await deleteIn(name);
       } catch (error) {
         // Deleted meanwhile, or not ours at all.
         if (!(error instanceof QdrantFailure) || (error.trouble !== 'missing' && error.trouble !== 'refused')) throw error;
