@@ -106,14 +106,13 @@ function openMind({ options: { environment, models: folder, logger }, models, re
   const loading = CrossEncoder.open({ model: new URL('verifier/', folder), logger }).then((opened) => {
     crossEncoder = opened;
   });
-  const rates = new WrongRates(models.calibration);
   const judgements = new Judgements();
   const cache = new SemanticCache({
     builtIn: models.builtIn,
     local: embedders.local,
     entries,
     verification: new Verification({ lexicon: models.lexicon, crossEncoder: () => crossEncoder }),
-    rates,
+    newRates: () => new WrongRates(models.calibration),
     judgements,
     evidence: new EvidenceLog(redis),
     announce: (entry, nowMs) => announce(answers, entry, nowMs),

@@ -37,7 +37,8 @@ export interface SemanticCacheParts {
   local: () => Embedder | 'unavailable' | null;
   entries: Entries;
   verification: Verification;
-  rates: WrongRates;
+  /** With no evidence but the shipped calibration. */
+  newRates: () => WrongRates;
   judgements: Judgements;
   evidence: EvidenceLog;
   /** Lets gateways know that a partition is worth a look-up. */
@@ -52,9 +53,11 @@ type Vector = { vector: NamedVector; reason: null } | { vector: null; reason: Ou
 /** What this app does. Every replica is alike: entries and evidence come from what all of them read. */
 export class SemanticCache {
   private readonly parts: SemanticCacheParts;
+  private rates: WrongRates;
 
   constructor(parts: SemanticCacheParts) {
     this.parts = parts;
+    this.rates = parts.newRates();
   }
 
   /** Embed, search, verify, decide. A miss is an answer, not an error. */
@@ -107,7 +110,7 @@ export class SemanticCache {
   }
 
   wrongRates({ tenant }: WrongRatesMessage): SemanticCacheRpc['wrong_rates']['reply'] {
-    return { rates: this.parts.rates.rates(tenant, this.parts.now()) };
+    return { rates: this.rates.rates(tenant, this.parts.now()) };
   }
 
   /** Entries whose question is near to this text. null where the text has no vector. */
@@ -122,14 +125,14 @@ export class SemanticCache {
   /** Takes what the evidence log says. */
   learn(records: readonly EvidenceRecord[]): void {
     for (const record of records) {
-      if ('observation' in record) this.parts.rates.observe(record.observation);
+      if ('observation' in record) this.rates.observe(record.observation);
       else this.parts.judgements.learn(record.judgement);
     }
   }
 
   /** Redis was emptied: what was read of the evidence log is void. */
   forgetEvidence(): void {
-    this.parts.rates.forget();
+    this.rates = this.parts.newRates();
     this.parts.judgements.clear();
   }
 
@@ -144,10 +147,10 @@ export class SemanticCache {
       if (word === false) continue;
       const question = { tenant, model, entry: entry.entry, kind, similarity, maxWrongRate: policy.maxWrongRate, auditShare: policy.auditShare };
       if (word === undefined) {
-        unjudged ??= { ...match, wrong: this.parts.rates.assess(question, this.parts.now()).wrong, text: entry.text };
+        unjudged ??= { ...match, wrong: this.rates.assess(question, this.parts.now()).wrong, text: entry.text };
         continue;
       }
-      const decision = this.parts.rates.decide(question, { nowMs: this.parts.now(), random: this.parts.random() });
+      const decision = this.rates.decide(question, { nowMs: this.parts.now(), random: this.parts.random() });
       if (decision.decision === 'refuse') {
         reason = decision.reason;
         continue;

@@ -95,7 +95,7 @@ test('the opposite question is not answered', async () => {
 describe('what was found out about answers', () => {
   const asked = 'How do I turn on dark mode?';
   const audit = (entry: string, same: boolean): Promise<void> => client.notify('audit', { tenant: 'acme', model: 'm', entry, kind: 'same_text', similarity: 1, same, answers: null });
-  const rates = async (): Promise<SemanticCacheRpc['wrong_rates']['reply']['rates']> => (await client.call('wrong_rates', { tenant: 'acme' }, { deadlineMs: 2000 })).rates;
+  const rates = async (): Promise<SemanticCacheRpc['wrong_rates']['reply']['rates']> => (await client.call<SemanticCacheRpc['wrong_rates']['reply']>('wrong_rates', { tenant: 'acme' }, { deadlineMs: 2000 })).rates;
 
   test('every replica learns, and one that starts later knows', async () => {
     const [first] = await Promise.all([replica(), replica()]);

@@ -12,4 +12,7 @@ export { Nearest } from './vectors/nearest.ts';
 export type { Quantised } from './vectors/quantise.ts';
 export { VectorBlock } from './vectors/vector-block.ts';
 export { VectorMemory } from './vectors/vector-memory.ts';
-export { VERDICT_KINDS, type Verdict, type VerdictKind } from './verify/verdict.ts';
+export { analyse, type Analysis } from './verify/analyse.ts';
+export type { Lexicon } from './verify/lexicon.ts';
+export { readLexicon } from './verify/read-lexicon.ts';
+export { compare, verdictOf, VERDICT_KINDS, type Verdict, type VerdictKind } from './verify/verdict.ts';

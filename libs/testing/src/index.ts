@@ -1,6 +1,7 @@
 export * from './cluster-database.ts';
 export * from './cluster.ts';
 export * from './fake-provider.ts';
+export * from './fake-qdrant.ts';
 export * from './fake-transit.ts';
 export * from './eventually.ts';
 export * from './redis-process.ts';

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import re
+
+# re's own cache holds 512 patterns; the lists here make thousands
+compiled = functools.cache(re.compile)
 
 FOLDER = pathlib.Path(__file__).parent / "lexicon"
 

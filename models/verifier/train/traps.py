@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable
 
-from lexicon import DAYS, MONTHS, NUMBER_WORDS, ORDINAL_WORDS, UNITS, antonyms, entities, lines, replace_cased, siblings
+from lexicon import DAYS, MONTHS, NUMBER_WORDS, ORDINAL_WORDS, UNITS, antonyms, compiled, entities, lines, replace_cased, siblings
 
 Edit = Callable[[str, random.Random], str | None]
 
@@ -112,7 +112,7 @@ def unit(text: str, rng: random.Random) -> str | None:
     if not found:
         return None
     match = rng.choice(found)
-    choices = [u for u in _UNIT_OF[match[0].lower()] if not re.search(rf"\b{u}", text, re.I) and u not in ("second", "stone")]
+    choices = [u for u in _UNIT_OF[match[0].lower()] if not compiled(rf"\b{u}", re.I).search(text) and u not in ("second", "stone")]
     if text[: match.start()].rstrip().lower().endswith((" a", " an", "a")):
         vowel = text[: match.start()].rstrip().lower().endswith("an")
         choices = [u for u in choices if (u[0] in "aeio" or u.startswith("hour")) == vowel]
@@ -194,12 +194,12 @@ _POSITIVE: list[tuple[str, str]] = [
 def negation(text: str, rng: random.Random) -> str | None:
     """Adds a negation to a statement, an order or a question about why, what or how; or takes one away."""
     if re.search(r"\b(?:not|never|no|without|\w+n't|cannot|cant|dont|isnt|doesnt|wont|didnt)\b", text, re.I):
-        inside = [(p, r) for p, r in _POSITIVE if re.search(p, text, re.I) and not re.match(r"\w+n't", text)]
+        inside = [(p, r) for p, r in _POSITIVE if compiled(p, re.I).search(text) and not re.match(r"\w+n't", text)]
         if not inside or len(re.findall(r"\bnot\b|n't\b|\bnever\b|\bno\b|\bcannot\b", text, re.I)) != 1:
             return None
         pattern, new = rng.choice(inside)
         return re.sub(pattern, new, text, count=1, flags=re.I)
-    fits = [(p, r) for p, r in _NEGATIONS if re.search(p, text, re.I)]
+    fits = [(p, r) for p, r in _NEGATIONS if compiled(p, re.I).search(text)]
     if not fits or re.match(r"(?:is|are|can|could|do|does|did|will|would|should)\b", text, re.I):
         return None  # "isn't it …?" asks the same as "is it …?"
     pattern, new = rng.choice(fits)
@@ -254,7 +254,7 @@ def scope(text: str, rng: random.Random) -> str | None:
     if not re.search(r"\b(?:i|my)\b", text, re.I):
         groups = [g for g in groups if re.match(r"for|in \{|during|at |after \{|before|while pregnant", g[0])]
     addition = fill(rng.choice(rng.choice(groups)), rng)
-    if addition.split()[-1].lower() in text.lower() or re.search(rf"\b{addition.split()[0]} ", text.lower()):
+    if addition.split()[-1].lower() in text.lower() or compiled(rf"\b{addition.split()[0]} ").search(text.lower()):
         return None
     return at_end(text, addition)
 
@@ -283,8 +283,8 @@ def antonym(text: str, rng: random.Random) -> str | None:
     """A word by its opposite."""
     fits: list[tuple[re.Match[str], str]] = []
     for word, opposite, skip in antonyms():
-        match = re.search(rf"(?<![\w'-]){word}(?![\w'-])", text, re.I)
-        if not match or (skip and re.search(skip, text, re.I)) or re.search(rf"\b{opposite}\b", text, re.I):
+        match = compiled(rf"(?<![\w'-]){word}(?![\w'-])", re.I).search(text)
+        if not match or (skip and compiled(skip, re.I).search(text)) or compiled(rf"\b{opposite}\b", re.I).search(text):
             continue
         if re.search(r"\b(?:how|as|so|at|up|log|sign|find|look) $", text[: match.start()], re.I):
             continue  # "how fast", "at least": no opposite in the other word
@@ -309,7 +309,7 @@ def _swap_member(text: str, rng: random.Random, pools: dict[str, list[str]], cas
             for form, others in forms:
                 if form.lower() not in text.lower():
                     continue
-                for match in re.finditer(rf"(?<![\w'-]){re.escape(form)}(?![\w'-]| (?:street|avenue|road|county))", text, 0 if cased else re.I):
+                for match in compiled(rf"(?<![\w'-]){re.escape(form)}(?![\w'-]| (?:street|avenue|road|county))", 0 if cased else re.I).finditer(text):
                     fits.append((match, [o for o in others if o.lower() not in text.lower()]))
     fits = [f for f in fits if f[1]]
     if not fits:

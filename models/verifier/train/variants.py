@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
-from lexicon import ABBREVIATIONS, NUMBER_WORDS, ORDINAL_WORDS, replace_cased, spellings, synonyms
+from lexicon import ABBREVIATIONS, NUMBER_WORDS, ORDINAL_WORDS, compiled, replace_cased, spellings, synonyms
 
 Edit = Callable[[str, random.Random], str | None]
 
@@ -65,9 +65,9 @@ def contraction(text: str, rng: random.Random) -> str | None:
     """do not <-> don't; also don't -> dont, as people type it."""
     fits: list[tuple[str, str]] = []
     for long, short in CONTRACTIONS:
-        if re.search(rf"\b{long}(?= \w)", text, re.I):
+        if compiled(rf"\b{long}(?= \w)", re.I).search(text):
             fits.append((rf"\b{long}(?= \w)", short))
-        if re.search(rf"\b{short}(?= \w)", text, re.I) and long != "can not":
+        if compiled(rf"\b{short}(?= \w)", re.I).search(text) and long != "can not":
             fits.append((rf"\b{short}(?= \w)", long))
             if short.endswith("n't") or short in ("what's", "i'm", "how's", "where's", "that's"):
                 fits.append((rf"\b{short}(?= \w)", short.replace("'", "")))
@@ -109,7 +109,7 @@ def synonym(text: str, rng: random.Random) -> str | None:
     """A word or phrase by one of the same meaning."""
     fits: list[tuple[str, str]] = []
     for phrase, other, skip in synonyms():
-        if re.search(rf"(?<![\w'-]){phrase}(?![\w'-])", text, re.I) and not (skip and re.search(skip, text, re.I)) and other not in text.lower():
+        if compiled(rf"(?<![\w'-]){phrase}(?![\w'-])", re.I).search(text) and not (skip and compiled(skip, re.I).search(text)) and other not in text.lower():
             fits.append((rf"(?<![\w'-]){phrase}(?![\w'-])", other))
     if not fits:
         return None
@@ -153,12 +153,12 @@ OPENINGS: list[tuple[str, list[str]]] = [
 
 def opening(text: str, rng: random.Random) -> str | None:
     """Another way to begin the same question or order."""
-    fits = [(p, r) for p, r in OPENINGS if re.match(p, text, re.I)]
+    fits = [(p, r) for p, r in OPENINGS if compiled(p, re.I).match(text)]
     if not fits:
         return None
     pattern, ways = rng.choice(fits)
     new = rng.choice(ways)
-    match = re.match(pattern, text, re.I)
+    match = compiled(pattern, re.I).match(text)
     assert match
     rest = text[match.end() :]
     if new in ("how come ", "tell me why ", "do you know why "):  # "why is my card late" -> "how come my card is late"
@@ -172,11 +172,11 @@ def opening(text: str, rng: random.Random) -> str | None:
 
 def spelling(text: str, rng: random.Random) -> str | None:
     """British for American spelling, e-mail for email."""
-    fits = [(a, b) for a, b, skip in spellings() if re.search(rf"(?<![\w'-]){a}(?![\w'-])", text, re.I) and not (skip and re.search(skip, text, re.I))]
+    fits = [(a, b) for a, b, skip in spellings() if compiled(rf"(?<![\w'-]){a}(?![\w'-])", re.I).search(text) and not (skip and compiled(skip, re.I).search(text))]
     if not fits:
         return None
     a, b = rng.choice(fits)
-    return re.sub(rf"(?<![\w'-]){a}(?![\w'-])", lambda m: replace_cased(m[0], b), text, flags=re.I)
+    return compiled(rf"(?<![\w'-]){a}(?![\w'-])", re.I).sub(lambda m: replace_cased(m[0], b), text)
 
 
 _LONG = {v.lower(): k for k, v in ABBREVIATIONS.items() if v != "%"}
@@ -193,7 +193,7 @@ def number_word(text: str, rng: random.Random) -> str | None:
             fits.append(text[: m.start()] + str(NUMBER_WORDS.index(m[0])) + text[m.end() :])
     for long, short in ABBREVIATIONS.items():
         pattern = rf"(?<=\d)\s?{long}\b"
-        if re.search(pattern, text) and long != "pounds":
+        if compiled(pattern).search(text) and long != "pounds":
             fits.append(re.sub(pattern, short if short == "%" else f" {short}", text, count=1))
     for m in re.finditer(r"(?<=\d)\s?(" + "|".join(map(re.escape, _LONG)) + r")\b", text, re.I):
         if m[1].lower() != "lbs":
@@ -208,9 +208,9 @@ def number_word(text: str, rng: random.Random) -> str | None:
         fits.append(text[: m.start()] + m[1] + m[2] + text[m.end() :])
     for i, word in enumerate(ORDINAL_WORDS[1:], 1):
         short = {1: "1st", 2: "2nd", 3: "3rd"}.get(i, f"{i}th")
-        if re.search(rf"\b{short}\b", text):
+        if compiled(rf"\b{short}\b").search(text):
             fits.append(re.sub(rf"\b{short}\b", word, text, count=1))
-        elif word not in ("first", "second") and re.search(rf"\b{word}\b", text):
+        elif word not in ("first", "second") and compiled(rf"\b{word}\b").search(text):
             fits.append(re.sub(rf"\b{word}\b", short, text, count=1))
     fits = [f for f in fits if f != text]
     return rng.choice(fits) if fits else None

@@ -1,4 +1,4 @@
-import { Nearest, VERDICT_KINDS, type Quantised, type VerdictKind, type WrongRates } from '@deja/similarity';
+import { Nearest, VERDICT_KINDS, type Quantised, type Verdict, type VerdictKind, type WrongRates } from '@deja/similarity';
 import type { KeptQuestion, KeptQuestions } from './kept-questions.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -39,6 +39,14 @@ export interface SimilarQuestionsParts {
   rates: readonly WrongRates[];
 }
 
+/** About one question. */
+interface Known {
+  verdicts: Map<KeptQuestion, Verdict>;
+  /** By the lines of the candidates. */
+  matches: Map<string, Match[]>;
+  served: Map<KeptQuestion, Similar>;
+}
+
 type Candidate = Readonly<{ item: KeptQuestion; cosine: number }>;
 
 /** Search, verification and policy of the semantic-cache for several caches at once, which share what they hold. */
@@ -49,7 +57,7 @@ export class SimilarQuestions {
     this.#parts = parts;
   }
 
-  /** What each of these caches has for the question. Where caches have the same candidates and decide alike, they have the same object. */
+  /** What each of these caches has for the question. Caches that serve the same kept question have the same object. */
   async find(question: Question, caches: readonly number[]): Promise<Map<number, Similar>> {
     const nearest = new Map(caches.map((n) => [n, new Nearest<KeptQuestion>({ limit: CANDIDATES, floor: FLOOR })]));
     question.partition.search(question.vector, FLOOR, (kept, cosine) => {
@@ -60,24 +68,25 @@ export class SimilarQuestions {
       }
       return floor;
     });
-    const verified = new Map<string, Promise<Match[]>>();
+    // The caches hold much the same: what was found out about a candidate for one of them holds for the others.
+    const known: Known = { verdicts: new Map(), matches: new Map(), served: new Map() };
     const answers = new Map<number, Similar>();
-    const known = new Map<Match, Similar>();
     for (const [n, { found }] of nearest) {
-      const same = found.map(({ item }) => item.line).join(' ');
-      const matches = verified.get(same) ?? this.#verify(question.text, found);
-      verified.set(same, matches);
-      answers.set(n, found.length === 0 ? { reason: 'no_candidate' } : this.#decide(question, n, await matches, known));
+      const list = found.map(({ item }) => item.line).join(' ');
+      const matches = known.matches.get(list) ?? (await this.#verify(question.text, found, known));
+      known.matches.set(list, matches);
+      answers.set(n, found.length === 0 ? { reason: 'no_candidate' } : this.#decide(question, n, matches, known));
     }
     return answers;
   }
 
   /** Those that ask the same, surest first. */
-  async #verify(text: string, candidates: readonly Candidate[]): Promise<Match[]> {
+  async #verify(text: string, candidates: readonly Candidate[], { verdicts }: Known): Promise<Match[]> {
     const matches: Match[] = [];
     const open: Candidate[] = [];
     for (const candidate of candidates) {
-      const verdict = this.#parts.verdicts.byWords(text, candidate.item.text);
+      const verdict = verdicts.get(candidate.item) ?? this.#parts.verdicts.byWords(text, candidate.item.text);
+      verdicts.set(candidate.item, verdict);
       if (verdict.decision === 'same') matches.push({ question: candidate.item, similarity: candidate.cosine, kind: verdict.kind, explanation: verdict.explanation });
       else if (verdict.decision === 'open') open.push(candidate);
     }
@@ -95,7 +104,7 @@ export class SimilarQuestions {
   }
 
   /** The surest that the bound lets through. */
-  #decide({ tenant, model, nowMs }: Question, n: number, matches: readonly Match[], known: Map<Match, Similar>): Similar {
+  #decide({ tenant, model, nowMs }: Question, n: number, matches: readonly Match[], { served }: Known): Similar {
     const rates = this.#parts.rates[n];
     let reason = 'not_verified';
     for (const match of matches) {
@@ -103,8 +112,8 @@ export class SimilarQuestions {
       const decided = rates?.decide({ ...asked, maxWrongRate: this.#parts.maxWrongRate, auditShare: NO_AUDIT.auditShare }, { nowMs, random: NO_AUDIT.random });
       if (rates === undefined || decided === undefined) break;
       if (decided.decision === 'serve') {
-        const similar = known.get(match) ?? { ...match, wrong: decided.wrong, mean: rates.assess(asked, nowMs).mean };
-        known.set(match, similar);
+        const similar = served.get(match.question) ?? { ...match, wrong: decided.wrong, mean: rates.assess(asked, nowMs).mean };
+        served.set(match.question, similar);
         return similar;
       }
       reason = decided.reason ?? reason;

@@ -86,8 +86,8 @@ function pairs({ merged_pairs: merged, pairs: shown }: SimulationReport, title: 
   if (shown.length === 0) return ['', `${count(merged)} pairs of questions would have shared an answer.`];
   const rows = shown.flatMap(({ a, b, kind, similarity, explanation, tenant, wrong }) => [
     { what: `${kind}, ${similarity.toFixed(2)}, wrong at most ${shareTextUp(wrong)}`, text: `${tenant}: ${explanation}` },
-    { what: '  kept', text: a },
-    { what: '  asked', text: b },
+    { what: 'kept', text: a },
+    { what: 'asked', text: b },
   ]);
   const [, ...lines] = print.tableLines(rows, [{ title: '', cell: ({ what }) => what }, { title: '', cell: ({ text }) => text, shrinks: true }]);
   const how = shown.length < merged ? `the ${shown.length} riskiest of ${count(merged)} pairs` : `${count(merged)} ${merged === 1 ? 'pair' : 'pairs'}, the riskiest first`;

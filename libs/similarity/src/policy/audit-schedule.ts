@@ -4,10 +4,12 @@ import { FadingSums } from './fading.ts';
 const ENOUGH = 250;
 /** but never for more than half of the would-be hits, */
 const SCARCE_MAX = 0.5;
-/** and at most so many ahead of the share; what was taken ahead is given back by auditing half as often. */
+/** and at most so many ahead of the share; what was taken ahead is given back by auditing a quarter less. */
 const AHEAD = 120;
-/** A match that is not served in any case costs no further call of the provider. */
-const REFUSED_FACTOR = 10;
+const REPAYING = 0.75;
+/** A match that is not served in any case costs no further call of the provider: so many times the share, at most half of them. */
+const REFUSED_FACTOR = 25;
+const REFUSED_MAX = 0.5;
 
 /** When one replica audits the would-be hits of one (tenant, model). Over time it stays within the share, but for AHEAD. */
 export class AuditSchedule {
@@ -23,7 +25,7 @@ export class AuditSchedule {
     const { wouldBe, audits } = this.counts.at(nowMs);
     const ahead = audits - share * wouldBe;
     const scarcity = ahead + 1 <= AHEAD ? ENOUGH / Math.max(1, observations) : 1;
-    const probability = scarcity > 1 ? Math.min(Math.max(share, SCARCE_MAX), scarcity * share) : ahead > 0 ? share / 2 : share;
+    const probability = scarcity > 1 ? Math.min(Math.max(share, SCARCE_MAX), scarcity * share) : ahead > 0 ? share * REPAYING : share;
     if (random >= probability) return false;
     this.counts.add({ audits: 1 }, nowMs);
     return true;
@@ -31,4 +33,4 @@ export class AuditSchedule {
 }
 
 /** Whether to compare a match that is not served with what the provider says anyway. */
-export const auditsRefused = (share: number, random: number): boolean => random < REFUSED_FACTOR * share;
+export const auditsRefused = (share: number, random: number): boolean => random < Math.max(share, Math.min(REFUSED_MAX, REFUSED_FACTOR * share));

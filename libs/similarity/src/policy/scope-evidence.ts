@@ -8,6 +8,10 @@ import type { Observation } from './observation.ts';
 const COUNTS = ['audits', 'wrongAudits', 'reports', 'wrongReports'] as const;
 /** What fades over days need not be looked at more often than this. */
 const LOOK_MS = 3_600_000;
+/** Memory for what has changed lately, */
+const RECENT_HALF_LIFE_DAYS = 3;
+/** which is listened to while this much of a wrong observation is left in it. */
+const ALARM = 0.5;
 
 /** How often what would be served was found wrong; `rate`, `low` and `high` (95 %) without the errors of comparisons. */
 export interface MeasuredRate {
@@ -21,13 +25,16 @@ export interface MeasuredRate {
 /** What was found out about one (tenant, model): by kind of match, and about all that would be served. */
 export class ScopeEvidence {
   private readonly kinds: Record<VerdictKind, FadingSums<keyof LocalCounts>>;
+  /** The same, soon forgotten. */
+  private readonly recent: Record<VerdictKind, FadingSums<keyof LocalCounts>>;
   private readonly wouldServe: FadingSums<keyof LocalCounts>;
   private readonly comparison: Calibration['comparison'];
   private readonly risks = new Map<VerdictKind, { hour: number; risk: Risk }>();
   private lowest: { hour: number; low: number } | null = null;
 
   constructor({ halfLifeDays, comparison }: Calibration) {
-    this.kinds = Object.fromEntries(VERDICT_KINDS.map((kind) => [kind, new FadingSums(COUNTS, halfLifeDays)])) as ScopeEvidence['kinds'];
+    this.kinds = sumsByKind(halfLifeDays);
+    this.recent = sumsByKind(Math.min(halfLifeDays, RECENT_HALF_LIFE_DAYS));
     this.wouldServe = new FadingSums(COUNTS, halfLifeDays);
     this.comparison = comparison;
   }
@@ -36,6 +43,7 @@ export class ScopeEvidence {
     const bad = wrong ? 1 : 0;
     const counts = source === 'audit' ? { audits: 1, wrongAudits: bad } : { reports: 1, wrongReports: bad };
     this.kinds[kind].add(counts, atMs);
+    this.recent[kind].add(counts, atMs);
     this.risks.delete(kind);
     if (refused === true) return;
     this.wouldServe.add(counts, atMs);
@@ -48,11 +56,14 @@ export class ScopeEvidence {
     return audits + reports;
   }
 
+  /** After a wrong observation, long good evidence from before does not outweigh the days since: the higher of both risks counts. */
   risk(kind: VerdictKind, posterior: KindPosterior, nowMs: number): Risk {
     const hour = Math.floor(nowMs / LOOK_MS);
     const known = this.risks.get(kind);
     if (known?.hour === hour) return known.risk;
-    const risk = posterior.given(this.kinds[kind].at(hour * LOOK_MS));
+    const recent = this.recent[kind].at(hour * LOOK_MS);
+    const [long, short] = [posterior.given(this.kinds[kind].at(hour * LOOK_MS)), recent.wrongAudits + recent.wrongReports < ALARM ? null : posterior.given(recent)];
+    const risk = short === null ? long : { wrong: Math.max(long.wrong, short.wrong), mean: Math.max(long.mean, short.mean) };
     this.risks.set(kind, { hour, risk });
     return risk;
   }
@@ -67,6 +78,10 @@ export class ScopeEvidence {
   measured(nowMs: number): MeasuredRate {
     return measuredRate(this.wouldServe.at(Math.floor(nowMs / LOOK_MS) * LOOK_MS), this.comparison);
   }
+}
+
+function sumsByKind(halfLifeDays: number): Record<VerdictKind, FadingSums<keyof LocalCounts>> {
+  return Object.fromEntries(VERDICT_KINDS.map((kind) => [kind, new FadingSums(COUNTS, halfLifeDays)])) as Record<VerdictKind, FadingSums<keyof LocalCounts>>;
 }
 
 /** An interval of the seen rate, with what comparisons get wrong taken out of it (Rogan and Gladen 1978). Reports of people do not err. */

@@ -182,6 +182,7 @@ class Sorter {
     const { analysis } = this;
     const { text, capital } = word;
     if (capital && !FREE.has(text) && !PREPOSITIONS.has(text) && !NEGATIONS.has(text) && !MODALS.has(text) && !THIRD_PERSON.has(text)) return false;
+    if (this.isLetter(word, i)) return false;
     if (NEGATIONS.has(text)) return this.negate();
     if (this.isParticle(text, i)) { this.push({ kind: 'particle', text, key: text }); this.release(); return true; }
     if (CONJUNCTIONS.has(text)) { analysis.conjunctions.push(text); return true; }
@@ -268,9 +269,15 @@ class Sorter {
     return this.push({ kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past, owned: word.possessive || this.isOwned(word) });
   }
 
+  /** "Plan A", "World War I": a letter that names, not an article or a person. */
+  private isLetter({ text, capital }: Word, i: number): boolean {
+    if (text === 'a') return capital || this.endsPhrase(i);
+    return text === 'i' && this.endsPhrase(i) && i > 0 && !CONJUNCTIONS.has(this.words[i - 1]?.text ?? '') && !MODALS.has(this.words[i - 1]?.text ?? '') && !FREE.has(this.words[i - 1]?.text ?? '');
+  }
+
   private endsPhrase(i: number): boolean {
     const next = this.words[i + 1];
-    return next === undefined || next.opensClause || PREPOSITIONS.has(next.text) || CALENDAR.has(next.text);
+    return next === undefined || next.opensClause || PREPOSITIONS.has(next.text) || CONJUNCTIONS.has(next.text) || CALENDAR.has(next.text);
   }
 
   private isOwned(word: Word): boolean {

@@ -1,5 +1,5 @@
 import { CALENDAR } from './calendar.ts';
-import { ALIASES, CLOSINGS, GREETINGS, HOW_CLOSINGS, KNOWING_LEADS, LEADS, OPENINGS, QUESTION_LEADS } from './phrases.ts';
+import { ALIASES, CLOSINGS, GREETINGS, HOW_CLOSINGS, KNOWING_LEADS, LEADS, NOTICE_LEADS, OPENINGS, QUESTION_LEADS } from './phrases.ts';
 import { PhraseTree } from './phrase-tree.ts';
 import type { Word } from './read-words.ts';
 import { FIRST_PERSON, MODALS, MY, PREPOSITIONS, QUESTIONS, YOUR } from './word-lists.ts';
@@ -8,9 +8,9 @@ const marked = (phrases: readonly string[]): [string, true][] => phrases.map((ph
 const greetings = new PhraseTree(marked(GREETINGS));
 const closings = new PhraseTree(marked(CLOSINGS));
 const howClosings = new PhraseTree(marked(HOW_CLOSINGS));
-type Lead = 'question' | 'definite' | 'anything';
+type Lead = 'question' | 'notice' | 'definite' | 'anything';
 const leads = new PhraseTree<Lead>([
-  ...LEADS.map((phrase): [string, Lead] => [phrase, 'definite']), ...QUESTION_LEADS.map((phrase): [string, Lead] => [phrase, 'question']), ...KNOWING_LEADS.map((phrase): [string, Lead] => [phrase, 'anything']),
+  ...LEADS.map((phrase): [string, Lead] => [phrase, 'definite']), ...QUESTION_LEADS.map((phrase): [string, Lead] => [phrase, 'question']), ...NOTICE_LEADS.map((phrase): [string, Lead] => [phrase, 'notice']), ...KNOWING_LEADS.map((phrase): [string, Lead] => [phrase, 'anything']),
 ]);
 const openings = new PhraseTree(OPENINGS);
 const aliases = new PhraseTree(ALIASES);
@@ -22,6 +22,8 @@ const AUXILIARIES = new Set('is are was were do does did can could will would sh
 const LEADING_PREPOSITIONS = new Set('in on at for from with before after during until by if when while within since without as under'.split(' '));
 const DEFINITE = new Set(['the', 'about', 'if', 'whether', 'how', ...MY, ...YOUR]);
 
+/** A clause that begins with one of these asks whether. */
+const WHETHER = new Set('is are was were do does did am has'.split(' '));
 /** "How much" and its like ask for something else than "how". */
 const MEASURES = new Set('much many long often far old big tall large fast late early soon high deep heavy wide hot cold expensive'.split(' '));
 
@@ -49,6 +51,7 @@ export function readAsks(all: readonly Word[]): Asked {
         continue;
       }
     }
+    if (word.opensClause && WHETHER.has(word.text)) asks.push('whether');
     const measure = word.text === 'how' ? words[i + 1]?.text ?? '' : '';
     if (MEASURES.has(measure)) asks.push(`how ${measure}`);
     else if (QUESTIONS.has(word.text)) asks.push(word.text);
@@ -119,7 +122,7 @@ function openingAt(words: readonly Word[], i: number): { ask: string; length: nu
     if (lead !== null && lead.length >= (opening?.length ?? 0) && leadsOn(lead.value, words, i + length + lead.length)) {
       length += lead.length;
       ask = asksItself(words, i + length) ? '' : 'what';
-      if (isConditional(words[i + length]?.text) && openings.longestAt(words, i + length) === null) length++;
+      if (isConditional(words[i + length]?.text) && openings.longestAt(words, i + length) === null) { length++; ask = 'whether'; }
     } else if (opening !== null && (ask === null || ask === '' || ask === 'what' || ((ask === 'do' || ask === 'want') && opening.value[0] !== 'when')) && fits(opening.value[0] ?? '', words, i + length + opening.length)) {
       length += opening.length;
       ask = opening.value[0] ?? '';
@@ -130,10 +133,11 @@ function openingAt(words: readonly Word[], i: number): { ask: string; length: nu
 }
 
 const isConditional = (word: string | undefined): boolean => word === 'if' || word === 'whether';
+const NOTICED = new Set(['when', 'if', 'whether', 'once']);
 /** A question follows, so that what led up to it adds nothing. */
 const asksItself = (words: readonly Word[], i: number): boolean => QUESTIONS.has(words[i]?.text ?? '') || isConditional(words[i]?.text) || openings.longestAt(words, i) !== null;
 /** Behind "tell me" follows a question or a definite thing, not "a joke". */
-const leadsOn = (lead: Lead, words: readonly Word[], i: number): boolean => lead === 'anything' || asksItself(words, i) || (lead === 'definite' && DEFINITE.has(words[i]?.text ?? ''));
+const leadsOn = (lead: Lead, words: readonly Word[], i: number): boolean => lead === 'anything' || (asksItself(words, i) && (lead !== 'notice' || !NOTICED.has(words[i]?.text ?? ''))) || (lead === 'definite' && DEFINITE.has(words[i]?.text ?? ''));
 /** "I want you …" is not "I want …", "do you have to" asks for no thing; "can you" needs its verb. */
 function fits(ask: string, words: readonly Word[], next: number): boolean {
   const text = words[next]?.text;

@@ -36,7 +36,7 @@ export function compareOrder(a: readonly Token[], b: readonly Token[], partners:
     for (let k = i + 1; k < a.length; k++) {
       const l = partners[k] ?? -1;
       const z = a[k];
-      if (l < 0 || l > j || z === undefined || maySwap(a, b, [i, k], [j, l], mayMoveDay)) continue;
+      if (l < 0 || l > j || z === undefined || maySwap(a, b, [i, k], [j, l], mayMoveDay, lexicon)) continue;
       const roles = isThing(x, lexicon) ? isThing(z, lexicon) || (asksWho && x.governor === '') : asksWho && z.governor === '' && isThing(z, lexicon);
       if (roles || moved.agrees) moved = { agrees: false, roles, explanation: explainSwap(x, z) };
       if (roles) return moved;
@@ -46,7 +46,7 @@ export function compareOrder(a: readonly Token[], b: readonly Token[], partners:
 }
 
 /** `i` < `k` in a, their partners the other way round in b. */
-function maySwap(a: readonly Token[], b: readonly Token[], [i, k]: [number, number], [j, l]: [number, number], mayMoveDay: boolean): boolean {
+function maySwap(a: readonly Token[], b: readonly Token[], [i, k]: [number, number], [j, l]: [number, number], mayMoveDay: boolean, lexicon: Lexicon): boolean {
   const x = a[i];
   const z = a[k];
   const y = b[j];
@@ -57,7 +57,7 @@ function maySwap(a: readonly Token[], b: readonly Token[], [i, k]: [number, numb
     if (mayMoveDay && isOnlyDay(a, first) && isOnlyDay(b, second)) return true;
     if (isOnlyAmount(a, first) && isOnlyAmount(b, second) && [...a, ...b].every((token) => isAmount(token) ? SOFT_GOVERNORS.has(token.governor) : true)) return true;
   }
-  if (turnsCompound(a, b, [i, k], [l, j]) || turnsCompound(b, a, [l, j], [i, k])) return true;
+  if ((isThing(z, lexicon) && turnsCompound(a, b, [i, k], [l, j])) || (isThing(x, lexicon) && turnsCompound(b, a, [l, j], [i, k]))) return true;
   if (k === i + 1 && j === l + 1 && isPlainPair(a, k) && isPlainPair(b, j)) return true;
   const stayedPut = x.governor === y.governor && z.governor === w.governor;
   return stayedPut && x.governor !== z.governor && !(x.kind === 'number' && z.kind === 'number' && (x.governor === '' || z.governor === ''));

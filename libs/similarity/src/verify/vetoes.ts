@@ -128,7 +128,7 @@ function modalVeto(a: Analysis, b: Analysis): string | null {
 }
 
 /** Asks that other words can stand for: these differ certainly only when everything else is the same. */
-const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'should', 'must', 'how much', 'long', 'how_long', 'how long', 'time', 'when', 'how many']);
+const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how_long', 'how long', 'time', 'when', 'how many']);
 const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'when|why', 'where|why', 'who|why']);
 
 function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {

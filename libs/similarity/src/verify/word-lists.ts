@@ -2,7 +2,7 @@
 const set = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter((each) => each !== ''));
 
 /** Says nothing that another wording would not leave out. */
-export const FREE = set(`a an the is are was were be been being am do does did done has had having there it its itself  just please really very quite so then too also actually basically simply exactly
+export const FREE = set(`a an the is are was were be been being am do does did done has had having there it its itself  please really so then too also actually basically simply exactly
   any some that oh ok okay well kindly thanks maybe perhaps ever`);
 export const NEGATIONS = set('not no never none nobody nothing neither nor without cannot nowhere hardly barely except unless lacking minus excluding avoid avoids avoiding avoided prevent prevents preventing prevented');
 export const QUESTIONS = set('what why how when where who whom whose which');
@@ -28,7 +28,7 @@ export const VERBS_WITH_PARTICLE = set('turn switch put keep leave power come go
 
 /** Restrict what is asked about; two different ones never mean the same. */
 export const QUANTIFIERS: ReadonlyMap<string, string> = new Map(`all=all every=all each=all everything=all both=both some=some most=most least=least first=1st last=last latest=latest newest=latest next=next previous=previous prior=previous more=more less=less fewer=less only=only solely=only many=many few=few several=several half=half
-  at_least=at_least at_most=at_most more_than=more_than less_than=less_than minimum=minimum maximum=maximum enough=enough worst=worst another=another other=other same=same either=either neither=neither main=main still=still again=again already=already yet=yet always=always sometimes=sometimes usually=usually often=often rarely=rarely even=even this=this these=this those=those almost=almost now=now anymore=anymore not_only=not_only used_to=used_to instead=instead per=per`.split(/\s+/).map((each): [string, string] => {
+  at_least=at_least at_most=at_most more_than=more_than less_than=less_than just=just very=very quite=quite minimum=minimum maximum=maximum enough=enough worst=worst another=another other=other same=same either=either neither=neither main=main still=still again=again already=already yet=yet always=always sometimes=sometimes usually=usually often=often rarely=rarely even=even this=this these=this those=those almost=almost now=now anymore=anymore not_only=not_only used_to=used_to instead=instead per=per`.split(/\s+/).map((each): [string, string] => {
   const [word = '', meaning = ''] = each.split('=');
   return [word, meaning];
 }));
@@ -75,7 +75,7 @@ export const SIBLINGS = pairs(siblingGroups);
 export const SPELLINGS = pairs(spellingPairs);
 
 /** In a text with these, the words themselves are the matter: how they are spelled, what they mean. */
-export const MENTIONS = set(`define definition meaning mean means meant translate translation translated spell spelling spelled spelt pronounce pronunciation pronounced synonym synonyms antonym antonyms rhyme rhymes word words say difference differences acronym abbreviation stand stands etymology plural singular conjugate conjugation versus typo letter letters anagram called named misspelled idiom compare comparison`);
+export const MENTIONS = set(`define definition meaning mean means meant translate translation translated spell spelling spelled spelt pronounce pronunciation pronounced synonym synonyms antonym antonyms rhyme rhymes word words say difference differences acronym abbreviation stand stands etymology plural singular conjugate conjugation versus vs typo letter letters anagram called named misspelled idiom compare comparison`);
 /** Making one for the asker and telling how it is made are two answers. */
 export const MAKING = set('write draft compose create make generate design translate summarize summarise rewrite paraphrase plan build develop prepare explain describe calculate compute convert solve find list get give tell send code draw invent suggest recommend');
 /** Little words of languages that pass for Latin script; none is an English word. */
