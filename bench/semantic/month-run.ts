@@ -121,7 +121,7 @@ export class Month {
   }
 
   private keep(scope: number, text: number, atMs: number): void {
-    const kept = { entry: `${scope} ${text}`, text, expiresAtMs: atMs + TTL_MS };
+    const kept = { entry: `${this.entries++}`, text, expiresAtMs: atMs + TTL_MS };
     this.kept.set(`${scope} ${text}`, kept);
     this.exact.set(`${scope} ${this.world.normalised[text]}`, kept);
   }

@@ -84,7 +84,7 @@ describe('identical requests under way at the same time', () => {
   });
 
   test('the first one leaving cancels nothing while another reads on, and its row has what was used', async () => {
-    const { step, letGo } = held(chunks(['one ', 'two ', 'three']), 1);
+    const { step, letGo } = held({ ...chunks(['one ', ...Array<string>(200).fill('more '), 'three']), chunkDelayMs: 10 }, 1);
     provider.script(step);
     const asked = chat(question(), { stream: true });
     const leaving = new AbortController();
@@ -152,7 +152,8 @@ describe('identical requests under way at the same time', () => {
   test.each([['no-cache', { 'cache-control': 'no-cache' }], ['no-store', { 'cache-control': 'no-store' }], ['x-cache-mode: off', { 'x-cache-mode': 'off' }]])('with %s each makes its own call', async (_, headers) => {
     const { step, letGo } = held(answer('Mine.'));
     provider.script(step, step);
-    const replies = [post(cluster, chat('Do not share this one.'), headers), post(cluster, chat('Do not share this one.'), headers)];
+    const asked = chat(question());
+    const replies = [post(cluster, asked, headers), post(cluster, asked, headers)];
     await called(2);
     letGo();
     expect((await Promise.all(replies)).map((reply) => reply.headers.get('x-cache'))).not.toContain('HIT-EXACT');

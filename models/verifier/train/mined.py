@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import random
 
 from gate import Gate
 from pairs_file import Pair, read_pairs, write_pairs
@@ -33,11 +34,14 @@ def main() -> None:
     parser.add_argument("--earlier", required=True)
     parser.add_argument("--held", nargs="*", default=[])
     parser.add_argument("--wordnet", default="/usr/share/wordnet")
+    parser.add_argument("--share", type=float, default=0.4, help="share kept of negatives and of template pairs")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     gate = Gate(WordNet(args.wordnet))
     held = {s for path in args.held for p in read_pairs(path) for s in signatures(p.a)}
     kept = [p for p in read_pairs(args.earlier) if wanted(p, gate) and not held & (signatures(p.a) | signatures(p.b))]
+    rng = random.Random(5)
+    kept = [p for p in kept if (p.same and p.kind.startswith(MINED)) or rng.random() < args.share]
     print(len(kept), dict(collections.Counter((p.kind, p.same) for p in kept)))
     write_pairs(args.out, kept)
 

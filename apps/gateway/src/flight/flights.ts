@@ -49,15 +49,20 @@ export class Flight {
   async follow(operation: Operation): Promise<{ answer: SharedAnswer; leave: () => void } | null> {
     this.followers++;
     const gone = Promise.withResolvers<never>();
-    const cancelled = (): void => gone.reject(new AttemptFailure('cancelled'));
-    operation.signal.addEventListener('abort', cancelled, { once: true });
-    if (operation.signal.aborted) cancelled();
+    gone.promise.catch(() => undefined); // it may come when nobody waits any more
     let left = false;
     const leave = (): void => {
       if (!left) this.left();
       left = true;
       operation.signal.removeEventListener('abort', cancelled);
     };
+    // Whoever waits for the next piece of a stream must be seen to leave too.
+    const cancelled = (): void => {
+      gone.reject(new AttemptFailure('cancelled'));
+      leave();
+    };
+    operation.signal.addEventListener('abort', cancelled, { once: true });
+    if (operation.signal.aborted) cancelled();
     try {
       const answer = await Promise.race([this.landing.promise, gone.promise]);
       if (answer !== null) return { answer, leave };

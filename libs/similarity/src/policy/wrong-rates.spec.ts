@@ -132,6 +132,23 @@ test('audits stay within their share over time, and come early where nothing is 
   expect(new WrongRates(calibration).decide({ ...QUESTION, auditShare: 0 }, { nowMs: 0, random: 0 }).decision).toBe('serve');
 });
 
+test('an answer that is served again and again is audited soon, whatever chance says', () => {
+  const rates = new WrongRates(calibration);
+  const decisions = Array.from({ length: 30 }, (_, n) => rates.decide(QUESTION, { nowMs: n, random: 0.999 }).decision);
+  expect(decisions.slice(0, 12)).toEqual([...Array.from({ length: 10 }, () => 'serve'), 'audit', 'serve']);
+  rates.observe(observation());
+  expect(Array.from({ length: 30 }, (_, n) => rates.decide(QUESTION, { nowMs: n, random: 0.999 }).decision)).not.toContain('audit');
+});
+
+test('a kind that was right for long and turns wrong is not excused by its past', () => {
+  const rates = new WrongRates(calibration);
+  observeMany(rates, 2000, {});
+  observeMany(rates, 20, { atMs: 20 * DAY_MS });
+  observeMany(rates, 2, { atMs: 20 * DAY_MS, wrong: true });
+  expect(rates.assess({ ...MATCH, entry: 'new' }, 20 * DAY_MS).wrong).toBeGreaterThan(0.03);
+  expect(rates.assess({ ...MATCH, entry: 'new' }, 30 * DAY_MS).wrong).toBeLessThan(0.01);
+});
+
 test('memory is bounded: what had no news for longest goes first', () => {
   const rates = new WrongRates(calibration, { limits: { scopes: 10, entries: 20 } });
   for (let n = 0; n < 100; n++) {

@@ -64,6 +64,8 @@ export class WrongRates {
   private readonly scopes: RecentMap<Scope>;
   private readonly entries: RecentMap<EntryEvidence>;
   private readonly servings: RecentMap<Serving>;
+  /** Of entries without evidence: how often each was served here since the last audit. */
+  private readonly unseen: RecentMap<{ served: number }>;
   private readonly bounds: RecentMap<{ maxWrongRate: number }>;
   /** Of whom nothing is known. */
   private readonly unknown: ScopeEvidence;
@@ -75,6 +77,7 @@ export class WrongRates {
     this.scopes = new RecentMap(limits.scopes);
     this.entries = new RecentMap(limits.entries);
     this.servings = new RecentMap(limits.scopes);
+    this.unseen = new RecentMap(limits.entries);
     this.bounds = new RecentMap(limits.scopes);
     this.unknown = new ScopeEvidence(calibration);
   }
@@ -118,7 +121,12 @@ export class WrongRates {
     if (evidence.low(nowMs) > maxWrongRate) {
       return { decision: auditsRefused(auditShare, random) ? 'audit' : 'refuse', reason: 'stopped', wrong };
     }
-    if (schedule.audits(auditShare, evidence.observations(kind, nowMs), random, nowMs)) return { decision: 'audit', reason: null, wrong };
+    const unseen = this.entries.get(keyOf(tenant, question.entry)) === undefined ? this.unseen.renew(keyOf(tenant, question.entry), () => ({ served: 0 })) : { served: 0 };
+    if (schedule.audits(auditShare, { observations: evidence.observations(kind, nowMs), unseen: unseen.served, random }, nowMs)) {
+      unseen.served = 0;
+      return { decision: 'audit', reason: null, wrong };
+    }
+    unseen.served++;
     budget.spend(wrong, nowMs);
     return { decision: 'serve', reason: null, wrong };
   }

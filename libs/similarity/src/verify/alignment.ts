@@ -1,4 +1,4 @@
-import type { Analysis, Token } from './analyse.ts';
+import type { Analysis, Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { isTypo } from './typo.ts';
 import { SPELLINGS, SYNONYMS } from './word-lists.ts';

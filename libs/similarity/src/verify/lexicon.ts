@@ -12,29 +12,36 @@ export interface Inflection {
   past: boolean;
 }
 
+const TAB = 9;
+const NEWLINE = 10;
+
 /**
- * English words and how they relate, from the lexicon's text (format: models/lexicon/build.ts). Lines are read when a word is
- * asked for, so that loading costs little. Words are given in lower case.
+ * English words and how they relate, from the lexicon's text (format: models/lexicon/build.ts; sorted, Latin letters only). Lines are found by
+ * halving and remembered when a word is asked for, so that loading costs next to nothing. Words are given in lower case.
  */
 export class Lexicon {
-  private readonly lines = new Map<string, string>();
+  private readonly bytes: Uint8Array;
+  /** Where each line begins, and the end of the last. */
+  private readonly starts: Uint32Array;
+  private readonly lines = new Map<string, string | null>();
   private readonly inflections = new Map<string, Inflection>();
 
-  constructor(text: string) {
-    for (const line of text.split('\n')) {
-      const end = line.indexOf('\t');
-      if (end < 0) this.lines.set(line, '');
-      else this.lines.set(line.slice(0, end), line.slice(end + 1));
-    }
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    const starts = [0];
+    for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) starts.push(at + 1);
+    starts.push(bytes.length + 1);
+    this.starts = Uint32Array.from(starts);
   }
 
+  /** How many words it holds. */
   get size(): number {
-    return this.lines.size;
+    return this.starts.length - 1;
   }
 
   /** Is it an English word, in any form? */
   knows(word: string): boolean {
-    return this.lines.has(word) || this.lines.has(this.inflectionOf(word).base);
+    return this.line(word) !== null || this.line(this.inflectionOf(word).base) !== null;
   }
 
   /** Parts of speech, the commonest first: `n`, `v`, `a`, `r`; empty when unknown. */
@@ -120,8 +127,8 @@ export class Lexicon {
   }
 
   private column(word: string, column: number): string {
-    const line = this.lines.get(word);
-    if (line === undefined || line === '') return '';
+    const line = this.line(word);
+    if (line === null || line === '') return '';
     let start = 0;
     for (let i = 0; i < column; i++) {
       start = line.indexOf('\t', start) + 1;
@@ -130,9 +137,44 @@ export class Lexicon {
     const end = line.indexOf('\t', start);
     return end < 0 ? line.slice(start) : line.slice(start, end);
   }
+
+  /** What stands behind the word in its line; null when there is no such word. */
+  private line(word: string): string | null {
+    let line = this.lines.get(word);
+    if (line === undefined) {
+      line = this.find(word);
+      if (this.lines.size > MAX_REMEMBERED) this.lines.clear();
+      this.lines.set(word, line);
+    }
+    return line;
+  }
+
+  private find(word: string): string | null {
+    let low = 0;
+    let high = this.size - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const order = this.compareWord(word, this.starts[middle] ?? 0);
+      if (order === 0) return String.fromCharCode(...this.bytes.subarray((this.starts[middle] ?? 0) + word.length + 1, (this.starts[middle + 1] ?? 1) - 1));
+      if (order < 0) high = middle - 1;
+      else low = middle + 1;
+    }
+    return null;
+  }
+
+  /** Below 0 when the word sorts before the one whose line begins at `start`. */
+  private compareWord(word: string, start: number): number {
+    for (let i = 0; i < word.length; i++) {
+      const byte = this.bytes[start + i] ?? NEWLINE;
+      if (byte === TAB || byte === NEWLINE) return 1;
+      if (byte !== word.charCodeAt(i)) return word.charCodeAt(i) - byte;
+    }
+    const end = this.bytes[start + word.length] ?? NEWLINE;
+    return end === TAB || end === NEWLINE ? 0 : -1;
+  }
 }
 
-/** Base forms kept, so that common words are taken apart once. */
+/** Lines and base forms kept, so that common words are looked up once. */
 const MAX_REMEMBERED = 20_000;
 
 /** `stopp` → `stop`; `ll`, `ss` and `zz` may belong to the word: `sell`, `pass`, `buzz`. */

@@ -1,4 +1,4 @@
-import type { Token } from './analyse.ts';
+import type { Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 
 const isAmount = (token: Token): boolean => token.kind === 'number' || token.kind === 'unit';

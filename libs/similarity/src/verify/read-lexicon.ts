@@ -15,5 +15,5 @@ export async function readLexicon(folder: URL): Promise<Lexicon> {
   if (packed.length !== bytes || hash('sha256', packed, 'hex') !== sha256) {
     throw new Error(`The lexicon's file ${file} is not the one its manifest describes; fetch the repository again.`);
   }
-  return new Lexicon(gunzipSync(packed).toString('latin1'));
+  return new Lexicon(gunzipSync(packed));
 }

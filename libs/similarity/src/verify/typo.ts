@@ -1,4 +1,4 @@
-import type { Token } from './analyse.ts';
+import type { Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 
 /** Shorter words have too many neighbours. */

@@ -1,5 +1,6 @@
 import { align, type Alignment } from './alignment.ts';
-import { analyse, type Analysis } from './analyse.ts';
+import { analyse } from './analyse.ts';
+import type { Analysis } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { compareOrder } from './order.ts';
 import { sameText } from './same-text.ts';

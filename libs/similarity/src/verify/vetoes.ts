@@ -1,5 +1,5 @@
 import type { Alignment } from './alignment.ts';
-import type { Analysis, Token, TokenKind } from './analyse.ts';
+import type { Analysis, Token, TokenKind } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { unitOf } from './numbers.ts';
 import { isOneSlip } from './typo.ts';

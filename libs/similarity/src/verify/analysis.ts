@@ -1,0 +1,62 @@
+import { normaliseText } from '@deja/cache-key';
+
+export type TokenKind = 'content' | 'number' | 'calendar' | 'unit' | 'symbol' | 'particle';
+
+/** What carries the matter of a text. */
+export interface Token {
+  kind: TokenKind;
+  /** In lower case, as written. */
+  text: string;
+  /** By what it is compared: the base form of a word, the canonical form of a number or unit. */
+  key: string;
+  /** Written or known as a name. */
+  name: boolean;
+  /** In no dictionary. */
+  unknown: boolean;
+  /** In a form of the past: `cancelled`. */
+  past: boolean;
+  /** The preposition it stands behind: `paris` in "flights to Paris tomorrow" has `to`; empty for none. */
+  governor: string;
+  /** Follows the token before it directly: `account` in "business account". */
+  adjacent: boolean;
+  /** Somebody's: behind `my`, `your` and their like, or with an 's. */
+  owned: boolean;
+  /** Joined to the token before it by `and`, `or` or `versus`, directly. */
+  joined: boolean;
+}
+
+/** All that the verdict needs to know of one text. Made once for an entry and kept. */
+export interface Analysis {
+  text: string;
+  /** The text as the exact cache compares it. */
+  normal: string;
+  /** Why only the same text may be the same as this one: not English, code, look-alike letters; null for English prose. */
+  literal: string | null;
+  asks: string[];
+  tokens: Token[];
+  prepositions: string[];
+  quantifiers: string[];
+  modals: string[];
+  /** For each negation what it stands before: `not charge`. */
+  negations: string[];
+  /** `i`, `you` and third persons in order. */
+  persons: string[];
+  /** Whose: `my`, `your`, `their`, …. */
+  owners: string[];
+  /** How many things are spoken of as any: `a`, `an`. */
+  indefinite: number;
+  conjunctions: string[];
+  past: boolean;
+  /** Speaks of `I` or `my`. */
+  ofSpeaker: boolean;
+  /** The words themselves are the matter (spelling, meaning, translation, a quotation). */
+  mentions: boolean;
+  /** Asks for something to be written or made. */
+  makes: boolean;
+}
+
+/** Of a text of which nothing is read yet. */
+export const emptyAnalysis = (text: string): Analysis => ({
+  text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
+  mentions: false, makes: false,
+});
