@@ -17,7 +17,7 @@ import { readPairs, worldOf } from './month-world.ts';
 const BOUNDS = [0.001, 0.01, 0.05];
 const AUDIT_SHARE = 0.02;
 const COMPARISON_ERROR = 0.01;
-const TRAFFIC: TrafficSettings = { days: 30, scopes: 2, requestsPerDay: 500, topicsPerScope: 500, trapShare: 0.1 };
+const TRAFFIC: TrafficSettings = { days: 30, scopes: 2, requestsPerDay: 400, topicsPerScope: 500, trapShare: 0.1 };
 
 /**
  * What the verdicts are worth there. The traps of the data are all seen through; those that people write are not: .5 % is four times what

@@ -1,36 +1,39 @@
 import { OnnxEmbedder, type Embedder } from '@deja/similarity';
 import type { Logger } from '@deja/telemetry';
 
+const BUILT_IN = 'built-in';
 const ONNX = 'onnx:';
+
+export type LocalEmbedder = Embedder | 'unavailable' | 'bought' | null;
 
 /** The embedder that runs in this app in place of the built-in one, as `cache.semantic.embedder` names it. Others are asked by the gateways. */
 export class EmbedderChoice {
   private readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
-  private chosen = '';
-  private embedder: OnnxEmbedder | 'unavailable' | null = null;
+  private chosen = BUILT_IN;
+  private embedder: OnnxEmbedder | 'unavailable' | 'bought' | null = null;
 
   constructor(logger: Pick<Logger, 'info' | 'warn' | 'error'>) {
     this.logger = logger;
   }
 
-  /** null: the built-in one. `unavailable` while it is being loaded, and when it cannot be. */
-  readonly local = (): Embedder | 'unavailable' | null => this.embedder;
+  /** null: the built-in one. `unavailable` while it is being loaded, and when it cannot be; `bought`: vectors come with the messages. */
+  readonly local = (): LocalEmbedder => this.embedder;
 
   /** Loads it in the background. Until then nothing is found, rather than what another embedder would take for similar. */
   choose(name: string): void {
     if (name === this.chosen) return;
     this.chosen = name;
     const former = this.embedder;
-    this.embedder = name.startsWith(ONNX) ? 'unavailable' : null;
-    if (former !== null && former !== 'unavailable') void former.close();
+    this.embedder = name.startsWith(ONNX) ? 'unavailable' : name === BUILT_IN ? null : 'bought';
+    if (former instanceof OnnxEmbedder) void former.close();
     if (name.startsWith(ONNX)) void this.load(name);
   }
 
   async close(): Promise<void> {
     const { embedder } = this;
-    this.chosen = '';
+    this.chosen = BUILT_IN;
     this.embedder = null;
-    if (embedder !== null && embedder !== 'unavailable') await embedder.close();
+    if (embedder instanceof OnnxEmbedder) await embedder.close();
   }
 
   private async load(name: string): Promise<void> {

@@ -35,9 +35,7 @@ export class SemanticCacheController {
 
   @MessagePattern('similar')
   async similar(@Payload() data: unknown): Promise<SemanticCacheRpc['similar']['reply']> {
-    const reply = await this.cache.similar(parseSimilar(data));
-    if (reply === null) throw new DejaError('invalid_value', 'Nothing can be said of what is similar to this text: the embedder does not know enough of its words.', { param: 'text' });
-    return reply;
+    return await this.cache.similar(parseSimilar(data));
   }
 
   @EventPattern('store')

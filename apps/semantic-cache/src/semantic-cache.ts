@@ -1,7 +1,8 @@
-import type { Invalidation, SemanticCacheRpc, SemanticMatch } from '@deja/contracts';
+import { DejaError, type Invalidation, type SemanticCacheRpc, type SemanticMatch } from '@deja/contracts';
 import { normaliseText } from '@deja/cache-key';
-import type { Embedder, OutOfDepth, StaticEmbedder, WrongRates } from '@deja/similarity';
+import type { OutOfDepth, StaticEmbedder, WrongRates } from '@deja/similarity';
 import type { Verification, Verified } from './decide/verification.ts';
+import type { LocalEmbedder } from './embedder-choice.ts';
 import type { Entries } from './entries/entries.ts';
 import { readVector, type NamedVector } from './entries/given-vector.ts';
 import type { AuditMessage, FeedbackMessage, JudgedMessage, LookupMessage, SimilarMessage, StoreMessage, WrongRatesMessage } from './entries/messages.ts';
@@ -33,8 +34,8 @@ export interface Urgency {
 export interface SemanticCacheParts {
   /** Always there: for what comes without a vector, unless another one is configured, and for comparing answers. */
   builtIn: StaticEmbedder;
-  /** The one configured to run here in place of the built-in; null: the built-in. `unavailable`: it is configured, and cannot be had. */
-  local: () => Embedder | 'unavailable' | null;
+  /** For what comes without a vector. */
+  local: () => LocalEmbedder;
   entries: Entries;
   verification: Verification;
   /** With no evidence but the shipped calibration. */
@@ -113,10 +114,12 @@ export class SemanticCache {
     return { rates: this.rates.rates(tenant, this.parts.now()) };
   }
 
-  /** Entries whose question is near to this text. null where the text has no vector. */
-  async similar({ tenant, text, minSimilarity, limit }: SimilarMessage): Promise<SemanticCacheRpc['similar']['reply'] | null> {
-    const { vector } = await this.vectorOf({ text });
-    if (vector === null) return null;
+  /** Entries whose question is near to this text. Throws `invalid_value` for a text that has no vector, `overloaded` where no vector is to be had now. */
+  async similar({ tenant, minSimilarity, limit, ...asked }: SimilarMessage): Promise<SemanticCacheRpc['similar']['reply']> {
+    if (this.parts.local() === 'bought') throw new DejaError('invalid_value', 'Questions cannot be searched by similarity where a provider embeds them.', { param: 'text' });
+    const { vector, reason } = await this.vectorOf(asked);
+    if (reason === 'embedder_unavailable') throw new DejaError('overloaded', 'The embedder cannot be had at the moment.', { retryAfterMs: 1000 });
+    if (vector === null) throw new DejaError('invalid_value', 'Nothing can be said of what is similar to this text: the embedder does not know enough of its words.', { param: 'text' });
     const found = await this.parts.entries.searchAll(tenant, { vector, limit: limit + 1, floor: minSimilarity, nowMs: this.parts.now() });
     const entries = found.slice(0, limit).map(({ entry, similarity }) => ({ tenant: entry.tenant, entry: entry.entry, text: entry.text, similarity: rounded(similarity) }));
     return { entries, tooMany: found.length > limit };
@@ -167,7 +170,7 @@ export class SemanticCache {
       return vector === null ? { vector, reason: 'embedder_unavailable' } : { vector, reason: null };
     }
     const embedder = this.parts.local() ?? this.parts.builtIn;
-    if (embedder === 'unavailable') return { vector: null, reason: 'embedder_unavailable' };
+    if (typeof embedder === 'string') return { vector: null, reason: 'embedder_unavailable' };
     const embedding = await Promise.resolve(embedder.embed(normaliseText(text))).catch(() => null);
     if (embedding === null) return { vector: null, reason: 'embedder_unavailable' };
     if (embedding.vector === null) return { vector: null, reason: embedding.outOfDepth };

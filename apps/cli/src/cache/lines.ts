@@ -21,10 +21,13 @@ export async function* fileLines(file: string, stdin: Readable): AsyncGenerator<
   try {
     yield* linesOf(file === '-' ? stdin : bytesOf(file));
   } catch (error) {
-    if (error instanceof CliFailure || !(error instanceof Error && 'code' in error)) throw error;
-    throw new CliFailure(EXIT.usage, `${file} cannot be read (${String(error.code)}).`);
+    const code = systemCode(error);
+    throw code === null ? error : new CliFailure(EXIT.usage, `${file} cannot be read (${code}).`);
   }
 }
+
+/** As `ENOENT`; null: it is no error of the system's. */
+export const systemCode = (error: unknown): string | null => (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : null);
 
 function bytesOf(file: string): Readable {
   const bytes = createReadStream(file);

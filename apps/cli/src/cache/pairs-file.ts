@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { CliFailure, EXIT } from '../failure.ts';
+import { systemCode } from './lines.ts';
 import type { MergedPair } from './merged-pairs.ts';
 
 const BATCH_CHARS = 64 * 1024;
@@ -19,7 +20,7 @@ export class PairsFile {
     try {
       return new PairsFile(await open(path, 'w'));
     } catch (error) {
-      throw new CliFailure(EXIT.usage, `${path} cannot be written (${error instanceof Error && 'code' in error ? String(error.code) : String(error)}).`);
+      throw new CliFailure(EXIT.usage, `${path} cannot be written (${systemCode(error) ?? String(error)}).`);
     }
   }
 

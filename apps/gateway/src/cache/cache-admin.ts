@@ -126,7 +126,7 @@ export class CacheAdmin {
     // Whoever made it before may have come no further than this.
     const made = kept as Outcome<Reply>;
     const rules = 'rules' in made ? made.rules : [made.rule];
-    await onRedis(() => Promise.all(rules.map((rule) => this.parts.invalidations.add(rule))));
+    await onRedis(() => this.parts.invalidations.add(...rules));
     for (const rule of rules) this.announce(rule);
     return { ...answered(made.reply), replayed };
   }

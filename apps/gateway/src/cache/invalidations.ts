@@ -95,11 +95,12 @@ export class Invalidations {
     return (await this.state()).timeMs;
   }
 
-  /** Puts one into force: this gateway knows it when this resolves, the others within a second. A second time it changes nothing. Throws `conflict` when there are too many. */
-  async add(rule: Invalidation): Promise<void> {
+  /** Puts them into force, all or none: this gateway knows them when this resolves, the others within a second. A second time it changes nothing. Throws `conflict` when there are too many. */
+  async add(...rules: readonly Invalidation[]): Promise<void> {
     await this.check();
-    if (this.all.some((known) => includes(known, rule))) return;
-    if (!(await this.write([rule], MOST_INVALIDATIONS))) {
+    const fresh = rules.filter((rule) => !this.all.some((known) => includes(known, rule)));
+    if (fresh.length === 0) return;
+    if (!(await this.write(fresh, MOST_INVALIDATIONS))) {
       throw new DejaError('conflict', `There are ${MOST_INVALIDATIONS} invalidations whose answers are still being deleted. Take back more at once, such as all of a tenant's answers, or try again in some minutes.`);
     }
     const push: Push = { kind: 'cache_invalidated' };

@@ -63,7 +63,7 @@ const isNullOr = (condition: string | null, value: string): boolean => condition
 
 function told(error: unknown): unknown {
   if (error instanceof DejaError && error.param === 'text') {
-    return new DejaError('invalid_value', "Invalid value for 'similar_to': nothing can be said of what is like it, since the embedder does not know enough of its words.", { param: 'similar_to', cause: error });
+    return new DejaError('invalid_value', `Invalid value for 'similar_to'. ${error.message}`, { param: 'similar_to', cause: error });
   }
   if (error instanceof RpcTimeout || error instanceof RpcUnavailable) {
     return new DejaError('overloaded', 'No semantic-cache answered in time. Try again shortly, with the same Idempotency-Key where this changes something.', { retryAfterMs: 1000, cause: error });

@@ -7,8 +7,6 @@ const SCARCE_MAX = 0.5;
 /** and at most so many ahead of the share; what was taken ahead is given back by auditing a quarter less. */
 const AHEAD = 120;
 const REPAYING = 0.75;
-/** An entry of which nothing is known is audited once it was served so many times, as a share of what falls between two audits. */
-const UNSEEN = 0.2;
 /** A match that is not served in any case costs no further call of the provider: so many times the share, at most half of them. */
 const REFUSED_FACTOR = 25;
 const REFUSED_MAX = 0.5;
@@ -21,22 +19,19 @@ export class AuditSchedule {
     this.counts = new FadingSums(['wouldBe', 'audits'], halfLifeDays);
   }
 
-  /** Whether to audit this would-be hit. `observations`: what is known of its kind here; `unseen`: so often was its entry served since it was last audited; `random` in [0, 1). */
-  audits(share: number, { observations, unseen, random }: { observations: number; unseen: number; random: number }, nowMs: number): boolean {
+  /** Whether to audit this would-be hit. `observations`: what is known of its kind here; `random` in [0, 1). */
+  audits(share: number, observations: number, random: number, nowMs: number): boolean {
     this.counts.add({ wouldBe: 1 }, nowMs);
     const { wouldBe, audits } = this.counts.at(nowMs);
     const ahead = audits - share * wouldBe;
-    if (random >= probabilityOf(share, audits - share * wouldBe, observations, unseen)) return false;
+    if (random >= probabilityOf(share, audits - share * wouldBe, observations)) return false;
     this.counts.add({ audits: 1 }, nowMs);
     return true;
   }
 }
 
-function probabilityOf(share: number, ahead: number, observations: number, unseen: number): number {
-  if (ahead + 1 <= AHEAD) {
-    if (unseen * share >= UNSEEN) return share > 0 ? 1 : 0;
-    if (observations < ENOUGH) return Math.min(Math.max(share, SCARCE_MAX), (share * ENOUGH) / Math.max(1, observations));
-  }
+function probabilityOf(share: number, ahead: number, observations: number): number {
+  if (observations < ENOUGH && ahead + 1 <= AHEAD) return Math.min(Math.max(share, SCARCE_MAX), (share * ENOUGH) / Math.max(1, observations));
   return ahead > 0 ? share * REPAYING : share;
 }
 

@@ -127,17 +127,9 @@ test('audits stay within their share over time, and come early where nothing is 
     rates.observe(observation({ entry: `e${n}`, atMs: n }));
   }
   expect(audits.filter((n) => n < 400).length).toBeGreaterThan(20);
-  expect(audits.length).toBeLessThan(0.022 * 20_000);
+  expect(audits.length).toBeLessThan(0.02 * 20_000 + 120);
   expect(audits.length).toBeGreaterThan(0.01 * 20_000);
   expect(new WrongRates(calibration).decide({ ...QUESTION, auditShare: 0 }, { nowMs: 0, random: 0 }).decision).toBe('serve');
-});
-
-test('an answer that is served again and again is audited soon, whatever chance says', () => {
-  const rates = new WrongRates(calibration);
-  const decisions = Array.from({ length: 30 }, (_, n) => rates.decide(QUESTION, { nowMs: n, random: 0.999 }).decision);
-  expect(decisions.slice(0, 12)).toEqual([...Array.from({ length: 10 }, () => 'serve'), 'audit', 'serve']);
-  rates.observe(observation());
-  expect(Array.from({ length: 30 }, (_, n) => rates.decide(QUESTION, { nowMs: n, random: 0.999 }).decision)).not.toContain('audit');
 });
 
 test('a kind that was right for long and turns wrong is not excused by its past', () => {

@@ -64,8 +64,6 @@ export class WrongRates {
   private readonly scopes: RecentMap<Scope>;
   private readonly entries: RecentMap<EntryEvidence>;
   private readonly servings: RecentMap<Serving>;
-  /** Of entries without evidence: how often each was served here since the last audit. */
-  private readonly unseen: RecentMap<{ served: number }>;
   private readonly bounds: RecentMap<{ maxWrongRate: number }>;
   /** Of whom nothing is known. */
   private readonly unknown: ScopeEvidence;
@@ -77,7 +75,6 @@ export class WrongRates {
     this.scopes = new RecentMap(limits.scopes);
     this.entries = new RecentMap(limits.entries);
     this.servings = new RecentMap(limits.scopes);
-    this.unseen = new RecentMap(limits.entries);
     this.bounds = new RecentMap(limits.scopes);
     this.unknown = new ScopeEvidence(calibration);
   }
@@ -101,7 +98,7 @@ export class WrongRates {
 
   /**
    * What to do with a would-be hit. `serve` counts at once as served, so decide once for each answer. `audit`: ask the provider and compare;
-   * `reason` then says whether it would have been refused: all but `stopped` ones are to come back as `refused` observations.
+   * `reason` then says why it would not be served in any case; where that is `too_risky`, the observation is to come back as `refused`.
    * maxWrongRate and auditShare in [0, 1]; random in [0, 1).
    */
   decide(question: Match & { maxWrongRate: number; auditShare: number }, { nowMs, random }: { nowMs: number; random: number }): Decided {
@@ -121,12 +118,7 @@ export class WrongRates {
     if (evidence.low(nowMs) > maxWrongRate) {
       return { decision: auditsRefused(auditShare, random) ? 'audit' : 'refuse', reason: 'stopped', wrong };
     }
-    const unseen = this.entries.get(keyOf(tenant, question.entry)) === undefined ? this.unseen.renew(keyOf(tenant, question.entry), () => ({ served: 0 })) : { served: 0 };
-    if (schedule.audits(auditShare, { observations: evidence.observations(kind, nowMs), unseen: unseen.served, random }, nowMs)) {
-      unseen.served = 0;
-      return { decision: 'audit', reason: null, wrong };
-    }
-    unseen.served++;
+    if (schedule.audits(auditShare, evidence.observations(kind, nowMs), random, nowMs)) return { decision: 'audit', reason: null, wrong };
     budget.spend(wrong, nowMs);
     return { decision: 'serve', reason: null, wrong };
   }

@@ -7,6 +7,8 @@ import { readWords } from './read-words.ts';
 import { Sorter } from './sorter.ts';
 import { FIRST_PERSON, MENTIONS } from './word-lists.ts';
 
+export type { Analysis } from './analysis.ts';
+
 /** Longer texts are compared as a whole only: the work grows with the square of their length. */
 const MAX_CHARS = 4000;
 

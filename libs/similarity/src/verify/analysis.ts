@@ -17,8 +17,12 @@ export interface Token {
   past: boolean;
   /** The preposition it stands behind: `paris` in "flights to Paris tomorrow" has `to`; empty for none. */
   governor: string;
+  /** The same preposition as written, for people: governors are classes (`for` counts as `of`). */
+  preposition: string;
   /** Follows the token before it directly: `account` in "business account". */
   adjacent: boolean;
+  /** Behind an article or a possessive: a noun. */
+  determined: boolean;
   /** Somebody's: behind `my`, `your` and their like, or with an 's. */
   owned: boolean;
   /** Joined to the token before it by `and`, `or` or `versus`, directly. */

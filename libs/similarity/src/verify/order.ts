@@ -98,7 +98,7 @@ const isOnlyDay = (tokens: readonly Token[], i: number): boolean => tokens[i]?.k
 const countParticles = (tokens: readonly Token[]): number => tokens.reduce((sum, token) => sum + (token.kind === 'particle' ? 1 : 0), 0);
 /** Two single words joined, with nothing before or behind that belongs to one of them. */
 const isPlainPair = (tokens: readonly Token[], second: number): boolean => tokens[second]?.joined === true && tokens[second - 1]?.adjacent === false && tokens[second + 1]?.adjacent !== true;
-const isThing = (token: Token, lexicon: Lexicon): boolean => token.kind !== 'particle' && (token.kind !== 'content' || token.name || token.unknown || !/^[vr]/.test(lexicon.partsOfSpeech(token.key)));
+const isThing = (token: Token, lexicon: Lexicon): boolean => token.kind !== 'particle' && (token.kind !== 'content' || token.name || token.unknown || token.determined || !/^[vr]/.test(lexicon.partsOfSpeech(token.key)));
 
 const explainSwap = (x: Token, z: Token): string => `differs in order: ${[`${x.text} … ${z.text}`, `${z.text} … ${x.text}`].sort().join(' / ')}`;
-const explainGovernors = (x: Token, governors: readonly string[]): string => `different direction: ${governors.map((governor) => `${governor} ${x.key}`.trim().replaceAll('_', ' ')).sort().join(' / ')}`;
+const explainGovernors = (x: Token, governors: readonly string[]): string => `different direction: ${governors.map((governor) => `${governor} ${x.text}`.trim().replaceAll('_', ' ')).sort().join(' / ')}`;

@@ -75,8 +75,8 @@ const OPENING_LISTS: Readonly<Record<string, string>> = {
   'how big': `what is the size of`,
   'how far': `what is the distance to|what distance is it to`,
   'how is': `how is|how are`,
-  how_long: `how long|for how long|how much time`,
-  how_often: `how often|how frequently|how many times`,
+  'how long': `how long|for how long|how much time`,
+  'how often': `how often|how frequently|how many times`,
 };
 
 /** A phrase wherever it stands, and the words that stand for it. */

@@ -21,7 +21,7 @@ export interface Reading {
   quotes: boolean;
 }
 
-const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF\uFE0E\uFE0F]/gu;
+const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]|\uFE0E|\uFE0F/gu;
 const FRACTIONS: Readonly<Record<string, string>> = { '½': ' 0.5 ', '¼': ' 0.25 ', '¾': ' 0.75 ' };
 /** Signs that belong to code, formulas and addresses, where every character counts. */
 const CODE = /[{}\\|~^<>=`_\u2190-\u22FF]|[\p{L}\p{N}][[(]|;\s*$|:\/\/|\/[\p{N}.-]*[\p{L}_][\p{L}\p{N}_.-]*\/|\b\p{L}[\p{L}\p{N}]*\.\p{L}+\(|\*\S|--\p{L}|@\p{L}/u;
@@ -82,7 +82,6 @@ export function readWords(text: string): Reading {
 
 /** Hyphens part words or join them, which is the same; before a number they are a minus, between numbers a range. */
 function signOf(piece: string, before: string, after: string): string | null {
-  if (/\p{Extended_Pictographic}/u.test(piece) && !/\d/.test(piece)) return null;
   if (piece === '&') return 'and';
   if (piece !== '-') return piece;
   if (/\d/.test(after)) return /\d/.test(before) ? 'to' : /[\p{L}]/u.test(before) ? null : '-';

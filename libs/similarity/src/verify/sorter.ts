@@ -18,6 +18,7 @@ const DEGREES = new Set(['this', 'these', 'those']);
 /** Sorts the words of one text by what they do in it. */
 export class Sorter {
   private governor = '';
+  private preposition = '';
   /** `if` or its like, until the clause ends. */
   private condition = '';
   private pendingNegation = false;
@@ -42,7 +43,7 @@ export class Sorter {
     }
   }
 
-  /** "How much does X cost" and "what does X cost" ask for the price of X. */
+  /** "What does X mean" asks to define X. */
   private askForMeaning(): void {
     const { asks, tokens } = this.analysis;
     if (asks.length !== 1 || asks[0] !== 'what' || tokens.length < 2 || tokens.at(-1)?.text !== 'mean' || this.words.at(-1)?.text !== 'mean') return;
@@ -50,10 +51,12 @@ export class Sorter {
     asks[0] = 'define';
   }
 
+  /** "How much does X cost" and "what does X cost" ask for the price of X. */
   private askForPrice(): void {
     const { asks, tokens } = this.analysis;
     const at = tokens.findIndex((token) => token.text === 'cost' || token.text === 'costs');
-    if (at < 0 || asks.length !== 1 || !(asks[0] === 'how much' || (asks[0] === 'what' && at === tokens.length - 1 && !(tokens[at]?.adjacent ?? true)) || (asks[0] === 'what' && at === tokens.length - 1 && this.words.at(-1)?.text.startsWith('cost') === true))) return;
+    const isLast = at === tokens.length - 1 && this.words.at(-1)?.text === tokens[at]?.text;
+    if (at < 0 || tokens.length < 2 || asks.length !== 1 || !(asks[0] === 'how much' || (asks[0] === 'what' && isLast))) return;
     tokens.splice(at, 1);
     asks[0] = 'price';
   }
@@ -63,19 +66,8 @@ export class Sorter {
     const word = this.words[i];
     if (word === undefined) return 1;
     if (word.opensClause) { this.condition = ''; this.governor = ''; this.sinceToken = 'words'; }
-    const number = readNumber(this.words, i);
-    const sign = unitOf(word.text, false);
-    const amount = sign !== null && !/\p{L}/u.test(word.text) ? readNumber(this.words, i + 1) : null;
-    if (amount !== null && sign !== null && sign !== '%') {
-      this.push({ kind: 'number', text: amount.value, key: amount.value });
-      this.push({ kind: 'unit', text: word.text, key: sign });
-      return 1 + amount.length;
-    }
-    if (number !== null) {
-      this.push({ kind: 'number', text: number.value, key: number.value });
-      if (number.unit !== null) this.push({ kind: 'unit', text: number.unit, key: number.unit });
-      return number.length;
-    }
+    const amount = this.sortAmount(word, i);
+    if (amount > 0) return amount;
     const { text } = word;
     const unit = unitOf(text, this.analysis.tokens.at(-1)?.kind === 'number' && i > 0);
     if (unit !== null) return this.push({ kind: 'unit', text, key: unit });
@@ -85,10 +77,21 @@ export class Sorter {
       return this.push({ kind: 'calendar', text, key: calendar });
     }
     if (!/[\p{L}]/u.test(text)) return this.push({ kind: 'symbol', text, key: text });
-    if (!this.sortLittleWord(word, i)) return this.pushContent(word);
+    if (!this.sortLittleWord(word, i)) return this.pushContent(word, this.words[i - 1]?.text ?? '');
     if (CONJUNCTIONS.has(text)) this.sinceToken = this.sinceToken === 'nothing' ? 'join' : 'words';
     else if (!(this.sinceToken === 'join' && DETERMINERS.has(text)) && !PARTICLES.has(text)) this.sinceToken = 'words';
     return 1;
+  }
+
+  /** A number with the unit glued to it or its currency in front; returns how many words it took. */
+  private sortAmount({ text }: Word, i: number): number {
+    const currency = /[\p{L}\d%]/u.test(text) ? null : unitOf(text, false);
+    const number = readNumber(this.words, currency === null ? i : i + 1);
+    if (number === null) return 0;
+    this.push({ kind: 'number', text: number.value, key: number.value });
+    const unit = currency ?? number.unit;
+    if (unit !== null) this.push({ kind: 'unit', text: unit, key: unit });
+    return number.length + (currency === null ? 0 : 1);
   }
 
   /** Months that are also other words count beside a number, a preposition or as a name. */
@@ -125,18 +128,18 @@ export class Sorter {
       analysis.asks[0] = 'how is';
       return true;
     }
-    if (PREPOSITIONS.has(text)) {
-      return this.govern(SOFT_PREPOSITIONS.get(text) ?? text, i);
-    }
+    if (PREPOSITIONS.has(text)) return this.govern(text, i);
     if (text === 'a' || text === 'an') analysis.indefinite++;
     return this.sortPerson(word) || this.isFree(text, i);
   }
 
   /** "On Friday" is "Friday"; "at 5" and "for 5" stay two things. */
-  private govern(preposition: string, i: number): true {
+  private govern(text: string, i: number): true {
+    const preposition = SOFT_PREPOSITIONS.get(text) ?? text;
     const next = /^(?:the|this|next|last)$/.test(this.words[i + 1]?.text ?? '') ? i + 2 : i + 1;
     const isBare = (preposition === 'at' || preposition === 'of') && this.calendarAt(next) !== null;
     this.governor = isBare ? this.condition : preposition;
+    this.preposition = text;
     if (CONDITIONS.has(preposition)) this.condition = preposition;
     if (!isBare) this.analysis.prepositions.push(preposition);
     return true;
@@ -190,11 +193,12 @@ export class Sorter {
     return next === 'been' || NEGATIONS.has(next) || FIRST_PERSON.has(next) || SECOND_PERSON.has(next) || this.lexicon.inflectionOf(next).past;
   }
 
-  private pushContent(word: Word): number {
+  private pushContent(word: Word, before: string): number {
     const { base, past } = this.lexicon.inflectionOf(word.text);
     const unknown = !this.lexicon.knows(word.text) && !word.text.includes('_');
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
-    return this.push({ kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past, owned: word.possessive || this.isOwned(word) });
+    return this.push({ kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past, determined: DETERMINERS.has(before),
+      owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before) });
   }
 
   /** "Plan A", "World War I": a letter that names, not an article or a person. */
@@ -208,17 +212,13 @@ export class Sorter {
     return next === undefined || next.opensClause || PREPOSITIONS.has(next.text) || CONJUNCTIONS.has(next.text) || CALENDAR.has(next.text);
   }
 
-  private isOwned(word: Word): boolean {
-    const before = this.words[this.words.indexOf(word) - 1]?.text ?? '';
-    return MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before);
-  }
 
   private push(token: Pick<Token, 'kind' | 'text' | 'key'> & Partial<Token>): number {
     if (this.pendingNegation) {
       this.analysis.negations.push(`not ${token.key}`);
       this.pendingNegation = false;
     }
-    this.analysis.tokens.push({ name: false, unknown: false, past: false, governor: this.governor, adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', owned: false, ...token });
+    this.analysis.tokens.push({ name: false, unknown: false, past: false, governor: this.governor, preposition: this.governor === this.condition ? this.condition : this.preposition, adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', owned: false, determined: false, ...token });
     this.sinceToken = 'nothing';
     return 1;
   }

@@ -128,7 +128,7 @@ function modalVeto(a: Analysis, b: Analysis): string | null {
 }
 
 /** Asks that other words can stand for: these differ certainly only when everything else is the same. */
-const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how_long', 'how long', 'time', 'when', 'how many']);
+const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how long', 'time', 'when', 'how many']);
 const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'when|why', 'where|why', 'who|why']);
 
 function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {
@@ -150,7 +150,7 @@ export function mayStandFor(first: string, second: string, a: Analysis, b: Analy
   if (pair === '|want') return true;
   if (pair === '|what') return a.tokens[0]?.kind === 'content' && !a.makes && !b.makes;
   if (pair === 'define|what') return a.tokens.length <= 3 && b.owners.length + a.owners.length === 0;
-  return pair === 'how long|how_long' || pair === 'how_long|long' || pair === '|show' || pair === '|give' || pair === 'give|show' || pair === 'how much|price' || pair === 'exist|exist';
+  return pair === '|show' || pair === '|give' || pair === 'give|show' || pair === 'how much|price';
 }
 
 function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
@@ -190,6 +190,6 @@ function scopeVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB, partners }: Ali
   if (all.length === 0 || !all.every((token) => token.governor !== '' && token.kind === 'content') || partners.every((partner) => partner < 0)) return null;
   // Behind prepositions that both have it is another word, not one more restriction.
   if (difference(a.prepositions, b.prepositions).every((only) => only.length === 0) && !all.some((token) => isRestriction(token.governor))) return null;
-  const phrase = (left: readonly Token[]): string[] => left.map((token) => `${token.governor} ${token.text}`);
+  const phrase = (left: readonly Token[]): string[] => left.map((token) => `${token.preposition} ${token.text}`);
   return differs('differs in scope', phrase(leftOfA), phrase(leftOfB));
 }
