@@ -21,6 +21,7 @@ COPY libs/postgres/package.json libs/postgres/
 COPY libs/pricing/package.json libs/pricing/
 COPY libs/redis/package.json libs/redis/
 COPY libs/routing/package.json libs/routing/
+COPY libs/similarity/package.json libs/similarity/
 COPY libs/telemetry/package.json libs/telemetry/
 COPY libs/testing/package.json libs/testing/
 COPY libs/tokens/package.json libs/tokens/
@@ -31,6 +32,12 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 ENV NX_DAEMON=false NX_TUI=false
 RUN npm run build
+# Of the runtime of neural models only what this machine loads: 46 MB instead of 288. Where it was not installed, words decide alone.
+RUN mkdir -p native && for name in onnxruntime-node onnxruntime-common; do \
+      if [ -d "node_modules/$name" ]; then cp -r "node_modules/$name" native/; fi; done \
+ && if [ -d native/onnxruntime-node ]; then cd native/onnxruntime-node && rm -rf bin/napi-v6/darwin bin/napi-v6/win32 script lib \
+ && find bin/napi-v6/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +; fi \
+ && rm -rf models/*/train
 
 FROM ${NODE_IMAGE} AS runtime
 ENV NODE_ENV=production HOST=0.0.0.0 DEJA_CONFIG=/etc/deja/deja.yaml DEJA_DATA_DIR=/var/lib/deja
@@ -57,7 +64,8 @@ CMD ["node", "--enable-source-maps", "apps/router/out/main.mjs"]
 
 FROM runtime AS semantic-cache
 COPY --from=build /src/apps/semantic-cache/out apps/semantic-cache/out
-COPY models models
+COPY --from=build /src/native node_modules
+COPY --from=build /src/models models
 EXPOSE 9462
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9462"]
 CMD ["node", "--enable-source-maps", "apps/semantic-cache/out/main.mjs"]

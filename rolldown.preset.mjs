@@ -7,15 +7,21 @@ const absent = [
   'pg-native', 'redis', '@valkey/valkey-glide',
 ];
 
+/** Native code: stays in node_modules, and what needs it does without where it is not installed. */
+const native = ['onnxruntime-node'];
+
+/** The thread that runs neural models: in a file of its own, because a thread is started by its URL. */
+export const inferenceWorker = { 'inference-worker': '../../libs/similarity/src/neural/inference-worker.ts' };
+
 /**
  * One app, one folder: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules.
  * What is imported when it is first needed (the tokenizer's vocabularies) stays in files of its own.
  */
 export default defineConfig({
-  input: 'src/main.ts',
+  input: { main: 'src/main.ts' },
   platform: 'node',
   tsconfig: './tsconfig.json',
-  external: (id) => absent.some((name) => id === name || id.startsWith(`${name}/`)),
+  external: (id) => [...absent, ...native].some((name) => id === name || id.startsWith(`${name}/`)),
   resolve: { conditionNames: ['@deja/source', 'node', 'default'] },
-  output: { dir: 'out', entryFileNames: 'main.mjs', chunkFileNames: '[name].mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: true, cleanDir: true, keepNames: true },
+  output: { dir: 'out', entryFileNames: '[name].mjs', chunkFileNames: '[name].mjs', format: 'esm', minify: true, sourcemap: true, codeSplitting: true, cleanDir: true, keepNames: true },
 });
