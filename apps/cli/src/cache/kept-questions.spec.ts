@@ -27,7 +27,7 @@ test('a question is found as long as some cache has it, and the same words have 
       });
       expect(new Set(found)).toEqual(new Set([...alive].filter((question) => question.text === String(text))));
       expect(kept.size).toBe(alive.size);
-      if (!drop) expect(found.reduce((sum, question) => sum + (question.caches & caches), 0)).toBe(caches);
+      for (const bit of [1, 2, 4]) expect(found.filter((question) => (question.caches & bit) !== 0).length).toBeLessThanOrEqual(1);
     }
   }));
 });

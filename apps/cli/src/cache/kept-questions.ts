@@ -19,7 +19,7 @@ interface Placed extends KeptQuestion {
 export class KeptQuestions {
   readonly #block: VectorBlock;
   readonly #rows: Placed[] = [];
-  readonly #byText = new Map<string, Placed>();
+  readonly #byText = new Map<string, readonly Placed[]>();
 
   constructor(memory: VectorMemory) {
     this.#block = new VectorBlock(memory);
@@ -31,11 +31,10 @@ export class KeptQuestions {
 
   /** The same words asked again take the place of the older ones, in the caches of the new question. */
   add(question: KeptQuestion, vector: Quantised): KeptQuestion {
-    const before = this.#byText.get(question.text);
-    if (before !== undefined) this.drop(before, question.caches);
+    for (const before of this.#byText.get(question.text) ?? []) this.drop(before, question.caches);
     const placed = { ...question, row: this.#block.add(vector) };
     this.#rows.push(placed);
-    this.#byText.set(placed.text, placed);
+    this.#byText.set(placed.text, [...(this.#byText.get(placed.text) ?? []), placed]);
     return placed;
   }
 
@@ -51,7 +50,9 @@ export class KeptQuestions {
       last.row = placed.row;
       this.#rows[last.row] = last;
     }
-    if (this.#byText.get(placed.text) === placed) this.#byText.delete(placed.text);
+    const others = this.#byText.get(placed.text)?.filter((other) => other !== placed) ?? [];
+    if (others.length === 0) this.#byText.delete(placed.text);
+    else this.#byText.set(placed.text, others);
   }
 
   /** Calls `visit` with each question whose cosine is at least the floor; what it returns is the floor from then on. */

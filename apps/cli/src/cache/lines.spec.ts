@@ -13,7 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const all = (lines: AsyncIterable<Line>): Promise<Line[]> => Array.fromAsync(lines);
+async function all(lines: AsyncIterable<Line>): Promise<Line[]> {
+  const list: Line[] = [];
+  for await (const line of lines) list.push(line);
+  return list;
+}
 const read = (file: string): Promise<Line[]> => all(fileLines(join(folder, file), Readable.from([])));
 
 test('wherever chunks end, lines and their numbers are the same', async () => {

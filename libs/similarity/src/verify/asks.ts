@@ -8,9 +8,13 @@ const marked = (phrases: readonly string[]): [string, true][] => phrases.map((ph
 const greetings = new PhraseTree(marked(GREETINGS));
 const closings = new PhraseTree(marked(CLOSINGS));
 const howClosings = new PhraseTree(marked(HOW_CLOSINGS));
+/** In front of what a phrase leads up to a question. */
 type Lead = 'question' | 'notice' | 'definite' | 'anything';
 const leads = new PhraseTree<Lead>([
-  ...LEADS.map((phrase): [string, Lead] => [phrase, 'definite']), ...QUESTION_LEADS.map((phrase): [string, Lead] => [phrase, 'question']), ...NOTICE_LEADS.map((phrase): [string, Lead] => [phrase, 'notice']), ...KNOWING_LEADS.map((phrase): [string, Lead] => [phrase, 'anything']),
+  ...LEADS.map((phrase): [string, Lead] => [phrase, 'definite']),
+  ...QUESTION_LEADS.map((phrase): [string, Lead] => [phrase, 'question']),
+  ...NOTICE_LEADS.map((phrase): [string, Lead] => [phrase, 'notice']),
+  ...KNOWING_LEADS.map((phrase): [string, Lead] => [phrase, 'anything']),
 ]);
 const openings = new PhraseTree(OPENINGS);
 const aliases = new PhraseTree(ALIASES);
@@ -62,7 +66,7 @@ export function readAsks(all: readonly Word[]): Asked {
   return { asks: tidied(asked), words: withAliases(rest) };
 }
 
-/** `want` in front of a question is how people lead up to it; `what` and `which` ask the same. */
+/** `what` and `which` ask the same; "could you" asks nothing that the command would not. */
 function tidied(asks: readonly string[]): string[] {
   return asks.map((ask) => (ask === 'which' ? 'what' : ask === 'whom' ? 'who' : ask)).filter((ask) => ask !== 'do');
 }
@@ -115,21 +119,22 @@ const reopened = (words: readonly Word[]): Word[] => words.map((word, i) => (i =
 function openingAt(words: readonly Word[], i: number): { ask: string; length: number } | null {
   let length = 0;
   let ask: string | null = null;
-  for (let steps = 0; steps < 4; steps++) {
-    const greeting = steps > 0 && ask === null ? greetings.longestAt(words, i + length) : null;
+  for (;;) {
     const opening = openings.longestAt(words, i + length);
-    const lead = ask === null || ask === 'want' || ask === 'do' ? leads.longestAt(words, i + length) : null;
+    const leadsUp = ask === 'do' || ask === 'want';
+    const lead = ask === null || leadsUp ? leads.longestAt(words, i + length) : null;
     if (lead !== null && lead.length >= (opening?.length ?? 0) && leadsOn(lead.value, words, i + length + lead.length)) {
       length += lead.length;
       ask = asksItself(words, i + length) ? '' : 'what';
       if (isConditional(words[i + length]?.text) && openings.longestAt(words, i + length) === null) { length++; ask = 'whether'; }
-    } else if (opening !== null && (ask === null || ask === '' || ask === 'what' || ((ask === 'do' || ask === 'want') && opening.value[0] !== 'when')) && fits(opening.value[0] ?? '', words, i + length + opening.length)) {
-      length += opening.length;
-      ask = opening.value[0] ?? '';
-    } else if (greeting !== null) length += greeting.length;
-    else break;
+      continue;
+    }
+    const [next = ''] = opening?.value ?? [];
+    const mayFollow = ask === null || ask === '' || ask === 'what' || (leadsUp && next !== 'when');
+    if (opening === null || !mayFollow || !fits(next, words, i + length + opening.length)) return ask === null ? null : { ask, length };
+    length += opening.length;
+    ask = next;
   }
-  return ask === null ? null : { ask, length };
 }
 
 const isConditional = (word: string | undefined): boolean => word === 'if' || word === 'whether';
@@ -137,7 +142,11 @@ const NOTICED = new Set(['when', 'if', 'whether', 'once']);
 /** A question follows, so that what led up to it adds nothing. */
 const asksItself = (words: readonly Word[], i: number): boolean => QUESTIONS.has(words[i]?.text ?? '') || isConditional(words[i]?.text) || openings.longestAt(words, i) !== null;
 /** Behind "tell me" follows a question or a definite thing, not "a joke". */
-const leadsOn = (lead: Lead, words: readonly Word[], i: number): boolean => lead === 'anything' || (asksItself(words, i) && (lead !== 'notice' || !NOTICED.has(words[i]?.text ?? ''))) || (lead === 'definite' && DEFINITE.has(words[i]?.text ?? ''));
+function leadsOn(lead: Lead, words: readonly Word[], i: number): boolean {
+  const text = words[i]?.text ?? '';
+  if (asksItself(words, i)) return lead !== 'notice' || !NOTICED.has(text);
+  return lead === 'anything' || (lead === 'definite' && DEFINITE.has(text));
+}
 /** "I want you …" is not "I want …", "do you have to" asks for no thing; "can you" needs its verb. */
 function fits(ask: string, words: readonly Word[], next: number): boolean {
   const text = words[next]?.text;
@@ -152,11 +161,12 @@ function withLeadingClauseLast(words: readonly Word[]): readonly Word[] {
   const first = words[0]?.text ?? '';
   if (!LEADING_PREPOSITIONS.has(first) && !CALENDAR.has(first)) return words;
   const comma = words.findIndex((word, i) => i > 0 && word.opensClause);
-  const split = comma > 0 && words[comma]?.opensSentence !== true ? comma : CALENDAR.has(first) ? 1 : PREPOSITIONS.has(first) && CALENDAR.has(words[1]?.text ?? '') ? 2 : 0;
+  const day = CALENDAR.has(first) ? 1 : PREPOSITIONS.has(first) && CALENDAR.has(words[1]?.text ?? '') ? 2 : 0;
+  const split = comma > 0 && words[comma]?.opensSentence !== true ? comma : day;
   const next = words[split];
   if (split === 0 || next === undefined || !beginsMainClause(next.text)) return words;
   if (words.slice(split + 1).some((word) => word.opensSentence)) return words;
   return reopened([...words.slice(split), ...words.slice(0, split).map((word) => ({ ...word, opensClause: false, opensSentence: false }))]);
 }
 
-const beginsMainClause = (text: string): boolean => QUESTIONS.has(text) || AUXILIARIES.has(text) || MODALS.has(text) || FIRST_PERSON.has(text) || text === 'please' || text === 'is';
+const beginsMainClause = (text: string): boolean => QUESTIONS.has(text) || AUXILIARIES.has(text) || MODALS.has(text) || FIRST_PERSON.has(text) || text === 'please';

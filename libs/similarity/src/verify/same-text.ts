@@ -16,7 +16,7 @@ export function sameText(a: string, b: string, knows: (word: string) => boolean)
 const MAX_ABBREVIATION_CHARS = 4;
 
 /** Abbreviations that mean the same in any case. */
-const ONE_MEANING = new Set('tv tvs pm atm pdf csv json xml html css sql faq vpn usb gps sms api url cpu gpu ceo cfo cto dvd usa nyc ios ev pto bbq dna hiv fbi nba nfl'.split(' '));
+const ONE_MEANING = new Set('tv tvs pm atm pdf csv json xml html css sql faq vpn usb gps sms api url cpu gpu ceo cfo cto dvd usa nyc pto bbq dna hiv fbi nba nfl'.split(' '));
 
 /** The first two words whose case makes them different words; null when there are none. */
 function caseConflict(a: string, b: string, knows: (word: string) => boolean): [string, string] | null {

@@ -197,14 +197,17 @@ export class Sorter {
     const { base, past } = this.lexicon.inflectionOf(word.text);
     const unknown = !this.lexicon.knows(word.text) && !word.text.includes('_');
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
-    return this.push({ kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past, determined: DETERMINERS.has(before),
-      owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before) });
+    return this.push({
+      kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past,
+      determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
+    });
   }
 
   /** "Plan A", "World War I": a letter that names, not an article or a person. */
   private isLetter({ text, capital }: Word, i: number): boolean {
     if (text === 'a') return capital || this.endsPhrase(i);
-    return text === 'i' && this.endsPhrase(i) && i > 0 && !CONJUNCTIONS.has(this.words[i - 1]?.text ?? '') && !MODALS.has(this.words[i - 1]?.text ?? '') && !FREE.has(this.words[i - 1]?.text ?? '');
+    const before = this.words[i - 1]?.text ?? '';
+    return text === 'i' && this.endsPhrase(i) && i > 0 && !CONJUNCTIONS.has(before) && !MODALS.has(before) && !FREE.has(before);
   }
 
   private endsPhrase(i: number): boolean {
@@ -212,13 +215,16 @@ export class Sorter {
     return next === undefined || next.opensClause || PREPOSITIONS.has(next.text) || CONJUNCTIONS.has(next.text) || CALENDAR.has(next.text);
   }
 
-
   private push(token: Pick<Token, 'kind' | 'text' | 'key'> & Partial<Token>): number {
     if (this.pendingNegation) {
       this.analysis.negations.push(`not ${token.key}`);
       this.pendingNegation = false;
     }
-    this.analysis.tokens.push({ name: false, unknown: false, past: false, governor: this.governor, preposition: this.governor === this.condition ? this.condition : this.preposition, adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', owned: false, determined: false, ...token });
+    this.analysis.tokens.push({
+      name: false, unknown: false, past: false, owned: false, determined: false,
+      governor: this.governor, preposition: this.governor === this.condition ? this.condition : this.preposition,
+      adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', ...token,
+    });
     this.sinceToken = 'nothing';
     return 1;
   }

@@ -1,7 +1,6 @@
 import type { Alignment } from './alignment.ts';
 import type { Analysis, Token, TokenKind } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
-import { unitOf } from './numbers.ts';
 import { isOneSlip } from './typo.ts';
 import { ANTONYMS, QUANTIFIER_GROUPS, SIBLINGS, SOMEBODY, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
 
@@ -61,11 +60,15 @@ function negationVeto(a: Analysis, b: Analysis): string | null {
 
 function antonymVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
   const [prepositionsOfA, prepositionsOfB] = difference(a.prepositions, b.prepositions);
-  const words = (left: readonly Token[], prepositions: readonly string[]): [text: string, key: string][] => [...left.filter((token) => token.kind === 'content' || token.kind === 'particle').map((token): [string, string] => [token.text, token.key]), ...prepositions.map((each): [string, string] => [each, each])];
+  const words = (left: readonly Token[], prepositions: readonly string[]): [text: string, key: string][] => [
+    ...left.filter(({ kind }) => kind === 'content' || kind === 'particle').map(({ text, key }): [string, string] => [text, key]),
+    ...prepositions.map((each): [string, string] => [each, each]),
+  ];
   const wordsOfB = words(leftOfB, prepositionsOfB);
   for (const [x, xBase] of words(leftOfA, prepositionsOfA)) {
     for (const [y, yBase] of wordsOfB) {
-      if (ANTONYMS.has(`${x} ${y}`) || ANTONYMS.has(`${xBase} ${yBase}`) || lexicon.areAntonyms(x, y) || lexicon.areAntonyms(xBase, yBase) || areOppositeDegrees(x, y)) return differs('opposites', [x], [y]);
+      const known = ANTONYMS.has(`${x} ${y}`) || ANTONYMS.has(`${xBase} ${yBase}`) || areOppositeDegrees(x, y);
+      if (known || lexicon.areAntonyms(x, y) || lexicon.areAntonyms(xBase, yBase)) return differs('opposites', [x], [y]);
     }
   }
   const [onlyA, onlyB] = [prepositionsOfA, prepositionsOfB];
@@ -97,9 +100,11 @@ function personVeto(a: Analysis, b: Analysis, alignment: Alignment): string | nu
   const yours = ({ owners }: Analysis): boolean => owners.includes('your');
   if ((mine(a) && yours(b) && !mine(b)) || (mine(b) && yours(a) && !mine(a))) return 'about someone else: my / your';
   const [personsOfA, personsOfB] = difference(a.persons, b.persons);
-  if (personsOfA.length > 0 && personsOfB.length > 0 && alignment.leftOfA.length + alignment.leftOfB.length === 0) return differs('about someone else', personsOfA, personsOfB);
-  if (a.persons.join() !== b.persons.join() && [...a.persons].sort().join() === [...b.persons].sort().join()) return differs('about someone else', [a.persons.join(' … ')], [b.persons.join(' … ')]);
-  return null;
+  const everythingElseSame = alignment.leftOfA.length + alignment.leftOfB.length === 0;
+  if (everythingElseSame && personsOfA.length > 0 && personsOfB.length > 0) return differs('about someone else', personsOfA, personsOfB);
+  // The same persons in another order: who does it, and to whom.
+  const swapped = personsOfA.length + personsOfB.length === 0 && a.persons.join() !== b.persons.join();
+  return swapped ? differs('about someone else', [a.persons.join(' … ')], [b.persons.join(' … ')]) : null;
 }
 
 /** "My husband's package" is not "my package", and what visitors may is not what I may. */
@@ -116,19 +121,23 @@ function quantifierVeto(a: Analysis, b: Analysis): string | null {
   const [onlyA, onlyB] = difference(a.quantifiers, b.quantifiers);
   const contradict = QUANTIFIER_GROUPS.some((group) => onlyA.some((each) => group.has(each)) && onlyB.some((each) => group.has(each)));
   if (contradict || [...onlyA, ...onlyB].some((each) => STRONG_QUANTIFIERS.has(each))) return differs('differs in extent', onlyA, onlyB);
-  return a.quantifiers.join() === b.quantifiers.join() ? null : onlyA.length + onlyB.length > 0 ? null : differs('differs in order', [a.quantifiers.join(' … ')], [b.quantifiers.join(' … ')]);
+  const swapped = onlyA.length + onlyB.length === 0 && a.quantifiers.join() !== b.quantifiers.join();
+  return swapped ? differs('differs in order', [a.quantifiers.join(' … ')], [b.quantifiers.join(' … ')]) : null;
 }
 
 function modalVeto(a: Analysis, b: Analysis): string | null {
-  const modals = ({ modals: own, asks }: Analysis): string[] => [...own.filter((modal) => modal !== 'will'), ...asks.filter((ask) => ask === 'can' || ask === 'should' || ask === 'must')].sort();
+  const modals = ({ modals: own, asks }: Analysis): string[] => [...own, ...asks].filter((each) => each === 'can' || each === 'should' || each === 'must').sort();
   const [onlyA, onlyB] = difference(modals(a), modals(b));
   if (onlyA.length > 0 && onlyB.length > 0) return differs('differs in what is asked', onlyA, onlyB);
   const [conjunctionsOfA, conjunctionsOfB] = difference(a.conjunctions, b.conjunctions);
-  return conjunctionsOfA.length > 0 && conjunctionsOfB.length > 0 && [...conjunctionsOfA, ...conjunctionsOfB].includes('or') ? differs('differs in choice', conjunctionsOfA, conjunctionsOfB) : null;
+  const chooses = [...conjunctionsOfA, ...conjunctionsOfB].includes('or');
+  return chooses && conjunctionsOfA.length > 0 && conjunctionsOfB.length > 0 ? differs('differs in choice', conjunctionsOfA, conjunctionsOfB) : null;
 }
 
-/** Asks that other words can stand for: these differ certainly only when everything else is the same. */
-const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how long', 'time', 'when', 'how many']);
+/** Asks that other words can stand for: two of these differ certainly only when everything else is the same. */
+const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how long',
+  'time', 'when', 'how many']);
+/** Of which one is never the other, in alphabetical order. */
 const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'when|why', 'where|why', 'who|why']);
 
 function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): string | null {
@@ -136,9 +145,11 @@ function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): str
   const [first = '', second = ''] = [onlyA[0] ?? '', onlyB[0] ?? ''].sort();
   if (onlyA.length + onlyB.length === 0 || mayStandFor(first, second, a, b)) return null;
   const everythingElseSame = leftOfA.length + leftOfB.length === 0;
-  const loose = LOOSE_ASKS.has(first) && LOOSE_ASKS.has(second);
-  if (RIVAL_ASKS.has(`${first}|${second}`) || (!loose && !(everythingElseSame ? [] : ['what', '']).some((ask) => ask === first || ask === second)) || (everythingElseSame && isQuestion(first) && isQuestion(second))) return differs('asks', onlyA, onlyB);
-  return null;
+  // "What … time" and a bare noun can ask anything, if other words say so.
+  const sayable = !everythingElseSame && [first, second].some((ask) => ask === 'what' || ask === '');
+  const loose = sayable || (LOOSE_ASKS.has(first) && LOOSE_ASKS.has(second));
+  const certain = RIVAL_ASKS.has(`${first}|${second}`) || !loose || (everythingElseSame && isQuestion(first) && isQuestion(second));
+  return certain ? differs('asks', onlyA, onlyB) : null;
 }
 
 const isQuestion = (ask: string): boolean => /^(?:what|why|when|time|where|who|whose|how|price|long|define)/.test(ask);
@@ -157,9 +168,9 @@ function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string 
   for (const x of leftOfA) {
     for (const y of leftOfB) {
       if (x.kind !== 'content' || y.kind !== 'content') continue;
-      const units = [unitOf(x.text, false), unitOf(y.text, false)];
-      if (SIBLINGS.has(`${x.key} ${y.key}`) || SIBLINGS.has(`${x.text} ${y.text}`) || (units[0] !== null && units[1] !== null)) return differs('kinds of the same', [x.text], [y.text]);
-      if (isNoun(x, lexicon) && isNoun(y, lexicon) && lexicon.areSiblings(x.key, y.key)) return differs('kinds of the same', [x.text], [y.text]);
+      const known = SIBLINGS.has(`${x.key} ${y.key}`) || SIBLINGS.has(`${x.text} ${y.text}`);
+      const related = isNoun(x, lexicon) && isNoun(y, lexicon) && lexicon.areSiblings(x.key, y.key);
+      if (known || related) return differs('kinds of the same', [x.text], [y.text]);
     }
   }
   return null;
