@@ -10,8 +10,8 @@ const absent = [
 /** Native code: stays in node_modules, and what needs it does without where it is not installed. */
 const native = ['onnxruntime-node'];
 
-/** The thread that runs neural models: in a file of its own, because a thread is started by its URL. */
-export const inferenceWorker = { 'inference-worker': '../../libs/similarity/src/neural/inference-worker.ts' };
+/** Of an app that also runs neural models in a thread: in a file of its own, because a thread is started by its URL. */
+export const inputWithInference = { main: 'src/main.ts', 'inference-worker': '../../libs/similarity/src/neural/inference-worker.ts' };
 
 /**
  * One app, one folder: everything it imports is in the bundle, so that it starts fast and an image needs no node_modules.

@@ -91,4 +91,4 @@ export class CachedQuestion {
 }
 
 /** As a similar question is: other case and white space, and no mark at its end. */
-const respelt = (text: string): string => text.toLowerCase().replace(/\?$/, '').replace(' ', '  ');
+export const respelt = (text: string): string => text.toLowerCase().replace(/\?$/, '').replace(' ', '  ');

@@ -16,7 +16,7 @@ export interface Raw {
 }
 
 /** One call without an SDK: any body, any header. */
-export async function post(cluster: TestCluster, body: string | object, headers: Record<string, string> = {}, path = '/v1/chat/completions'): Promise<Raw> {
+export async function post(cluster: Pick<TestCluster, 'url' | 'key'>, body: string | object, headers: Record<string, string> = {}, path = '/v1/chat/completions'): Promise<Raw> {
   const response = await fetch(`${cluster.url}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${cluster.key}`, ...headers },

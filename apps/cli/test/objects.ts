@@ -26,7 +26,7 @@ export const deployment = (change: Partial<DeploymentObject> = {}): DeploymentOb
 export const request = (change: Partial<RequestObject> = {}): RequestObject => ({
   object: 'request', id: ID, tenant: 'acme', key: ID, user: null, tags: {}, endpoint: 'chat/completions', requested_model: 'gpt-4o', model: 'gpt-4o', provider: 'openai', deployment: 'openai/gpt-4o', credential: 'openai/main',
   status: 200, outcome: 'ok', error_code: null, cache: 'MISS', cache_reason: null, cache_entry: null, cache_similarity: null, stream: true,
-  usage: { prompt_tokens: 1200, cached_tokens: 0, completion_tokens: 34, reasoning_tokens: 0, total_tokens: 1234 }, usage_source: 'upstream', cost_usd: '0.00334', saved_usd: null, price_version: null, safety_flags: [],
+  usage: { prompt_tokens: 1200, cached_tokens: 0, completion_tokens: 34, reasoning_tokens: 0, total_tokens: 1234 }, usage_source: 'upstream', cost_usd: '0.00334', saved_usd: null, saved_ms: null, price_version: null, safety_flags: [],
   received_at: AT, first_byte_ms: 310, duration_ms: 2345, trace_id: null,
   attempts: [{ n: 1, provider: 'openai', deployment: 'openai/gpt-4o', credential: 'openai/main', model: 'gpt-4o', status: 200, outcome: 'ok', error_code: null, hedge: false, shadow: false, usage: null, cost_usd: '0.00334', started_at: AT, first_byte_ms: 300, duration_ms: 2300 }],
   ...change,

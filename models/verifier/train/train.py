@@ -24,7 +24,7 @@ from bert import Verifier, from_teacher
 from packing import Pieces, pack, pieces_of
 from pairs_file import Pair, read_pairs
 
-BATCH = 32
+BATCH = 16
 SYNC_STEPS = 20
 WARM_UP_STEPS = 100
 SMOOTHING = 0.02  # labels .02 and .98: generated labels are not all right

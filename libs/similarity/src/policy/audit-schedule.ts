@@ -23,7 +23,6 @@ export class AuditSchedule {
   audits(share: number, observations: number, random: number, nowMs: number): boolean {
     this.counts.add({ wouldBe: 1 }, nowMs);
     const { wouldBe, audits } = this.counts.at(nowMs);
-    const ahead = audits - share * wouldBe;
     if (random >= probabilityOf(share, audits - share * wouldBe, observations)) return false;
     this.counts.add({ audits: 1 }, nowMs);
     return true;
