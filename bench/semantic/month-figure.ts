@@ -36,8 +36,7 @@ function rowOf({ world, maxWrongRate, semantic, seeds, within, wrongRates, wrong
   return [
     `<text x="16" y="${y + 8}" font-weight="bold">bound ${percent(maxWrongRate, 1)}</text>`,
     `<text x="16" y="${y + 24}">${world}</text>`,
-    `<text x="16" y="${y + 40}">${percent(semantic, 1)} semantic hits; ${within} of ${seeds} within</text>`,
-    `<g stroke-opacity="0.35">${wrongRates.map((rate) => stroke(rate, 8, 1)).join('')}</g>`,
-    stroke(wrongRate, 16, 3),
+    `<text x="16" y="${y + 40}">${wrongRate === null ? 'nothing served' : `${percent(semantic, 1)} semantic hits; ${within} of ${seeds} within`}</text>`,
+    ...(wrongRate === null ? [] : [`<g stroke-opacity="0.35">${wrongRates.map((rate) => stroke(rate, 8, 1)).join('')}</g>`, stroke(wrongRate, 16, 3)]),
   ].join('');
 }

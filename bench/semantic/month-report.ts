@@ -19,7 +19,8 @@ export interface Summary {
   refused: number;
   /** Wrong among semantically served, of each seed, ascending. */
   wrongRates: number[];
-  wrongRate: number;
+  /** Null where nothing was served, which keeps every bound and shows nothing. */
+  wrongRate: number | null;
   /** Wrong answers served in the month, of each seed, ascending. */
   wrongs: number[];
   /** Seeds whose rate is at or below the bound, and those whose count does not speak against it at NOISE. */
@@ -31,17 +32,18 @@ export function summaryOf(world: string, maxWrongRate: number, outcomes: readonl
   const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0);
   const requests = sum(({ requests: n }) => n);
   const cost = sum(({ cost: units }) => units);
-  const matches = sum(({ served, audits, refused }) => served + audits + refused);
+  const served = sum(({ served: n }) => n);
+  const matches = served + sum(({ audits, refused }) => audits + refused);
   return {
     world, maxWrongRate, seeds: outcomes.length,
     exact: sum(({ exact }) => exact) / requests,
-    semantic: sum(({ served }) => served) / requests,
+    semantic: served / requests,
     savedExact: sum(({ savedExact }) => savedExact) / cost,
     savedSemantic: sum(({ savedSemantic }) => savedSemantic) / cost,
     audited: sum(({ audits }) => audits) / matches,
     refused: sum(({ refused }) => refused) / matches,
     wrongRates: outcomes.map(({ wrong, served }) => wrong / Math.max(1, served)).sort((a, b) => a - b),
-    wrongRate: sum(({ wrong }) => wrong) / Math.max(1, sum(({ served }) => served)),
+    wrongRate: served === 0 ? null : sum(({ wrong }) => wrong) / served,
     wrongs: outcomes.map(({ wrong }) => wrong).sort((a, b) => a - b),
     below: outcomes.filter(({ wrong, served }) => wrong <= maxWrongRate * served).length,
     within: outcomes.filter((outcome) => mayBeWithin(outcome, maxWrongRate)).length,
@@ -59,13 +61,16 @@ export const TABLE_HEAD = [
 ].join('\n');
 
 export function lineOf(summary: Summary): string {
-  const { world, maxWrongRate, seeds, wrongRates, wrongs, below, within } = summary;
+  const { world, maxWrongRate, seeds, wrongRate, wrongRates, wrongs, below, within } = summary;
   const cells = [
     world, percent(maxWrongRate, 1), percent(summary.exact, 1), percent(summary.semantic, 1),
     `${percent(summary.savedSemantic, 1)} (${percent(summary.savedSemantic + summary.savedExact, 1)})`,
-    percent(summary.audited, 1), percent(summary.refused, 1), percent(summary.wrongRate, 3),
-    [0.5, 0.95, 1].map((share) => percent(at(wrongRates, share), 2)).join(', '), [0.5, 0.95].map((share) => at(wrongs, share)).join(', '),
-    `${below} of ${seeds}`, `${within} of ${seeds}`,
+    percent(summary.audited, 1), percent(summary.refused, 1),
+    ...(wrongRate === null ? ['nothing served', '', '', '', ''] : [
+      percent(wrongRate, 3),
+      [0.5, 0.95, 1].map((share) => percent(at(wrongRates, share), 2)).join(', '), [0.5, 0.95].map((share) => at(wrongs, share)).join(', '),
+      `${below} of ${seeds}`, `${within} of ${seeds}`,
+    ]),
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -3,6 +3,9 @@
  * bounds of .1, 1 and 5 %. The questions, their other wordings and the traps among them are those of bench/semantic/data; an oracle knows which
  * answers are the same. `node --conditions=@deja/source bench/semantic/month.ts [--smoke] [--seeds N]` prints a table and writes
  * docs/figures/semantic-month.svg (not with --smoke). Four minutes on one core; --smoke: half a minute.
+ *
+ * What it does not show: the rules see through every trap of these data, which are also those of the calibration, so the first world says how much is
+ * served, not that a bound holds; the others do. Equal texts are hits of the exact cache, so a bound of .1 % has nothing to serve here.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -17,6 +20,8 @@ import { readPairs, worldOf } from './month-world.ts';
 const BOUNDS = [0.001, 0.01, 0.05];
 const AUDIT_SHARE = 0.02;
 const COMPARISON_ERROR = 0.01;
+/** Seeds below were looked at while the policy's constants were chosen; a full run takes others. */
+const FIRST_SEED = 1000;
 const TRAFFIC: TrafficSettings = { days: 30, scopes: 2, requestsPerDay: 400, topicsPerScope: 500, trapShare: 0.1 };
 
 /**
@@ -40,7 +45,8 @@ const kindOf = await openVerdicts(world.texts);
 console.log(`${world.texts.length} texts, ${world.topics.length} topics; ${seeds} seeds; calibration ${calibration.name}; audits: ${100 * AUDIT_SHARE} % of would-be hits, their comparison errs in ${100 * COMPARISON_ERROR} %\n`);
 
 const cases = WORLDS.flatMap(({ name, lies }) => BOUNDS.map((maxWrongRate) => ({ name, conditions: { maxWrongRate, auditShare: AUDIT_SHARE, comparisonError: COMPARISON_ERROR, lies }, outcomes: [] as Outcome[] })));
-for (let seed = 0; seed < seeds; seed++) {
+const firstSeed = values.smoke ? 0 : FIRST_SEED;
+for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
   const requests = trafficOf(world, seed, TRAFFIC);
   for (const { conditions, outcomes } of cases) outcomes.push(new Month(world, kindOf, calibration, conditions, seed).run(requests));
 }
