@@ -103,7 +103,7 @@ describe('what was found out about answers', () => {
     await until(async () => (await askedOften(asked)).every((reply) => reply.outcome === 'hit'));
     for (let i = 0; i < 5; i++) await audit(entry, false);
     await until(async () => (await askedOften(asked)).every((reply) => reply.outcome === 'miss' && ['too_risky', 'stopped'].includes(reply.reason)));
-    await until(async () => (await rates())[0]?.wrong! > 4.9);
+    await until(async () => ((await rates())[0]?.wrong ?? 0) > 4.9);
     await replica();
     replicas.splice(replicas.indexOf(first), 1);
     await first.close();

@@ -9,16 +9,21 @@ type Field = Extract<keyof PointPayload, string>;
 const equals = (key: Field, value: string): Condition => ({ key, match: { value } });
 const below = (key: Field, value: number): Condition => ({ key, range: { lt: value } });
 const atMost = (key: Field, value: number): Condition => ({ key, range: { lte: value } });
-const above = (key: Field, value: number): Condition => ({ key, range: { gt: value } });
 
-/** Entries of one partition that are not over. */
+/**
+ * Entries of one partition that are not over. Said as "none that is over", because Qdrant looks that up in its index, of which the sweeps keep few, while
+ * "later than now" is asked of each point: with 10,000 in a partition it took 3.6 ms in place of 6 (1.19.0). What has no time, and so passes, is dropped
+ * as unreadable.
+ */
 export const livePartition = ({ tenant, scope, fingerprint }: SemanticPartition, nowMs: number): Filter => ({
-  must: [equals('tenant', tenant), equals('scope', scope), equals('fingerprint', fingerprint), above('expires_at', nowMs)],
+  must: [equals('tenant', tenant), equals('scope', scope), equals('fingerprint', fingerprint)],
+  must_not: [atMost('expires_at', nowMs)],
 });
 
 /** Entries of a tenant (null: of all) that are not over. */
 export const live = (tenant: string | null, nowMs: number): Filter => ({
-  must: [...(tenant === null ? [] : [equals('tenant', tenant)]), above('expires_at', nowMs)],
+  must: tenant === null ? [] : [equals('tenant', tenant)],
+  must_not: [atMost('expires_at', nowMs)],
 });
 
 export const ofTenant = (tenant: string): Filter => ({ must: [equals('tenant', tenant)] });
