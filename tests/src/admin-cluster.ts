@@ -49,6 +49,7 @@ export class AdminCluster {
     const config = {
       providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials: [{ name: 'a', value: 'sk-upstream-a' }, { name: 'b', value: 'sk-upstream-b' }] } },
       models: [MODEL, '*'].map((name) => ({ name, deployments: [{ provider: 'fake', model: name }] })),
+      cache: { semantic: { audit: { share: 0 } } }, // or it would be chance whether a similar question is a hit
     };
     const cluster = await testCluster({ config, apps: ['gateway', 'router', 'usage-worker'], scale: { gateway: GATEWAYS.length, router: 2 }, ...options });
     return new AdminCluster(cluster, provider, await RedisTraffic.of(cluster));

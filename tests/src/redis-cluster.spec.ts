@@ -18,6 +18,7 @@ beforeAll(async () => {
       // Of two shards: they are asked one after the other.
       limits: { global: { requests_per_minute: 100_000 }, per_tenant: { tokens_per_minute: 10_000_000 }, per_key: { concurrency: 100 } },
       budgets: { global: [{ usd: 1000, period: 'day' }], per_tenant: [{ usd: 100, period: 'total' }] },
+      cache: { semantic: { audit: { share: 0 } } }, // or it would be chance whether a similar question is a hit
     },
   });
 }, 90_000);

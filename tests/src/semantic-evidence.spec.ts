@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { answer, status, type ScriptStep } from '@deja/testing';
 import { Redis } from 'ioredis';
 import { eventually, operationRow, type Raw } from './client.ts';
-import { cacheOf, GATEWAYS, IN_FORCE_MS, MODEL, modelOf, reasonOf, said, SemanticCluster, type Asking } from './semantic-cluster.ts';
+import { cacheOf, GATEWAYS, MODEL, modelOf, reasonOf, said, SemanticCluster, type Asking } from './semantic-cluster.ts';
 
 /** Each in words of its own, and in other words of form. */
 const QUESTIONS = [

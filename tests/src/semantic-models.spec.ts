@@ -21,7 +21,7 @@ interface ShadowRow {
 let stage: SemanticCluster;
 
 beforeAll(async () => {
-  stage = await SemanticCluster.start({ cache: { semantic: { embedder: `fake:${EMBEDDER}` } } });
+  stage = await SemanticCluster.start({ cache: { semantic: { max_wrong_rate: 0.05 } } });
 }, 90_000);
 afterEach(() => stage.provider.reset());
 afterAll(() => stage?.stop());
@@ -31,7 +31,44 @@ const shadowsOf = ({ headers }: Raw): Promise<ShadowRow[]> => stage.cluster.sql<
 const embedded = (): ProviderRequest[] => stage.provider.requests.filter(({ path }) => path.endsWith('/embeddings'));
 const inputsOf = (requests: ProviderRequest[]): string[] => requests.flatMap(({ body }) => (body as { input: string | string[] }).input);
 
+/** The same in other words, which words alone leave open. Any verifier knows some of them. */
+const PARAPHRASES: [kept: string, asked: string][] = [
+  ['How can I become a better writer?', 'How do I improve as a writer?'],
+  ['How do I improve a credit score?', 'How can a credit score be improved?'],
+  ['How do I get better at chess?', 'How can I improve at chess?'],
+  ['How can I earn money online?', 'What are the best ways to earn money online?'],
+  ['How can I reduce stress at work?', 'How can stress at work be reduced?'],
+];
+/** A verifier that is late once has its opinion the next time; each replica has one of its own. */
+const LOOKS = 6;
+
+const describeWithVerifier = canVerify() ? describe : describe.skip;
+
+describeWithVerifier('with a neural verifier (onnxruntime-node)', () => {
+  test('a tenant whose verification is balanced is served paraphrases that words leave open, and no trap; one that is strict is served none', async () => {
+    const [balanced, strict] = [await stage.tenant({ cache: { semantic: { verification: 'balanced' } } }), await stage.tenant()];
+    const served: Raw[] = [];
+    for (const [kept, asked] of PARAPHRASES) {
+      for (const { key } of [balanced, strict]) await stage.kept(kept, { key });
+      expect(cacheOf(await stage.look(asked, strict))).toBe('MISS not_verified');
+      for (let n = 0; n < LOOKS; n++) {
+        const reply = await stage.look(asked, { ...balanced, gateway: n % 2 });
+        if (cacheOf(reply) === 'HIT-SEMANTIC') served.push(reply);
+      }
+    }
+    expect(served.length).toBeGreaterThan(0);
+    for (const reply of served) expect(reply.headers.get('x-cache-explanation')).toMatch(/^the same in other words, says the verifier \(\d+\.\d %\)$/);
+    for (const [, kept, asked] of TRAPS.slice(0, 12)) {
+      await stage.kept(kept, balanced);
+      expect(reasonOf(await stage.look(asked, balanced))).toBe('not_verified');
+    }
+    expect(stage.cluster.logged('there is no neural verifier')).toEqual([]);
+  }, 40_000);
+});
+
 describe('where a provider embeds the questions', () => {
+  beforeAll(() => stage.configure({ semantic: { embedder: `fake:${EMBEDDER}` } }), 30_000);
+
   test('similar ones are found by its vectors, and each text is bought once by each gateway, for the account of who asked first', async () => {
     const { key } = await stage.tenant();
     const { reply: made, entry } = await stage.kept(QUESTION, { key });
@@ -83,46 +120,12 @@ describe('where a provider embeds the questions', () => {
   }, 15_000);
 
   test('answers cannot be taken back by similarity, which is said', async () => {
-    const reply = await stage.admin.call('POST', 'cache/invalidate', { similar_to: QUESTION, dry_run: true });
-    expect([reply.status, reply.json.error]).toMatchObject([400, { code: 'invalid_value', param: 'similar_to' }]);
+    const refused = await eventually('the semantic-caches to know the embedder', async () => {
+      const reply = await stage.admin.call('POST', 'cache/invalidate', { similar_to: QUESTION, dry_run: true });
+      return reply.status !== 200 && reply;
+    });
+    expect([refused.status, refused.json.error]).toMatchObject([400, { code: 'invalid_value', param: 'similar_to' }]);
   });
-});
-
-/** The same in other words, which words alone leave open. Any verifier knows some of them. */
-const PARAPHRASES: [kept: string, asked: string][] = [
-  ['How can I become a better writer?', 'How do I improve as a writer?'],
-  ['How do I improve a credit score?', 'How can a credit score be improved?'],
-  ['How do I get better at chess?', 'How can I improve at chess?'],
-  ['How can I earn money online?', 'What are the best ways to earn money online?'],
-  ['How can I reduce stress at work?', 'How can stress at work be reduced?'],
-];
-/** A verifier that is late once has its opinion the next time; each replica has one of its own. */
-const LOOKS = 6;
-
-const describeWithVerifier = canVerify() ? describe : describe.skip;
-
-describeWithVerifier('with a neural verifier (onnxruntime-node)', () => {
-  beforeAll(() => stage.configure({ semantic: { max_wrong_rate: 0.05 } }), 30_000);
-
-  test('a tenant whose verification is balanced is served paraphrases that words leave open, and no trap; one that is strict is served none', async () => {
-    const [balanced, strict] = [await stage.tenant({ cache: { semantic: { verification: 'balanced' } } }), await stage.tenant()];
-    const served: Raw[] = [];
-    for (const [kept, asked] of PARAPHRASES) {
-      for (const { key } of [balanced, strict]) await stage.kept(kept, { key });
-      expect(cacheOf(await stage.look(asked, strict))).toBe('MISS not_verified');
-      for (let n = 0; n < LOOKS; n++) {
-        const reply = await stage.look(asked, { ...balanced, gateway: n % 2 });
-        if (cacheOf(reply) === 'HIT-SEMANTIC') served.push(reply);
-      }
-    }
-    expect(served.length).toBeGreaterThan(0);
-    for (const reply of served) expect(reply.headers.get('x-cache-explanation')).toMatch(/^the same in other words, says the verifier \(\d+\.\d %\)$/);
-    for (const [, kept, asked] of TRAPS.slice(0, 12)) {
-      await stage.kept(kept, balanced);
-      expect(reasonOf(await stage.look(asked, balanced))).toBe('not_verified');
-    }
-    expect(stage.cluster.logged('there is no neural verifier')).toEqual([]);
-  }, 40_000);
 });
 
 /** It is an optional dependency: there is none for every machine. */

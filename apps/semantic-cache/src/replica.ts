@@ -112,7 +112,7 @@ function openMind({ options: { environment, models: folder, logger }, models, re
     local: embedders.local,
     entries,
     verification: new Verification({ lexicon: models.lexicon, crossEncoder: () => crossEncoder }),
-    newRates: () => new WrongRates(models.calibration),
+    newRates: () => new WrongRates(models.calibration, { learnsFromRefused: true }),
     judgements,
     evidence: new EvidenceLog(redis),
     announce: (entry, nowMs) => announce(answers, entry, nowMs),

@@ -93,10 +93,10 @@ export class SemanticCache {
   }
 
   /** Learns from an answer that the provider gave in place of a would-be hit. Rejects when it was not taken. */
-  async audit({ tenant, model, entry, kind, similarity, same, answers }: AuditMessage): Promise<AuditOutcome> {
+  async audit({ tenant, model, entry, kind, similarity, refused, same, answers }: AuditMessage): Promise<AuditOutcome> {
     const found = same ?? (answers && sameAnswer(this.parts.builtIn, answers.kept, answers.fresh));
     if (found === null) return 'undecided';
-    await this.parts.evidence.append({ observation: { atMs: this.parts.now(), tenant, model, entry, kind, similarity, wrong: !found, source: 'audit' } });
+    await this.parts.evidence.append({ observation: { atMs: this.parts.now(), tenant, model, entry, kind, similarity, wrong: !found, source: 'audit', ...(refused && { refused }) } });
     return found ? 'same' : 'different';
   }
 
@@ -158,7 +158,8 @@ export class SemanticCache {
         reason = decision.reason;
         continue;
       }
-      return { outcome: decision.decision === 'audit' ? 'audit' : 'hit', ...match, wrong: decision.wrong };
+      if (decision.decision === 'serve') return { outcome: 'hit', ...match, wrong: decision.wrong };
+      return { outcome: 'audit', refused: decision.reason === 'too_risky', ...match, wrong: decision.wrong };
     }
     return unjudged === null ? miss(reason) : { ...miss('unjudged'), unjudged };
   }

@@ -94,7 +94,7 @@ test('the opposite question is not answered', async () => {
 
 describe('what was found out about answers', () => {
   const asked = 'How do I turn on dark mode?';
-  const audit = (entry: string, same: boolean): Promise<void> => client.notify('audit', { tenant: 'acme', model: 'm', entry, kind: 'same_text', similarity: 1, same, answers: null });
+  const audit = (entry: string, same: boolean): Promise<void> => client.notify('audit', { tenant: 'acme', model: 'm', entry, kind: 'same_text', similarity: 1, refused: false, same, answers: null });
   const rates = async (): Promise<SemanticCacheRpc['wrong_rates']['reply']['rates']> => (await client.call<SemanticCacheRpc['wrong_rates']['reply']>('wrong_rates', { tenant: 'acme' }, { deadlineMs: 2000 })).rates;
 
   test('every replica learns, and one that starts later knows', async () => {
@@ -114,7 +114,7 @@ describe('what was found out about answers', () => {
 
   test('answers that the gateway could not tell apart are compared, and what stays doubtful teaches nothing', async () => {
     await replica();
-    const compared = (kept: string, fresh: string): Promise<void> => client.notify('audit', { tenant: 'acme', model: 'm', entry: newId(), kind: 'surface', similarity: 0.9, same: null, answers: { kept, fresh } });
+    const compared = (kept: string, fresh: string): Promise<void> => client.notify('audit', { tenant: 'acme', model: 'm', entry: newId(), kind: 'surface', similarity: 0.9, refused: false, same: null, answers: { kept, fresh } });
     await compared('Open the settings, choose display and turn on dark mode.', 'Choose display in the settings and turn dark mode on.');
     await until(async () => (await rates())[0]?.observations === 1 || (await redis.xlen(EVIDENCE_LOG.key)) > 0);
     await compared('Open the settings, choose display and turn on dark mode.', 'The Nile is the longest river in Africa and flows north.');

@@ -54,8 +54,8 @@ export interface SemanticCacheRpc {
     };
     reply:
       | ({ outcome: 'hit' } & SemanticMatch)
-      /** It would be a hit: ask the provider all the same, and send both answers as an `audit` event. */
-      | ({ outcome: 'audit' } & SemanticMatch)
+      /** Ask the provider all the same, and send both answers as an `audit` event. It would be a hit or, where it is `refused`, one that is too risky to be served. */
+      | ({ outcome: 'audit'; refused: boolean } & SemanticMatch)
       /** `unjudged`: would be a hit if the judge said that `text` asks the same; ask it and send its word as a `judged` event. */
       | { outcome: 'miss'; reason: string; unjudged?: SemanticMatch & { text: string } };
   };
@@ -106,10 +106,10 @@ export interface SemanticCacheEvents {
   /** Answers that are not to be found any more; the gateways refuse them in any case. */
   invalidate: Invalidation;
   /**
-   * The provider answered what would have been a hit. `same`: whether the answers say the same, where the gateway could tell (equal text, or a
+   * The provider answered what would have been a hit, or (`refused`) what was too risky for one. `same`: whether the answers say the same, where the gateway could tell (equal text, or a
    * judge's word); null: the two texts, at most MAX_COMPARED_CHARS each, are to be compared by their similarity.
    */
-  audit: AboutEntry & { kind: SemanticMatch['kind']; similarity: number; same: boolean | null; answers: { kept: string; fresh: string } | null };
+  audit: AboutEntry & { kind: SemanticMatch['kind']; similarity: number; refused: boolean; same: boolean | null; answers: { kept: string; fresh: string } | null };
   /** An operator said whether a cached answer was right. */
   feedback: AboutEntry & { correct: boolean };
   /** A judge's word on a pair of questions: whether `text` asks what the entry's question asks. */

@@ -8,7 +8,7 @@ import { guard } from './cluster-guard.ts';
 export interface TestClusterOptions {
   /** deja.yaml: its text, or an object to be written as JSON, which is YAML too. Without it and without `provider`, the cluster serves model `simulated`. */
   config?: string | object;
-  /** Shorthand for a configuration where this fake provider serves every model with two credentials, `sk-upstream-a` and `sk-upstream-b`. */
+  /** Shorthand for a configuration where this fake provider serves every model with two credentials, `sk-upstream-a` and `sk-upstream-b`; no semantic hit is audited. */
   provider?: { url: string };
   /** Only these apps; all unless given. */
   apps?: readonly AppName[];
@@ -189,12 +189,13 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
   }
 }
 
-/** One provider for every name, with two credentials, so that there is another one to retry on. */
+/** One provider for every name, with two credentials, so that there is another one to retry on. Audits would leave it to chance whether a similar question is a hit. */
 function configFor(provider: { url: string }): object {
   const credentials = [{ name: 'a', value: 'sk-upstream-a' }, { name: 'b', value: 'sk-upstream-b' }];
   return {
     providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials } },
     models: [{ name: '*', deployments: [{ provider: 'fake', model: '*' }] }],
+    cache: { semantic: { audit: { share: 0 } } },
   };
 }
 

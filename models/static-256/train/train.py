@@ -94,7 +94,9 @@ def main() -> None:
     rows = (np.load(args.targets / "pieces.npy") @ basis) * sif_weights(ids)[:, None]
     table = Table(rows.astype(np.float32))
     train(table, ids, projected, args.epochs, args.batch, args.rate, args.seed)
-    save(args.out, table.rows.weight.detach().numpy())
+    trained = table.rows.weight.detach().numpy()
+    save(args.out, trained)
+    np.save(args.out / "float.npy", trained)  # for measuring what int8 loses; not shipped
     rare_bits(ids).tofile(args.out / "static-256.rare.bits")
 
 

@@ -116,12 +116,13 @@ if __name__ == "__main__":
     parser.add_argument("--floor", type=float, default=0.02, help="the rate falls to this share of itself, linearly")
     parser.add_argument("--save-minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--most", type=int, help="at most this many pairs of each file")
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
     options.out = os.path.abspath(options.out)
     if os.path.exists(f"{options.out}.rendezvous"):
         os.remove(f"{options.out}.rendezvous")
-    data = [p for path in options.pairs for p in read_pairs(path)]
+    data = [p for path in options.pairs for p in read_pairs(path)[: options.most]]
     print(f"{len(data)} pairs, {sum(p.same for p in data)} the same", flush=True)
     if options.workers == 1:
         work(0, options, data)

@@ -29,13 +29,13 @@ function stage(verdict?: boolean | null) {
 
 describe('the two answers of an audit', () => {
   async function audited(before: string, now: string, at: ReturnType<typeof stage>, place = questionPlace()): Promise<unknown> {
-    at.evidence.audit(at.asking, place, CHAT, { match: MATCH, kept: kept(before) }, fresh(now));
+    at.evidence.audit(at.asking, place, CHAT, { match: MATCH, refused: false, kept: kept(before) }, fresh(now));
     await at.evidence.close();
     return at.told[0]?.[1];
   }
 
   test('are the same where they differ only in what writers vary by accident', async () => {
-    expect(await audited('Paris is the  capital.', 'paris is the capital', stage(), judged)).toEqual({ tenant: 'acme', model: 'm', entry: 'e1', kind: 'synonym', similarity: 0.9, same: true, answers: null });
+    expect(await audited('Paris is the  capital.', 'paris is the capital', stage(), judged)).toEqual({ tenant: 'acme', model: 'm', entry: 'e1', kind: 'synonym', similarity: 0.9, refused: false, same: true, answers: null });
   });
 
   test.each([true, false])('are what the judge says: %s', async (verdict) => {
@@ -63,7 +63,7 @@ describe('the two answers of an audit', () => {
     ['the kept answer cannot be read', fresh('Paris'), Promise.resolve({ meta: metaOf(), body: Buffer.from('<') })],
   ])('are not compared where %s', async (_, now, before) => {
     const { evidence, asking, told } = stage();
-    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, kept: before }, now);
+    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, refused: false, kept: before }, now);
     await evidence.close();
     expect(told).toEqual([]);
   });
@@ -71,7 +71,7 @@ describe('the two answers of an audit', () => {
   test('are not compared where content safety has found something', async () => {
     const { evidence, asking, told, operation } = stage();
     operation.flags.add('pii.email');
-    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, kept: kept('Paris') }, fresh('Paris'));
+    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, refused: false, kept: kept('Paris') }, fresh('Paris'));
     await evidence.close();
     expect(told).toEqual([]);
   });
@@ -79,7 +79,7 @@ describe('the two answers of an audit', () => {
   test('fail nobody when the semantic-cache cannot be told', async () => {
     const { asking } = stage();
     const evidence = new Evidence({ same: async () => null }, () => Promise.reject(new Error('redis is away')), quiet);
-    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, kept: kept('Paris') }, fresh('Paris'));
+    evidence.audit(asking, questionPlace(), CHAT, { match: MATCH, refused: false, kept: kept('Paris') }, fresh('Paris'));
     await expect(evidence.close()).resolves.toBeUndefined();
   });
 });

@@ -11,6 +11,8 @@ import type { QuestionPlace } from './question-place.ts';
 /** A kept answer that would have been served, to be compared with the provider's. */
 export interface KeptForAudit {
   match: SemanticMatch;
+  /** It would not have been served in any case. */
+  refused: boolean;
   /** null where it is not there any more, or may not be served. Never rejects. */
   kept: Promise<CacheEntry | null>;
 }
@@ -45,7 +47,7 @@ export class Evidence {
   }
 
   /** Compares the answer that would have been served with the one that the provider gave, if that is one to compare by. */
-  audit(asking: Asking, place: QuestionPlace, endpoint: Pick<Endpoint, 'said'>, { match, kept }: KeptForAudit, fresh: KeptReply | null): void {
+  audit(asking: Asking, place: QuestionPlace, endpoint: Pick<Endpoint, 'said'>, { match, refused, kept }: KeptForAudit, fresh: KeptReply | null): void {
     // What content safety found something in is an answer to nothing else.
     if (fresh === null || !fresh.storable || !fresh.complete || asking.operation.flags.size > 0) return;
     const { body } = fresh;
@@ -56,7 +58,7 @@ export class Evidence {
       const same = saysTheSame(before, now) || (await this.judgedAnswers(asking, place, before, now));
       const { tenant, model } = place;
       const { entry: id, kind, similarity } = match;
-      await this.tell('audit', { tenant, model, entry: id, kind, similarity, same, answers: same === null ? { kept: cut(before), fresh: cut(now) } : null });
+      await this.tell('audit', { tenant, model, entry: id, kind, similarity, refused, same, answers: same === null ? { kept: cut(before), fresh: cut(now) } : null });
     });
   }
 

@@ -97,7 +97,7 @@ describe('a similar question’s answer', () => {
 });
 
 describe('an audit', () => {
-  const audits: Reply = { outcome: 'audit', ...MATCH };
+  const audits: Reply = { outcome: 'audit', refused: false, ...MATCH };
   const withBudget = (max_per_hour: number): QuestionPlace => questionPlace({ policy: cachePolicy({ audit: { share: 1, max_per_hour } }) });
 
   test('has the provider asked, and the answer that would have been served read beside', async () => {
@@ -108,13 +108,20 @@ describe('an audit', () => {
     expect([looked.audit.match, await looked.audit.kept]).toMatchObject([MATCH, { meta: { id: 'e1' }, body: BODY }]);
   });
 
-  test('beyond the budget is served as the hit it is', async () => {
-    const { find } = stage(audits);
-    expect([await find(withBudget(1)), await find(withBudget(1))]).toMatchObject([{ found: null }, { found: 'semantic', match: MATCH }]);
+  test('is not asked for beyond the budget; what was not counted as served is not served', async () => {
+    const { asked, find } = stage(audits);
+    const looked = [await find(withBudget(1)), await find(withBudget(1))];
+    expect(looked).toMatchObject([{ found: null, audit: { match: MATCH } }, { found: null, audit: null }]);
+    expect(asked.map(({ policy }) => policy.auditShare)).toEqual([1, 0]);
   });
 
-  test('is not made where the client accepts no answer but the cache’s', async () => {
-    const { asked, find } = stage(audits);
+  test('of what is too risky to be served says so', async () => {
+    const { operation, find } = stage({ outcome: 'audit', refused: true, ...MATCH });
+    expect([await find(), operation.cacheReason]).toMatchObject([{ audit: { refused: true } }, 'too_risky']);
+  });
+
+  test('is not asked for where the client accepts no answer but the cache’s', async () => {
+    const { asked, find } = stage({ outcome: 'hit', ...MATCH });
     const place = questionPlace();
     expect(await find({ ...place, wishes: { ...place.wishes, onlyIfCached: true } })).toMatchObject({ found: 'semantic' });
     expect(asked).toMatchObject([{ policy: { auditShare: 0 } }]);

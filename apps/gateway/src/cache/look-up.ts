@@ -74,27 +74,31 @@ export class LookUp {
 
   private async similar(asking: Asking, place: QuestionPlace): Promise<LookedUp> {
     const { operation } = asking;
-    const reply = await this.semantic.find(place, operation);
+    const reply = await this.semantic.find(place, operation, this.mayAudit(place, 'has'));
     if (reply.outcome === 'miss') {
       operation.cacheReason = reply.unjudged ? 'unjudged' : reply.reason;
       if (reply.unjudged) this.evidence.judge(asking, place, reply.unjudged);
       return NOTHING;
     }
-    const { outcome, ...match } = reply;
-    const read = this.answers.read(cacheEntryKey(place.tenant, match.entry));
-    if (outcome === 'audit' && this.mayAudit(place)) {
-      operation.cacheReason = 'audit';
+    const read = this.answers.read(cacheEntryKey(place.tenant, reply.entry));
+    if (reply.outcome === 'audit') {
+      const { outcome: _, refused, ...match } = reply;
+      operation.cacheReason = refused ? 'too_risky' : 'audit';
+      // It was not counted as served, so it is not to be served, also where others have used up the budget since it was asked.
+      if (!this.mayAudit(place, 'take')) return NOTHING;
       // Read at once, because it may go at any time; nobody waits for it.
-      return { found: null, audit: { match, kept: read.then((value) => this.entryIn(value, place)) } };
+      return { found: null, audit: { match, refused, kept: read.then((value) => this.entryIn(value, place)) } };
     }
+    const { outcome: _, ...match } = reply;
     const similar = this.answers.look(await read, 'semantic', place);
     if ('entry' in similar) return { found: 'semantic', entry: similar.entry, match };
     operation.cacheReason = similar.reason === 'no_entry' ? 'entry_gone' : similar.reason;
     return NOTHING;
   }
 
-  private mayAudit({ wishes, tenant, policy }: QuestionPlace): boolean {
-    return !wishes.onlyIfCached && this.budget.take(tenant, policy.semantic.audit.max_per_hour, this.clock.nowMs());
+  /** Who accepts no other answer is not to be refused one for the sake of an audit. */
+  private mayAudit({ wishes, tenant, policy }: QuestionPlace, how: 'has' | 'take'): boolean {
+    return !wishes.onlyIfCached && this.budget[how](tenant, policy.semantic.audit.max_per_hour, this.clock.nowMs());
   }
 
   private entryIn(value: Buffer | null, place: QuestionPlace): CacheEntry | null {

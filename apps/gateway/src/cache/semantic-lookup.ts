@@ -19,16 +19,15 @@ export class SemanticLookup {
     private readonly vectorMs: number = VECTOR_MS,
   ) {}
 
-  /** Never rejects. */
-  async find(place: QuestionPlace, operation: Operation): Promise<LookupReply> {
+  /** Never rejects. `mayAudit`: whether the provider may be asked in place of a hit, to compare. */
+  async find(place: QuestionPlace, operation: Operation, mayAudit: boolean): Promise<LookupReply> {
     const { partition, text, model, vector: buy } = place;
     if (partition === null) return miss('no_entry');
     const vector = buy === undefined ? undefined : await inTime(buy(), this.vectorMs);
     if (vector === null) return miss('embedder_unavailable');
     const policy = semanticPolicyOf(place.policy.semantic, model);
     try {
-      // Who accepts no other answer is not to be refused one for the sake of an audit.
-      const asked = place.wishes.onlyIfCached ? { ...policy, auditShare: 0 } : policy;
+      const asked = mayAudit ? policy : { ...policy, auditShare: 0 };
       return await this.ask({ ...partition, text, model, policy: asked, ...(vector && { vector }) }, operation.signal);
     } catch {
       return miss('semantic_unavailable'); // told in x-cache-reason and counted there

@@ -19,7 +19,7 @@ export type EvidenceRecord = { observation: Observation } | { judgement: Judgeme
 
 const short = z.string().max(1024);
 const observation = z.object({
-  atMs: z.number(), tenant: short, model: short, entry: short, kind: z.enum(VERDICT_KINDS), similarity: z.number(), wrong: z.boolean(), source: z.enum(['audit', 'feedback']),
+  atMs: z.number(), tenant: short, model: short, entry: short, kind: z.enum(VERDICT_KINDS), similarity: z.number(), wrong: z.boolean(), source: z.enum(['audit', 'feedback']), refused: z.boolean().exactOptional(),
 });
 const judgement = z.object({ pair: short, same: z.boolean() });
 

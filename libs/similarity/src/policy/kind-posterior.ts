@@ -21,7 +21,7 @@ const LOWEST = 1e-6;
 const CELLS = 240;
 /** Cell i of the probabilities spans EDGES[i] to EDGES[i + 1]; cells are of equal width in the logarithm, but for the first. */
 const EDGES = [0, ...Array.from({ length: CELLS + 1 }, (_, i) => LOWEST ** (1 - i / CELLS))];
-const MIDDLES = EDGES.slice(1).map((edge, i) => (i === 0 ? LOWEST / 2 : Math.sqrt(edge * (EDGES[i] ?? 0))));
+const MIDDLES = Float64Array.from(EDGES.slice(1), (edge, i) => (i === 0 ? LOWEST / 2 : Math.sqrt(edge * (EDGES[i] ?? 0))));
 const LOG_WRONG = MIDDLES.map((p) => Math.log(p));
 const LOG_RIGHT = MIDDLES.map((p) => Math.log1p(-p));
 
@@ -48,13 +48,22 @@ export class KindPosterior {
   /** More wrong evidence never lowers either number: each wrong observation multiplies the masses by something that grows with the probability. */
   given({ audits, wrongAudits, reports, wrongReports }: LocalCounts): Risk {
     const [rightAudits, rightReports] = [Math.max(0, audits - wrongAudits), Math.max(0, reports - wrongReports)];
-    const logs = this.prior.map((prior, i) => prior
-      + wrongAudits * (this.seenWrong[i] ?? 0) + rightAudits * (this.seenRight[i] ?? 0)
-      + wrongReports * (LOG_WRONG[i] ?? 0) + rightReports * (LOG_RIGHT[i] ?? 0));
-    const highest = logs.reduce((a, b) => Math.max(a, b), -Infinity);
-    const masses = logs.map((log) => Math.exp(log - highest));
-    const total = masses.reduce((sum, mass) => sum + mass, 0);
-    const mean = masses.reduce((sum, mass, i) => sum + mass * (MIDDLES[i] ?? 0), 0) / total;
+    const masses = new Float64Array(MIDDLES.length);
+    let highest = -Infinity;
+    for (let i = 0; i < masses.length; i++) {
+      const log = (this.prior[i] ?? 0) + wrongAudits * (this.seenWrong[i] ?? 0) + rightAudits * (this.seenRight[i] ?? 0) + wrongReports * (LOG_WRONG[i] ?? 0) + rightReports * (LOG_RIGHT[i] ?? 0);
+      masses[i] = log;
+      if (log > highest) highest = log;
+    }
+    let total = 0;
+    let mean = 0;
+    for (let i = 0; i < masses.length; i++) {
+      const mass = Math.exp((masses[i] ?? 0) - highest);
+      masses[i] = mass;
+      total += mass;
+      mean += mass * (MIDDLES[i] ?? 0);
+    }
+    mean /= total;
     return { wrong: quantile(masses, CONFIDENCE * total), mean };
   }
 }

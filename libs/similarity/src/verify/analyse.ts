@@ -20,7 +20,7 @@ export function analyse(text: string, lexicon: Lexicon): Analysis {
   if (!mentions && reading.literal === null) mendFunctionWords(reading.words, lexicon);
   const { asks, words } = readAsks(reading.words);
   const literal = reading.literal ?? whyNotEnglish(text, reading.words, lexicon);
-  const analysis: Analysis = { ...emptyAnalysis(text), literal, asks, ofSpeaker: reading.words.some(({ text: word }) => FIRST_PERSON.has(word)), mentions };
+  const analysis: Analysis = { ...emptyAnalysis(text), literal, asks, ofSpeaker: reading.words.some(({ text: word }) => FIRST_PERSON.has(word)), mentions, quotes: reading.quotes };
   if (analysis.literal === null) new Sorter(analysis, words, lexicon).sort();
   return analysis;
 }

@@ -23,6 +23,10 @@ export interface Token {
   adjacent: boolean;
   /** Behind an article or a possessive: a noun. */
   determined: boolean;
+  /** The article of its phrase, `own` for a possessive: "the opening hours" gives `the` to both words; empty for none. */
+  article: '' | 'the' | 'a' | 'own';
+  /** What a form of `be` before it makes of it: "is being paid", "is paying", "is happy"; empty without one. */
+  voice: '' | 'passive' | 'progressive' | 'copular';
   /** Somebody's: behind `my`, `your` and their like, or with an 's. */
   owned: boolean;
   /** Joined to the token before it by `and`, `or` or `versus`, directly. */
@@ -47,6 +51,12 @@ export interface Analysis {
   persons: string[];
   /** Whose: `my`, `your`, `their`, …. */
   owners: string[];
+  /** What each quantifier stands before: `only member`. */
+  scopes: string[];
+  /** What each possessive stands before: `my order`. */
+  belongings: string[];
+  /** For `i`, `you` and `it` in order: `doer` or `done to`. */
+  parts: string[];
   /** How many things are spoken of as any: `a`, `an`. */
   indefinite: number;
   conjunctions: string[];
@@ -55,12 +65,14 @@ export interface Analysis {
   ofSpeaker: boolean;
   /** The words themselves are the matter (spelling, meaning, translation, a quotation). */
   mentions: boolean;
+  /** Holds a quotation. */
+  quotes: boolean;
   /** Asks for something to be written or made. */
   makes: boolean;
 }
 
 /** Of a text of which nothing is read yet. */
 export const emptyAnalysis = (text: string): Analysis => ({
-  text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
-  mentions: false, makes: false,
+  text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], scopes: [], belongings: [], parts: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
+  mentions: false, quotes: false, makes: false,
 });

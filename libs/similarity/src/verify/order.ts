@@ -3,6 +3,7 @@ import type { Lexicon } from './lexicon.ts';
 
 const isAmount = (token: Token): boolean => token.kind === 'number' || token.kind === 'unit';
 const SOFT_GOVERNORS = new Set(['', 'of']);
+const CONDITIONS = new Set(['if', 'while', 'because', 'although', 'once']);
 /** Behind these it matters which of two stands where. */
 const DIRECTIONS = new Set('from to before after than like by with without over under above below instead_of against through until since as'.split(' '));
 
@@ -14,7 +15,7 @@ export interface OrderContext {
   samePrepositions: boolean;
 }
 
-export type OrderVerdict = { agrees: true } | { agrees: false; /** Certain enough to refuse. */ roles: boolean; explanation: string };
+export type OrderVerdict = { agrees: true } | { agrees: false; /** Certain enough to refuse: if all words are the same, or in any case. */ certain: 'never' | 'same words' | 'always'; explanation: string };
 
 /**
  * Do the paired words play the same roles? Whole phrases may move ("at 5 pm for 4 people"), members of a pair joined by `and`, `or`, `versus` may
@@ -30,16 +31,17 @@ export function compareOrder(a: readonly Token[], b: readonly Token[], partners:
     const governors: [string, string] = [x.governor, y.governor];
     if (x.governor !== y.governor && !governors.every((governor) => governor === '' || governor === 'of') && !isTurnedCompound(a, b, partners, i)) {
       const roles = governors.every((governor) => DIRECTIONS.has(governor)) || (samePrepositions && governors.some((governor) => DIRECTIONS.has(governor)));
-      if (roles || moved.agrees) moved = { agrees: false, roles, explanation: explainGovernors(x, governors) };
-      if (roles) return moved;
+      if (roles) return { agrees: false, certain: 'always', explanation: explainGovernors(x, governors) };
+      if (moved.agrees) moved = { agrees: false, certain: governors.some((governor) => CONDITIONS.has(governor)) ? 'same words' : 'never', explanation: explainGovernors(x, governors) };
     }
     for (let k = i + 1; k < a.length; k++) {
       const l = partners[k] ?? -1;
       const z = a[k];
       if (l < 0 || l > j || z === undefined || maySwap(a, b, [i, k], [j, l], mayMoveDay, lexicon)) continue;
       const roles = isThing(x, lexicon) ? isThing(z, lexicon) || (asksWho && x.governor === '') : asksWho && z.governor === '' && isThing(z, lexicon);
-      if (roles || moved.agrees) moved = { agrees: false, roles, explanation: explainSwap(x, z) };
-      if (roles) return moved;
+      if (roles) return { agrees: false, certain: 'always', explanation: explainSwap(x, z) };
+      // A model that reads the same words in another order sees hardly a difference.
+      if (moved.agrees || moved.certain === 'never') moved = { agrees: false, certain: 'same words', explanation: explainSwap(x, z) };
     }
   }
   return moved;

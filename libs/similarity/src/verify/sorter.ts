@@ -4,8 +4,8 @@ import type { Lexicon } from './lexicon.ts';
 import { readNumber, unitOf } from './numbers.ts';
 import type { Word } from './read-words.ts';
 import {
-  FIRST_PERSON, FREE, MAKING, MODALS, MY, NEGATIONS, PARTICLES, PAST_AUXILIARIES, PREPOSITIONS, QUANTIFIERS, SECOND_PERSON, SOFT_PREPOSITIONS, THIRD_PERSON,
-  VERBS_WITH_PARTICLE, YOUR,
+  ANCHORED_QUANTIFIERS, BE, FIRST_PERSON, FREE, MAKING, MODALS, MY, NEGATIONS, OBJECTS, PARTICLES, PAST_AUXILIARIES, PREPOSITIONS, QUANTIFIERS, SECOND_PERSON, SOFT_PREPOSITIONS, THIRD_PERSON,
+  UNCHANGING_VERBS, VERBS_WITH_PARTICLE, YOUR,
 } from './word-lists.ts';
 
 const CONJUNCTIONS = new Set(['and', 'or', 'but', 'nor', 'versus']);
@@ -14,6 +14,8 @@ const INFINITIVE_AFTER = new Set('want wants need needs how way ways like love a
 const CONDITIONS = new Set(['if', 'while', 'because', 'although', 'though', 'once']);
 const DETERMINERS = new Set(['a', 'an', 'the', 'my', 'your', 'our', 'some', 'any']);
 const DEGREES = new Set(['this', 'these', 'those']);
+/** Asks behind which the first word is a verb in its base form: "how do I found a company". */
+const VERB_ASKS = new Set(['how', 'can', 'want', 'obliged', 'should', 'must', 'do', 'long']);
 
 /** Sorts the words of one text by what they do in it. */
 export class Sorter {
@@ -22,6 +24,11 @@ export class Sorter {
   /** `if` or its like, until the clause ends. */
   private condition = '';
   private pendingNegation = false;
+  private article: Token['article'] = '';
+  /** A form of `be` stands before, without its verb yet. */
+  private copula = false;
+  private readonly openScopes: string[] = [];
+  private readonly openOwners: string[] = [];
   private sinceToken: 'nothing' | 'join' | 'words' = 'words';
   private readonly analysis: Analysis;
   private readonly words: readonly Word[];
@@ -36,6 +43,7 @@ export class Sorter {
   sort(): void {
     for (let i = 0; i < this.words.length;) i += this.sortAt(i);
     if (this.pendingNegation) this.analysis.negations.push('not');
+    this.anchor('');
     this.askForPrice();
     this.askForMeaning();
     if (this.analysis.tokens.some((token) => token.kind === 'calendar' && MONTHS.has(token.key))) {
@@ -43,12 +51,12 @@ export class Sorter {
     }
   }
 
-  /** "What does X mean" asks to define X. */
+  /** "What does GDPR mean" asks to define it; what "the red light" means is not what it is. */
   private askForMeaning(): void {
     const { asks, tokens } = this.analysis;
     if (asks.length !== 1 || asks[0] !== 'what' || tokens.length < 2 || tokens.at(-1)?.text !== 'mean' || this.words.at(-1)?.text !== 'mean') return;
     tokens.pop();
-    asks[0] = 'define';
+    asks[0] = tokens.length === 1 && (tokens[0]?.article === '' || tokens[0]?.article === 'a') ? 'define' : 'meaning';
   }
 
   /** "How much does X cost" and "what does X cost" ask for the price of X. */
@@ -65,10 +73,11 @@ export class Sorter {
   private sortAt(i: number): number {
     const word = this.words[i];
     if (word === undefined) return 1;
-    if (word.opensClause) { this.condition = ''; this.governor = ''; this.sinceToken = 'words'; }
+    if (word.opensClause) { this.condition = ''; this.governor = ''; this.sinceToken = 'words'; this.article = ''; this.copula = false; }
     const amount = this.sortAmount(word, i);
     if (amount > 0) return amount;
     const { text } = word;
+    if (BE.has(text)) this.copula = true;
     const unit = unitOf(text, this.analysis.tokens.at(-1)?.kind === 'number' && i > 0);
     if (unit !== null) return this.push({ kind: 'unit', text, key: unit });
     const calendar = this.calendarAt(i);
@@ -118,19 +127,32 @@ export class Sorter {
     if (this.isParticle(text, i)) { this.push({ kind: 'particle', text, key: text }); this.release(); return true; }
     if (CONJUNCTIONS.has(text)) { analysis.conjunctions.push(text); return true; }
     if (DEGREES.has(text) && !this.isTimeSpan(this.words[i + 1]?.text)) return true;
-    const quantifier = QUANTIFIERS.get(text);
-    if (quantifier !== undefined) { analysis.quantifiers.push(quantifier); return true; }
+    const quantifier = this.quantifierAt(i);
+    if (quantifier !== undefined) {
+      analysis.quantifiers.push(quantifier);
+      if (ANCHORED_QUANTIFIERS.has(quantifier)) this.openScopes.push(quantifier);
+      return true;
+    }
     const modal = MODALS.get(text);
     if (modal !== undefined) { this.release(); analysis.modals.push(modal); return true; }
     if (PAST_AUXILIARIES.has(text)) { analysis.past = true; this.release(); return true; }
-    if (text === 'to' && this.isInfinitive(i)) { this.release(); return true; }
+    if (text === 'to' && this.isInfinitive(i)) { this.release(); this.copula = false; return true; }
     if (text === 'like' && analysis.asks[0] === 'what' && this.endsPhrase(i)) {
       analysis.asks[0] = 'how is';
       return true;
     }
     if (PREPOSITIONS.has(text)) return this.govern(text, i);
-    if (text === 'a' || text === 'an') analysis.indefinite++;
-    return this.sortPerson(word) || this.isFree(text, i);
+    if (text === 'a' || text === 'an') { analysis.indefinite++; this.article = 'a'; }
+    if (text === 'the') this.article = 'the';
+    return this.sortPerson(word, this.words[i - 1]?.text ?? '') || this.isFree(text, i);
+  }
+
+  /** "Too late" is not "late", "exactly ten" not "ten"; at the end of a phrase both add nothing. */
+  private quantifierAt(i: number): string | undefined {
+    const text = this.words[i]?.text ?? '';
+    if (text === 'too') return this.endsPhrase(i) ? undefined : 'too';
+    if (text === 'exactly') return readNumber(this.words, i + 1) === null ? undefined : 'exactly';
+    return QUANTIFIERS.get(text);
   }
 
   /** "On Friday" is "Friday"; "at 5" and "for 5" stay two things. */
@@ -140,17 +162,25 @@ export class Sorter {
     const isBare = (preposition === 'at' || preposition === 'of') && this.calendarAt(next) !== null;
     this.governor = isBare ? this.condition : preposition;
     this.preposition = text;
+    this.article = '';
     if (CONDITIONS.has(preposition)) this.condition = preposition;
     if (!isBare) this.analysis.prepositions.push(preposition);
     return true;
   }
 
-  private sortPerson({ text, possessive }: Word): boolean {
-    const { persons, owners } = this.analysis;
+  private sortPerson({ text, possessive }: Word, before: string): boolean {
+    const { persons, owners, parts } = this.analysis;
+    const isDoneTo = this.sinceToken === 'nothing' || PREPOSITIONS.has(before);
+    if (FIRST_PERSON.has(text)) parts.push(OBJECTS.has(text) ? 'done to' : 'doer');
+    else if (SECOND_PERSON.has(text) || text === 'it') parts.push(isDoneTo ? 'done to' : 'doer');
     if (FIRST_PERSON.has(text)) persons.push('i');
     else if (SECOND_PERSON.has(text)) persons.push('you');
-    else if (MY.has(text)) { owners.push('my'); return true; }
-    else if (YOUR.has(text)) { owners.push('your'); return true; }
+    else if (MY.has(text) || YOUR.has(text)) {
+      owners.push(MY.has(text) ? 'my' : 'your');
+      this.openOwners.push(MY.has(text) ? 'my' : 'your');
+      this.article = 'own';
+      return true;
+    }
     else if (THIRD_PERSON.has(text)) persons.push(possessive ? 'they' : THIRD_FORMS.get(text) ?? text);
     else return false;
     this.release();
@@ -187,20 +217,42 @@ export class Sorter {
 
   /** `have` and `do` are free in front of a verb, and matter as verbs of their own. */
   private isFree(text: string, i: number): boolean {
-    if (!FREE.has(text) || (text === 'do' && this.words[i - 1]?.text === 'to')) return false;
+    if (!FREE.has(text) || (text === 'do' && (this.words[i - 1]?.text === 'to' || (i > 0 && this.endsPhrase(i))))) return false;
     if (text !== 'have' && text !== 'has') return true;
     const next = this.words[i + 1]?.text ?? '';
     return next === 'been' || NEGATIONS.has(next) || FIRST_PERSON.has(next) || SECOND_PERSON.has(next) || this.lexicon.inflectionOf(next).past;
   }
 
   private pushContent(word: Word, before: string): number {
-    const { base, past } = this.lexicon.inflectionOf(word.text);
+    const { base, past } = this.baseOf(word.text);
     const unknown = !this.lexicon.knows(word.text) && !word.text.includes('_');
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
     return this.push({
       kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past,
-      determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
+      voice: this.voiceOf(word.text, base, past), determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
     });
+  }
+
+  private baseOf(text: string): { base: string; past: boolean } {
+    const { tokens, asks } = this.analysis;
+    const inflection = this.lexicon.inflectionOf(text);
+    const isBase = inflection.past && !text.endsWith('ed') && tokens.length === 0 && VERB_ASKS.has(asks.at(-1) ?? '');
+    return isBase ? { base: text, past: false } : inflection;
+  }
+
+  private voiceOf(text: string, base: string, past: boolean): Token['voice'] {
+    if (!this.copula || this.article !== '') return '';
+    const progressive = text !== base && text.endsWith('ing') && this.governor === this.condition;
+    if (!progressive && !past && !UNCHANGING_VERBS.has(text)) return 'copular';
+    this.copula = false;
+    return progressive ? 'progressive' : 'passive';
+  }
+
+  /** What a quantifier or a possessive belongs to is the word that comes next. */
+  private anchor(key: string): void {
+    const { scopes, belongings } = this.analysis;
+    scopes.push(...this.openScopes.splice(0).map((scope) => `${scope} ${key}`));
+    belongings.push(...this.openOwners.splice(0).map((owner) => `${owner} ${key}`));
   }
 
   /** "Plan A", "World War I": a letter that names, not an article or a person. */
@@ -220,8 +272,11 @@ export class Sorter {
       this.analysis.negations.push(`not ${token.key}`);
       this.pendingNegation = false;
     }
+    this.anchor(token.key);
+    const article = this.article === '' && this.sinceToken === 'nothing' ? this.analysis.tokens.at(-1)?.article ?? '' : this.article;
+    this.article = '';
     this.analysis.tokens.push({
-      name: false, unknown: false, past: false, owned: false, determined: false,
+      name: false, unknown: false, past: false, owned: false, determined: false, article, voice: '',
       governor: this.governor, preposition: this.governor === this.condition ? this.condition : this.preposition,
       adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', ...token,
     });

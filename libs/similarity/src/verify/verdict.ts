@@ -1,3 +1,4 @@
+import { disagreement } from './agreement.ts';
 import { align, type Alignment } from './alignment.ts';
 import { analyse } from './analyse.ts';
 import type { Analysis } from './analysis.ts';
@@ -45,8 +46,10 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
     samePrepositions: difference(a.prepositions, b.prepositions).every((only) => only.length === 0),
   });
   const left = [...alignment.leftOfA, ...alignment.leftOfB];
-  if (!order.agrees && (order.roles && left.length === 0)) return { decision: 'different', explanation: order.explanation };
-  const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation);
+  if (!order.agrees && order.certain !== 'never' && left.length === 0) return { decision: 'different', explanation: order.explanation };
+  const disagrees = disagreement(a, b, alignment, order.agrees, lexicon);
+  if (disagrees?.certain === true) return { decision: 'different', explanation: disagrees.explanation };
+  const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation) ?? disagrees?.explanation ?? null;
   if (open !== null) return { decision: 'open', explanation: open };
   if (alignment.synonyms.length === 0) return { decision: 'same', kind: 'surface', explanation: 'same words, put another way' };
   const [x, y] = alignment.synonyms[0] ?? ['', ''];

@@ -2,13 +2,18 @@
 const set = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter((each) => each !== ''));
 
 /** Says nothing that another wording would not leave out. */
-export const FREE = set(`a an the is are was were be been being am do does did done has had having there it its itself  please really so then too also actually basically simply exactly
-  any some that oh ok okay well kindly thanks maybe perhaps ever`);
+export const FREE = set(`a an the is are was were be been being am do does did done has had having there it its itself  please really so then too also actually basically simply properly exactly
+  any some that oh ok okay kindly thanks maybe perhaps`);
+export const BE = set('is are was were be been being am');
+/** Of these the form of the past is that of the base. */
+export const UNCHANGING_VERBS = set('cut put hit shut hurt let set beat read bet cast split spread quit');
 export const NEGATIONS = set('not no never none nobody nothing neither nor without cannot nowhere hardly barely except unless lacking minus excluding avoid avoids avoiding avoided prevent prevents preventing prevented');
 export const QUESTIONS = set('what why how when where who whom whose which');
 export const MODALS: ReadonlyMap<string, string> = new Map([['can', 'can'], ['could', 'can'], ['may', 'can'], ['might', 'can'], ['should', 'should'], ['must', 'must'], ['ought', 'should'], ['required', 'must'], ['shall', 'should'], ['will', 'will'], ['would', 'would']]);
 export const PAST_AUXILIARIES = set('was were did had');
 export const FIRST_PERSON = set('i me we us myself ourselves');
+/** To whom it is done. */
+export const OBJECTS = set('me us myself ourselves');
 export const SECOND_PERSON = set('you yourself');
 export const MY = set('my mine our ours');
 export const YOUR = set('your yours');
@@ -28,7 +33,7 @@ export const VERBS_WITH_PARTICLE = set('turn switch put keep leave power come go
 
 /** Restrict what is asked about; two different ones never mean the same. */
 export const QUANTIFIERS: ReadonlyMap<string, string> = new Map(`all=all every=all each=all everything=all both=both some=some most=most least=least first=1st last=last latest=latest newest=latest next=next previous=previous prior=previous more=more less=less fewer=less only=only solely=only many=many few=few several=several half=half
-  at_least=at_least at_most=at_most more_than=more_than less_than=less_than just=just very=very quite=quite minimum=minimum maximum=maximum enough=enough worst=worst another=another other=other same=same either=either neither=neither main=main still=still again=again already=already yet=yet always=always sometimes=sometimes usually=usually often=often rarely=rarely even=even this=this these=this those=those almost=almost now=now anymore=anymore not_only=not_only used_to=used_to instead=instead per=per`.split(/\s+/).map((each): [string, string] => {
+  at_least=at_least at_most=at_most more_than=more_than less_than=less_than just=just very=very quite=quite minimum=minimum maximum=maximum enough=enough worst=worst another=another other=other same=same either=either neither=neither main=main still=still again=again already=already yet=yet always=always sometimes=sometimes usually=usually often=often rarely=rarely even=even this=this these=this those=those almost=almost now=now anymore=anymore not_only=not_only used_to=used_to instead=instead per=per ever=ever`.split(/\s+/).map((each): [string, string] => {
   const [word = '', meaning = ''] = each.split('=');
   return [word, meaning];
 }));
@@ -38,7 +43,9 @@ export const QUANTIFIER_GROUPS: readonly ReadonlySet<string>[] = [
   set('always sometimes usually often rarely almost'), set('still already yet anymore again now used_to'), set('only not_only even'),
 ];
 /** Of these, one alone already makes another request. */
-export const STRONG_QUANTIFIERS = set('most least 1st last latest next previous only at_least at_most more_than less_than minimum maximum half both less instead worst');
+export const STRONG_QUANTIFIERS = set('most least 1st last latest next previous only at_least at_most more_than less_than minimum maximum half both less instead worst too');
+/** Of these it matters what they stand before; the others may stand anywhere: "I still can", "can I still". */
+export const ANCHORED_QUANTIFIERS = set('all both some most least last latest next previous more less only many few several half another other same either main this those minimum maximum worst');
 
 const antonymPairs = `on off|open close|open shut|start stop|start end|start finish|begin end|begin finish|enable disable|add remove|add delete|add subtract|create delete|increase decrease|increase reduce|increase lower|raise lower|raise reduce|raise cut|grow shrink|buy sell|purchase sell|send receive|send get|accept reject|accept decline|accept refuse|approve decline|approve reject|approve deny|allow forbid|allow block|allow prevent|allow deny|permit forbid|include exclude|
   enter leave|enter exit|arrive depart|arrive leave|arrival departure|import export|upload download|login logout|signup cancel|connect disconnect|install uninstall|install remove|activate deactivate|activate disable|activate cancel|lock unlock|mute unmute|subscribe unsubscribe|subscribe cancel|freeze unfreeze|freeze thaw|block unblock|zip unzip|hide show|hide display|push pull|win lose|pass fail|succeed fail|success failure|save spend|save delete|save waste|borrow lend|deposit withdraw|deposit withdrawal|
