@@ -234,6 +234,7 @@ function masked(environment: Environment): Environment {
     redisUrl: withoutPasswords(environment.redisUrl),
     cacheRedisUrl: withoutPasswords(environment.cacheRedisUrl),
     databaseUrl: environment.databaseUrl === null ? null : withoutPassword(environment.databaseUrl),
+    qdrantUrl: environment.qdrantUrl === null ? null : withoutPassword(environment.qdrantUrl),
     qdrantApiKey: environment.qdrantApiKey === null ? null : MASK,
   });
   Object.defineProperty(environment, 'toJSON', { value: printable, enumerable: false });
