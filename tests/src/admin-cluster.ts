@@ -49,7 +49,8 @@ export class AdminCluster {
     const config = {
       providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials: [{ name: 'a', value: 'sk-upstream-a' }, { name: 'b', value: 'sk-upstream-b' }] } },
       models: [MODEL, '*'].map((name) => ({ name, deployments: [{ provider: 'fake', model: name }] })),
-      cache: { semantic: { audit: { share: 0 } } }, // or it would be chance whether a similar question is a hit
+      // Whether a similar question is a hit is not to depend on chance, nor on what was said of other answers.
+      cache: { semantic: { audit: { share: 0 }, max_wrong_rate: 1 } },
     };
     const cluster = await testCluster({ config, apps: ['gateway', 'router', 'usage-worker'], scale: { gateway: GATEWAYS.length, router: 2 }, ...options });
     return new AdminCluster(cluster, provider, await RedisTraffic.of(cluster));

@@ -107,11 +107,13 @@ function openMind({ options: { environment, models: folder, logger }, models, re
     crossEncoder = opened;
   });
   const judgements = new Judgements();
+  let usualBound = 1;
   const cache = new SemanticCache({
     builtIn: models.builtIn,
     local: embedders.local,
     entries,
     verification: new Verification({ lexicon: models.lexicon, crossEncoder: () => crossEncoder }),
+    usualBound: () => usualBound,
     newRates: () => new WrongRates(models.calibration, { learnsFromRefused: true }),
     judgements,
     evidence: new EvidenceLog(redis),
@@ -132,6 +134,7 @@ function openMind({ options: { environment, models: folder, logger }, models, re
     onSettings: (semantic) => {
       entries.limit({ maxEntriesPerTenant: semantic.max_entries_per_tenant, maxBytesPerTenant: semantic.max_bytes_per_tenant });
       embedders.choose(semantic.embedder);
+      usualBound = semantic.max_wrong_rate;
     },
     logger,
   });

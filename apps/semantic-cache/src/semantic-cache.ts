@@ -38,6 +38,8 @@ export interface SemanticCacheParts {
   local: () => LocalEmbedder;
   entries: Entries;
   verification: Verification;
+  /** The share of wrong answers that the settings allow where no tenant or model says otherwise. In [0, 1]. */
+  usualBound: () => number;
   /** With no evidence but the shipped calibration. */
   newRates: () => WrongRates;
   judgements: Judgements;
@@ -111,7 +113,7 @@ export class SemanticCache {
   }
 
   wrongRates({ tenant }: WrongRatesMessage): SemanticCacheRpc['wrong_rates']['reply'] {
-    return { rates: this.rates.rates(tenant, this.parts.now()) };
+    return { rates: this.rates.rates(tenant, this.parts.now(), this.parts.usualBound()) };
   }
 
   /** Entries whose question is near to this text. Throws `invalid_value` for a text that has no vector, `overloaded` where no vector is to be had now. */

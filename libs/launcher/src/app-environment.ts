@@ -110,6 +110,7 @@ export function appEnvironment(
     REDIS_URL: cluster.redisUrl,
     ...(cluster.databaseUrl === null || !USES_DATABASE.includes(seat.app) ? {} : { DATABASE_URL: cluster.databaseUrl }),
     ...(seat.app === 'router' ? { DEJA_BOOTSTRAP_KEY: secrets.bootstrapKey, ...secrets.masterKey } : {}),
+    ...(seat.app === 'semantic-cache' && cluster.env['QDRANT_API_KEY'] !== undefined ? { QDRANT_API_KEY: cluster.env['QDRANT_API_KEY'] } : {}),
     ...(seat.app === 'gateway' || seat.app === 'router' ? { DEJA_ADMIN_KEY: secrets.adminKey } : {}),
   };
 }

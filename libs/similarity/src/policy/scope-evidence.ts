@@ -12,6 +12,8 @@ const LOOK_MS = 3_600_000;
 const RECENT_HALF_LIFE_DAYS = 3;
 /** which is listened to while this much of a wrong observation is left in it. */
 const ALARM = 0.5;
+/** So many wrong answers that people report say something about those answers only: it is the wrong ones that are reported. */
+const EXPECTED_REPORTS = 2;
 
 /** How often what would be served was found wrong; `rate`, `low` and `high` (95 %) without the errors of comparisons. */
 export interface MeasuredRate {
@@ -61,8 +63,8 @@ export class ScopeEvidence {
     const hour = Math.floor(nowMs / LOOK_MS);
     const known = this.risks.get(kind);
     if (known?.hour === hour) return known.risk;
-    const recent = this.recent[kind].at(hour * LOOK_MS);
-    const [long, short] = [posterior.given(this.kinds[kind].at(hour * LOOK_MS)), recent.wrongAudits + recent.wrongReports < ALARM ? null : posterior.given(recent)];
+    const recent = telling(this.recent[kind].at(hour * LOOK_MS));
+    const [long, short] = [posterior.given(telling(this.kinds[kind].at(hour * LOOK_MS))), recent.wrongAudits + recent.wrongReports < ALARM ? null : posterior.given(recent)];
     const risk = short === null ? long : { wrong: Math.max(long.wrong, short.wrong), mean: Math.max(long.mean, short.mean) };
     this.risks.set(kind, { hour, risk });
     return risk;
@@ -80,17 +82,24 @@ export class ScopeEvidence {
   }
 }
 
+/** Evidence as far as it says something about other answers than those that were found wrong. */
+function telling({ audits, wrongAudits, reports, wrongReports }: LocalCounts): LocalCounts {
+  const expected = Math.min(wrongReports, EXPECTED_REPORTS);
+  return { audits, wrongAudits, reports: reports - expected, wrongReports: wrongReports - expected };
+}
+
 function sumsByKind(halfLifeDays: number): Record<VerdictKind, FadingSums<keyof LocalCounts>> {
   return Object.fromEntries(VERDICT_KINDS.map((kind) => [kind, new FadingSums(COUNTS, halfLifeDays)])) as Record<VerdictKind, FadingSums<keyof LocalCounts>>;
 }
 
 /** An interval of the seen rate, with what comparisons get wrong taken out of it (Rogan and Gladen 1978). Reports of people do not err. */
-function measuredRate({ audits, wrongAudits, reports, wrongReports }: LocalCounts, { falseAlarm, missed }: Calibration['comparison']): MeasuredRate {
-  const observations = audits + reports;
-  const wrong = wrongAudits + wrongReports;
-  if (observations === 0) return { observations, wrong, rate: 0, low: 0, high: 1 };
-  const audited = audits / observations;
+function measuredRate(counts: LocalCounts, { falseAlarm, missed }: Calibration['comparison']): MeasuredRate {
+  const [observations, wrong] = [counts.audits + counts.reports, counts.wrongAudits + counts.wrongReports];
+  const { audits, wrongAudits, reports, wrongReports } = telling(counts);
+  const [counted, countedWrong] = [audits + reports, wrongAudits + wrongReports];
+  if (counted === 0) return { observations, wrong, rate: 0, low: 0, high: 1 };
+  const audited = audits / counted;
   const real = (seen: number): number => Math.min(1, Math.max(0, (seen - audited * falseAlarm) / (1 - audited * (falseAlarm + missed))));
-  const { low, high } = rateInterval(wrong, observations);
-  return { observations, wrong, rate: real(wrong / observations), low: real(low), high: real(high) };
+  const { low, high } = rateInterval(countedWrong, counted);
+  return { observations, wrong, rate: real(countedWrong / counted), low: real(low), high: real(high) };
 }

@@ -42,6 +42,23 @@ test('a wrong answer takes its entry out at once, and leaves others', () => {
   expect(rates.decide({ ...QUESTION, entry: 'another' }, NO).decision).toBe('serve');
 });
 
+test('what people report as wrong says something about other answers only when it comes often', () => {
+  const rates = new WrongRates(calibration);
+  for (const entry of ['a', 'b']) rates.observe(observation({ entry, wrong: true, source: 'feedback' }));
+  expect(['a', 'another'].map((entry) => rates.decide({ ...QUESTION, entry }, NO).decision)).toEqual(['refuse', 'serve']);
+  expect(rates.rates('t', 0)).toMatchObject([{ observations: 2, wrong: 2, low: 0, stopped: false }]);
+  observeMany(rates, 3, { wrong: true, source: 'feedback' });
+  expect(rates.decide({ ...QUESTION, entry: 'another' }, NO).decision).toBe('refuse');
+});
+
+test('whether a scope is stopped is told by the bound that was last asked for or, before anybody asked, by the usual one', () => {
+  const rates = new WrongRates(calibration);
+  observeMany(rates, 40, { wrong: true });
+  expect([rates.rates('t', 0)[0]?.stopped, rates.rates('t', 0, 0.01)[0]?.stopped]).toEqual([false, true]);
+  rates.decide({ ...QUESTION, maxWrongRate: 1 }, NO);
+  expect(rates.rates('t', 0, 0.01)[0]?.stopped).toBe(false);
+});
+
 test('the sum of the risks of what is served stays within the bound, and no single one is a gamble', () => {
   const step = fc.record({ question: fc.record({ kind, entry: fc.constantFrom('e', 'f', 'g', 'h'), similarity: fc.constant(0.9) }), evidence: fc.option(anObservation), laterMs: fc.nat(DAY_MS), random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }) });
   fc.assert(fc.property(fc.constantFrom(0.001, 0.01, 0.05, 0.3), fc.array(step, { maxLength: 120 }), (maxWrongRate, steps) => {

@@ -123,13 +123,13 @@ export class WrongRates {
     return { decision: 'serve', reason: null, wrong };
   }
 
-  /** Of one tenant (null: of all), one line for each model with evidence. */
-  rates(tenant: string | null, nowMs: number): ScopeRate[] {
+  /** Of one tenant (null: of all), one line for each model with evidence. `usualBound`: of whom nobody has asked here yet. */
+  rates(tenant: string | null, nowMs: number, usualBound = 1): ScopeRate[] {
     return [...this.scopes]
       .filter(([, scope]) => tenant === null || scope.tenant === tenant)
       .map(([key, scope]) => {
         const measured = scope.evidence.measured(nowMs);
-        return { tenant: scope.tenant, model: scope.model, ...measured, stopped: measured.low > (this.bounds.get(key)?.maxWrongRate ?? 1) };
+        return { tenant: scope.tenant, model: scope.model, ...measured, stopped: measured.low > (this.bounds.get(key)?.maxWrongRate ?? usualBound) };
       });
   }
 

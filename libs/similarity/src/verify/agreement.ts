@@ -2,6 +2,7 @@ import type { Alignment } from './alignment.ts';
 import type { Analysis, Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { difference, differs } from './vetoes.ts';
+import { PLURALS_OF_THEIR_OWN } from './word-lists.ts';
 
 /** A difference between two texts that use the same words: certain enough to refuse, or left open. */
 export interface Disagreement { certain: boolean; explanation: string }
@@ -22,7 +23,7 @@ export function disagreement(a: Analysis, b: Analysis, alignment: Alignment, ord
     const y = b.tokens[j];
     if (y === undefined || x.kind !== 'content' || y.kind !== 'content') continue;
     const pair: Pair = { x, y, first: i < lengthOfA && j < lengthOfB, at: i === j ? i : -1 };
-    for (const check of [voice, gerund, grammaticalNumber, definiteness]) {
+    for (const check of [voice, gerund, grammaticalNumber, definiteness, preposition]) {
       const each = check(pair, context);
       if (each !== null) found.push(each);
     }
@@ -88,7 +89,7 @@ function grammaticalNumber({ x, y, first }: Pair, context: Context): Disagreemen
   if (one.text !== one.key) return null;
   const explanation = between('differs in number', x.text, y.text);
   const articles = new Set([x.article, y.article]);
-  if (lexicon.partsOfSpeech(several.text) !== '') return { certain: everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1, explanation };
+  if (lexicon.partsOfSpeech(several.text) !== '' || PLURALS_OF_THEIR_OWN.has(several.text)) return { certain: everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1, explanation };
   if (articles.has('the') || articles.has('own')) return { certain: first && !someAsk(context, DOING_ASKS), explanation };
   if (articles.has('a') && (someAsk(context, COUNTING_ASKS) || context.a.makes || context.b.makes)) return { certain: false, explanation };
   return null;
@@ -106,6 +107,12 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
   const isAll = first && a.tokens.length === b.tokens.length && firstPhraseLength(a.tokens) === a.tokens.length;
   if (!isAll || !everyAsk(context, IDENTITY_ASKS)) return null;
   return { certain: a.tokens.length === 1 && (x.article === 'the' || y.article === 'the'), explanation };
+}
+
+/** In front of the same word each of these is another place or purpose, though both may be left out: "on the box", "in the box". */
+const RIVAL_PREPOSITIONS = new Set(['in on', 'for of', 'into to', 'onto to']);
+function preposition({ x, y }: Pair): Disagreement | null {
+  return RIVAL_PREPOSITIONS.has([x.preposition, y.preposition].sort().join(' ')) ? { certain: false, explanation: between('differs in preposition', x.preposition, y.preposition) } : null;
 }
 
 const OPEN_TENSES = new Set(['why', 'how']);
@@ -127,6 +134,7 @@ function anchors({ a, b, alignment: { leftOfA, leftOfB, renamed } }: Context): D
   const inB = (anchored: readonly string[]): string[] => anchored.map((each) => { const [little = '', key = ''] = each.split(' '); return `${little} ${renamed.get(key) ?? key}`; });
   for (const [what, words, ofA, ofB] of [['differs in extent', [a.quantifiers, b.quantifiers], a.scopes, b.scopes], ['differs in whose', [a.owners, b.owners], a.belongings, b.belongings]] as const) {
     if (difference(words[0], words[1]).some((only) => only.length > 0)) continue;
+    if (words[0].join() !== words[1].join() && new Set(words[0]).size > 1) return { certain: true, explanation: differs(what, [words[0].join(' … ')], [words[1].join(' … ')]) };
     const [onlyA, onlyB] = difference(inB(ofA), ofB);
     if (onlyA.length + onlyB.length === 0) continue;
     const keys = [...onlyA, ...onlyB].map((each) => each.split(' ')[1] ?? '');

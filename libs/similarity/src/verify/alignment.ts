@@ -1,7 +1,7 @@
 import type { Analysis, Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { isTypo } from './typo.ts';
-import { SPELLINGS, SYNONYMS } from './word-lists.ts';
+import { SPELLINGS, SYNONYMS, SYNONYMS_BESIDE } from './word-lists.ts';
 
 /** Which token of one text stands for which of the other. */
 export interface Alignment {
@@ -31,7 +31,9 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   pairEquals(a.tokens, b.tokens, partners, taken, false);
   const merged = new Set<Token>();
   if (!a.mentions && !b.mentions) {
-    for (const explains of [isSpelling, (x: Token, y: Token) => isTypo(x, y, lexicon), (x: Token, y: Token) => isSynonym(x, y, lexicon)]) {
+    const beside = new Set(a.tokens.flatMap(({ key, text }, i) => (partners[i] === -1 ? [] : [key, text])));
+    const areSynonyms = (x: Token, y: Token): boolean => isSynonym(x, y, beside, lexicon);
+    for (const explains of [isSpelling, (x: Token, y: Token) => isTypo(x, y, lexicon), areSynonyms]) {
       for (const [i, x] of a.tokens.entries()) {
         if (partners[i] !== -1) continue;
         const j = b.tokens.findIndex((y, at) => taken[at] === 0 && explains(x, y));
@@ -39,11 +41,11 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
         if (y === undefined) continue;
         pair(i, j);
         alignment.renamed.set(x.key, y.key);
-        if (isSynonym(x, y, lexicon)) alignment.synonyms.push([x.text, y.text]);
+        if (areSynonyms(x, y)) alignment.synonyms.push([x.text, y.text]);
       }
     }
-    pairWrittenApart(a.tokens, b.tokens, (i) => partners[i] === -1, (j) => taken[j] === 0, pair, merged);
-    pairWrittenApart(b.tokens, a.tokens, (j) => taken[j] === 0, (i) => partners[i] === -1, (j, i) => { pair(i, j); }, merged);
+    pairWrittenApart(lexicon, a.tokens, b.tokens, (i) => partners[i] === -1, (j) => taken[j] === 0, pair, merged);
+    pairWrittenApart(lexicon, b.tokens, a.tokens, (j) => taken[j] === 0, (i) => partners[i] === -1, (j, i) => { pair(i, j); }, merged);
   }
   for (const [i, x] of a.tokens.entries()) {
     const y = b.tokens[partners[i] ?? -1];
@@ -72,20 +74,23 @@ function isSpelling(x: Token, y: Token): boolean {
 /** The regular differences between British and American spelling. */
 const american = (word: string): string => word.replace(/(?<=.{3})is(?=(?:e|ed|es|ing|ation)$)/, 'iz').replace(/(?<=.{3})yse(?=[drs]?$)/, 'yze').replace(/(?<=.{2})our(?=$|ed$|ing$|ful$|ite$|able$)/, 'or');
 
-function isSynonym(x: Token, y: Token, lexicon: Lexicon): boolean {
-  if (!bothContent(x, y) || x.name || y.name) return false;
+/** `beside`: the words that both texts have. With none, nothing says which sense is meant. */
+function isSynonym(x: Token, y: Token, beside: ReadonlySet<string>, lexicon: Lexicon): boolean {
+  if (!bothContent(x, y) || x.name || y.name || beside.size === 0) return false;
+  const needed = SYNONYMS_BESIDE.get(`${x.key} ${y.key}`);
+  if (needed !== undefined) return [...needed].some((word) => beside.has(word));
   if (SYNONYMS.has(`${x.key} ${y.key}`) || SYNONYMS.has(`${x.text} ${y.text}`)) return true;
   return x.key.length > 2 && y.key.length > 2 && lexicon.areSynonyms(x.key, y.key);
 }
 
-/** `screen shot` for `screenshot`: two neighbours of one text make the word of the other. */
-function pairWrittenApart(whole: readonly Token[], parts: readonly Token[], isFreeWhole: (i: number) => boolean, isFreePart: (j: number) => boolean, pair: (i: number, j: number) => void, merged: Set<Token>): void {
+/** `screen shot` for `screenshot`: two neighbours of one text make the word of the other. Not `green house` and `greenhouse`, `re-sign` and `resign`. */
+function pairWrittenApart(lexicon: Lexicon, whole: readonly Token[], parts: readonly Token[], isFreeWhole: (i: number) => boolean, isFreePart: (j: number) => boolean, pair: (i: number, j: number) => void, merged: Set<Token>): void {
   for (const [i, x] of whole.entries()) {
     if (!isFreeWhole(i) || x.kind !== 'content') continue;
     for (let j = 0; j + 1 < parts.length; j++) {
       const first = parts[j];
       const second = parts[j + 1];
-      if (first === undefined || second === undefined || !isFreePart(j) || !isFreePart(j + 1) || !second.adjacent) continue;
+      if (first === undefined || second === undefined || first.text === 're' || lexicon.partsOfSpeech(first.text).startsWith('a') || !isFreePart(j) || !isFreePart(j + 1) || !second.adjacent) continue;
       if (x.text !== first.text + second.text && x.key !== first.text + second.key) continue;
       pair(i, j);
       merged.add(second);

@@ -22,6 +22,9 @@ const MAX_CLOSING_WORDS = 7;
 
 /** As the first word these are a greeting only in front of a comma. */
 const NEEDS_COMMA = new Set('right now well also question yes and but oh'.split(' '));
+/** Never anything but a greeting, unless a thing is made of it: "hello world", "hi in French". */
+const ONLY_GREETINGS = new Set('hi hello hey hiya howdy ok okay so um uh hmm please kindly basically actually honestly btw wondering yo'.split(' '));
+const MENTIONED_BEHIND = new Set('in to for from on of world kitty card cards note notes message messages letter letters image images gif'.split(' '));
 const AUXILIARIES = new Set('is are was were do does did can could will would should has have had must may might am'.split(' '));
 const LEADING_PREPOSITIONS = new Set('in on at for from with before after during until by if when while within since without as under'.split(' '));
 const DEFINITE = new Set(['the', 'about', 'if', 'whether', 'how', ...MY, ...YOUR]);
@@ -29,7 +32,7 @@ const DEFINITE = new Set(['the', 'about', 'if', 'whether', 'how', ...MY, ...YOUR
 /** A clause that begins with one of these asks whether. */
 const WHETHER = new Set('is are was were do does did am has'.split(' '));
 /** "How much" and its like ask for something else than "how". */
-const MEASURES = new Set('much many long often far old big tall large fast late early soon high deep heavy wide hot cold expensive'.split(' '));
+const MEASURES = new Set('well much many long often far old big tall large fast late early soon high deep heavy wide hot cold expensive'.split(' '));
 
 export interface Asked {
   /** In order: what each clause asks of the answerer; empty for a bare statement, noun or command. */
@@ -89,12 +92,21 @@ function withoutGreetings(words: readonly Word[]): readonly Word[] {
   let start = 0;
   for (;;) {
     const greeting = greetings.longestAt(words, start);
-    const isGreeting = greeting !== null && start + greeting.length < words.length
-      && (greeting.length > 1 || !NEEDS_COMMA.has(words[start]?.text ?? '') || words[start + 1]?.opensClause === true);
-    if (!isGreeting) return start === 0 ? words : reopened(words.slice(start));
+    if (greeting === null || start + greeting.length >= words.length || !isGreetingAt(words, start, start + greeting.length)) return start === 0 ? words : reopened(words.slice(start));
     if (openings.longestAt(words, start) !== null && (openings.longestAt(words, start)?.length ?? 0) > greeting.length) return reopened(words.slice(start));
     start += greeting.length;
   }
+}
+
+/** "Good morning, …" and "good morning what is …" greet; "good morning messages", "thank you in Japanese" are about it. */
+function isGreetingAt(words: readonly Word[], start: number, end: number): boolean {
+  const next = words[end];
+  if (next === undefined) return false;
+  if (next.opensClause) return true;
+  const first = words[start]?.text ?? '';
+  if (end - start === 1 && NEEDS_COMMA.has(first)) return false;
+  const begins = QUESTIONS.has(next.text) || beginsMainClause(next.text) || isConditional(next.text) || openings.longestAt(words, end) !== null || leads.longestAt(words, end) !== null || greetings.longestAt(words, end) !== null;
+  return begins || (ONLY_GREETINGS.has(first) && !MENTIONED_BEHIND.has(next.text));
 }
 
 function withoutClosings(words: readonly Word[]): { words: readonly Word[]; how: boolean } {
@@ -111,7 +123,9 @@ function withoutClosings(words: readonly Word[]): { words: readonly Word[]; how:
 }
 
 const ALWAYS_APART = new Set('please thanks thank kindly in cheers if or by'.split(' '));
-const isApart = (words: readonly Word[], at: number): boolean => words[at]?.opensClause === true || ALWAYS_APART.has(words[at]?.text ?? '');
+/** Behind these, what is polite is itself the matter: "how do I say thank you". */
+const SAYING = new Set('say saying says said write writing spell word words of to or and than a with'.split(' '));
+const isApart = (words: readonly Word[], at: number): boolean => words[at]?.opensClause === true || (ALWAYS_APART.has(words[at]?.text ?? '') && !SAYING.has(words[at - 1]?.text ?? ''));
 
 const reopened = (words: readonly Word[]): Word[] => words.map((word, i) => (i === 0 ? { ...word, opensClause: true, opensSentence: true } : word));
 
@@ -131,7 +145,7 @@ function openingAt(words: readonly Word[], i: number): { ask: string; length: nu
     }
     const [next = ''] = opening?.value ?? [];
     const mayFollow = ask === null || ask === '' || ask === 'what' || (leadsUp && next !== 'when');
-    if (opening === null || !mayFollow || !fits(next, words, i + length + opening.length)) return ask === null ? null : { ask, length };
+    if (opening === null || !mayFollow || !fits(next, words, i + length + opening.length, words[i + length + opening.length - 1]?.text ?? '')) return ask === null ? null : { ask, length };
     length += opening.length;
     ask = next;
   }
@@ -144,13 +158,17 @@ const asksItself = (words: readonly Word[], i: number): boolean => QUESTIONS.has
 /** Behind "tell me" follows a question or a definite thing, not "a joke". */
 function leadsOn(lead: Lead, words: readonly Word[], i: number): boolean {
   const text = words[i]?.text ?? '';
+  // "Tell me if it rains" asks to be told once it does; "tell me if it is raining" asks whether.
+  if (words[i - 2]?.text === 'tell' && (i === 2 || words[i - 3]?.text === 'please') && isConditional(text) && !words.slice(i).some((word) => AUXILIARIES.has(word.text))) return false;
   if (asksItself(words, i)) return lead !== 'notice' || !NOTICED.has(text);
   return lead === 'anything' || (lead === 'definite' && DEFINITE.has(text));
 }
-/** "I want you …" is not "I want …", "do you have to" asks for no thing; "can you" needs its verb. */
-function fits(ask: string, words: readonly Word[], next: number): boolean {
+/** `last`: the last word of the opening. "I want you …" is not "I want …", "do you have to" asks for no thing; "can you" needs its verb. */
+function fits(ask: string, words: readonly Word[], next: number, last: string): boolean {
   const text = words[next]?.text;
   if (text === undefined) return false;
+  // "Can I see my invoices" asks to be shown them, "can I see a doctor" does not.
+  if (ask === 'show' && (last === 'see' || last === 'view')) return MY.has(text) || YOUR.has(text) || text === 'all' || QUESTIONS.has(text);
   if (ask === 'exist') return text !== 'to';
   if (ask === 'want' || ask === 'do' || ask === 'how') return text !== 'not' && text !== 'you';
   return true;

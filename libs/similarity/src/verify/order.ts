@@ -15,7 +15,7 @@ export interface OrderContext {
   samePrepositions: boolean;
 }
 
-export type OrderVerdict = { agrees: true } | { agrees: false; /** Certain enough to refuse: if all words are the same, or in any case. */ certain: 'never' | 'same words' | 'always'; explanation: string };
+export type OrderVerdict = { agrees: true } | { agrees: false; /** Certain enough to refuse if all words are the same. */ certain: boolean; explanation: string };
 
 /**
  * Do the paired words play the same roles? Whole phrases may move ("at 5 pm for 4 people"), members of a pair joined by `and`, `or`, `versus` may
@@ -31,17 +31,17 @@ export function compareOrder(a: readonly Token[], b: readonly Token[], partners:
     const governors: [string, string] = [x.governor, y.governor];
     if (x.governor !== y.governor && !governors.every((governor) => governor === '' || governor === 'of') && !isTurnedCompound(a, b, partners, i)) {
       const roles = governors.every((governor) => DIRECTIONS.has(governor)) || (samePrepositions && governors.some((governor) => DIRECTIONS.has(governor)));
-      if (roles) return { agrees: false, certain: 'always', explanation: explainGovernors(x, governors) };
-      if (moved.agrees) moved = { agrees: false, certain: governors.some((governor) => CONDITIONS.has(governor)) ? 'same words' : 'never', explanation: explainGovernors(x, governors) };
+      if (roles) return { agrees: false, certain: true, explanation: explainGovernors(x, governors) };
+      if (moved.agrees) moved = { agrees: false, certain: governors.some((governor) => CONDITIONS.has(governor)), explanation: explainGovernors(x, governors) };
     }
     for (let k = i + 1; k < a.length; k++) {
       const l = partners[k] ?? -1;
       const z = a[k];
       if (l < 0 || l > j || z === undefined || maySwap(a, b, [i, k], [j, l], mayMoveDay, lexicon)) continue;
       const roles = isThing(x, lexicon) ? isThing(z, lexicon) || (asksWho && x.governor === '') : asksWho && z.governor === '' && isThing(z, lexicon);
-      if (roles) return { agrees: false, certain: 'always', explanation: explainSwap(x, z) };
+      if (roles) return { agrees: false, certain: true, explanation: explainSwap(x, z) };
       // A model that reads the same words in another order sees hardly a difference.
-      if (moved.agrees || moved.certain === 'never') moved = { agrees: false, certain: 'same words', explanation: explainSwap(x, z) };
+      if (moved.agrees || !moved.certain) moved = { agrees: false, certain: true, explanation: explainSwap(x, z) };
     }
   }
   return moved;

@@ -1,4 +1,5 @@
 import { normaliseText } from '@deja/cache-key';
+import { NAMES_TOO } from './word-lists.ts';
 
 /** What makes two texts the same but for what writers vary by accident; null when their words differ. */
 export type SameText = { same: true; explanation: string } | { same: false; explanation: string } | null;
@@ -22,8 +23,10 @@ const ONE_MEANING = new Set('tv tvs pm atm pdf csv json xml html css sql faq vpn
 function caseConflict(a: string, b: string, knows: (word: string) => boolean): [string, string] | null {
   const wordsOfB = wordsOf(b);
   const shouted = isShouted(a) !== isShouted(b);
+  const cased = [a, b].every((text) => /^\P{L}*\p{Lu}/u.test(text) && !isShouted(text));
   for (const [i, first] of wordsOf(a).entries()) {
     const second = wordsOfB[i];
+    if (second !== undefined && cased && i > 0 && isSmall(first) !== isSmall(second) && NAMES_TOO.has(first.toLowerCase())) return [first, second];
     if (second === undefined || first === second || first.length > MAX_ABBREVIATION_CHARS || ONE_MEANING.has(first.toLowerCase())) continue;
     // HSBC and hsbc: there is no small word to take it for.
     if (first.length > 2 && (isSmall(first) || isSmall(second)) && !knows(first.toLowerCase())) continue;

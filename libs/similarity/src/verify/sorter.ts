@@ -13,6 +13,7 @@ const THIRD_FORMS = new Map([['him', 'he'], ['them', 'they']]);
 const INFINITIVE_AFTER = new Set('want wants need needs how way ways like love able asking trying allowed easy hard safe ready time me you going willing unable possible necessary best'.split(' '));
 const CONDITIONS = new Set(['if', 'while', 'because', 'although', 'though', 'once']);
 const DETERMINERS = new Set(['a', 'an', 'the', 'my', 'your', 'our', 'some', 'any']);
+const POLITE = new Set(['please', 'thanks', 'kindly', 'ok', 'okay', 'oh']);
 const DEGREES = new Set(['this', 'these', 'those']);
 /** Asks behind which the first word is a verb in its base form: "how do I found a company". */
 const VERB_ASKS = new Set(['how', 'can', 'want', 'obliged', 'should', 'must', 'do', 'long']);
@@ -217,10 +218,10 @@ export class Sorter {
 
   /** `have` and `do` are free in front of a verb, and matter as verbs of their own. */
   private isFree(text: string, i: number): boolean {
-    if (!FREE.has(text) || (text === 'do' && (this.words[i - 1]?.text === 'to' || (i > 0 && this.endsPhrase(i))))) return false;
+    if (!FREE.has(text) || (this.analysis.mentions && POLITE.has(text)) || (text === 'do' && (this.words[i - 1]?.text === 'to' || (i > 0 && this.endsPhrase(i))))) return false;
     if (text !== 'have' && text !== 'has') return true;
     const next = this.words[i + 1]?.text ?? '';
-    return next === 'been' || NEGATIONS.has(next) || FIRST_PERSON.has(next) || SECOND_PERSON.has(next) || this.lexicon.inflectionOf(next).past;
+    return (text === 'has' && this.words[i]?.opensClause === true) || next === 'been' || NEGATIONS.has(next) || FIRST_PERSON.has(next) || SECOND_PERSON.has(next) || this.lexicon.inflectionOf(next).past;
   }
 
   private pushContent(word: Word, before: string): number {

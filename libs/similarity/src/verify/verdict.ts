@@ -46,7 +46,7 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
     samePrepositions: difference(a.prepositions, b.prepositions).every((only) => only.length === 0),
   });
   const left = [...alignment.leftOfA, ...alignment.leftOfB];
-  if (!order.agrees && order.certain !== 'never' && left.length === 0) return { decision: 'different', explanation: order.explanation };
+  if (!order.agrees && order.certain && left.length === 0) return { decision: 'different', explanation: order.explanation };
   const disagrees = disagreement(a, b, alignment, order.agrees, lexicon);
   if (disagrees?.certain === true) return { decision: 'different', explanation: disagrees.explanation };
   const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation) ?? disagrees?.explanation ?? null;

@@ -68,6 +68,7 @@ function antonymVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, 
   for (const [x, xBase] of words(leftOfA, prepositionsOfA)) {
     for (const [y, yBase] of wordsOfB) {
       const known = ANTONYMS.has(`${x} ${y}`) || ANTONYMS.has(`${xBase} ${yBase}`) || areOppositeDegrees(x, y);
+      if (areOtherDegrees(x, y)) return differs('differs in degree', [x], [y]);
       if (known || lexicon.areAntonyms(x, y) || lexicon.areAntonyms(xBase, yBase)) return differs('opposites', [x], [y]);
     }
   }
@@ -83,6 +84,16 @@ function areOppositeDegrees(x: string, y: string): boolean {
   return roots(x).some((a) => roots(y).some((b) => ANTONYMS.has(`${a} ${b}`)));
 }
 const DEGREE = /(?:er|est|ly)$/;
+
+/** `healthy` and `healthier`, `larger` and `largest`. */
+function areOtherDegrees(x: string, y: string): boolean {
+  const [first, second] = [COMPARED.exec(x)?.[0] ?? '', COMPARED.exec(y)?.[0] ?? ''];
+  if (first === second || x === y) return false;
+  const roots = (word: string): string[] => [word, word.replace(COMPARED, ''), word.replace(COMPARED, 'e'), word.replace(/i(?:er|est)$/, 'y'), word.replace(/(.)\1(?:er|est)$/, '$1')];
+  return roots(x).some((root) => root.length >= MIN_ROOT_CHARS && roots(y).includes(root));
+}
+const COMPARED = /(?:er|est)$/;
+const MIN_ROOT_CHARS = 3;
 
 function nameVeto({ leftOfA, leftOfB }: Alignment): string | null {
   const names = (left: readonly Token[]): string[] => left.filter((token) => token.name && token.kind === 'content').map((token) => token.text);
@@ -135,7 +146,7 @@ function modalVeto(a: Analysis, b: Analysis): string | null {
 }
 
 /** Asks that other words can stand for: two of these differ certainly only when everything else is the same. */
-const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'how much', 'long', 'how long',
+const LOOSE_ASKS = new Set(['', 'what', 'how', 'can', 'want', 'give', 'show', 'define', 'price', 'exist', 'whether', 'need', 'should', 'must', 'obliged', 'how much', 'long', 'how long',
   'time', 'when', 'how many']);
 /** Of which one is never the other, in alphabetical order. */
 const RIVAL_ASKS = new Set(['when|where', 'time|where', 'how|where', 'how|when', 'can|when', 'how|why', 'can|why', 'when|why', 'where|why', 'who|why']);
@@ -148,11 +159,12 @@ function askVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment): str
   // "What … time" and a bare noun can ask anything, if other words say so.
   const sayable = !everythingElseSame && [first, second].some((ask) => ask === 'what' || ask === '');
   const loose = sayable || (LOOSE_ASKS.has(first) && LOOSE_ASKS.has(second));
+  if (`${first}|${second}` === 'time|when') return null;
   const certain = RIVAL_ASKS.has(`${first}|${second}`) || !loose || (everythingElseSame && isQuestion(first) && isQuestion(second));
   return certain ? differs('asks', onlyA, onlyB) : null;
 }
 
-const isQuestion = (ask: string): boolean => /^(?:what|why|when|time|where|who|whose|how|price|long|define)/.test(ask);
+const isQuestion = (ask: string): boolean => /^(?:what|why|when|time|where|who|whose|how|price|long|define|meaning|exist)/.test(ask);
 
 /** Two asks that the same answer serves, given that all else is the same. In alphabetical order. */
 export function mayStandFor(first: string, second: string, a: Analysis, b: Analysis): boolean {
@@ -161,7 +173,8 @@ export function mayStandFor(first: string, second: string, a: Analysis, b: Analy
   if (pair === '|want') return true;
   if (pair === '|what') return a.tokens[0]?.kind === 'content' && !a.makes && !b.makes;
   if (pair === 'define|what') return a.tokens.length <= 3 && b.owners.length + a.owners.length === 0;
-  return pair === '|show' || pair === '|give' || pair === 'give|show' || pair === 'how much|price';
+  if (pair === 'define|meaning') return true;
+  return pair === '|show' || pair === '|give' || pair === 'give|show';
 }
 
 function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
