@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { cacheWords, parseCache, parseValidation, validationWords } from './policies.ts';
 
 const part = fc.record({ enabled: fc.boolean(), ttl_s: fc.integer({ min: 1, max: 31_536_000 }) }, { requiredKeys: [] }).filter((one) => Object.keys(one).length > 0);
-const policy = fc.record({ scope: fc.constantFrom('key' as const, 'user' as const, 'tenant' as const), exact: part, semantic: part }, { requiredKeys: [] });
+const rate = fc.double({ min: 0, max: 1, noNaN: true });
+const rates = fc.dictionary(fc.constantFrom('gpt-4o', 'claude:latest', 'a b'), rate, { minKeys: 1 });
+const decided = fc.record({ enabled: fc.boolean(), verification: fc.constantFrom('strict' as const, 'balanced' as const), max_wrong_rate: rate, max_wrong_rates: rates }, { requiredKeys: [] }).filter((one) => Object.keys(one).length > 0);
+const policy = fc.record({ scope: fc.constantFrom('key' as const, 'user' as const, 'tenant' as const), exact: part, semantic: fc.oneof(part, decided) }, { requiredKeys: [] });
 const bound = fc.integer({ min: 1, max: 1_000_000 });
 const bounds = fc.record({ max_body_bytes: bound, max_messages: bound, max_input_tokens: bound, max_output_tokens: bound, over_output: fc.constantFrom('refuse' as const, 'clamp' as const) }, { requiredKeys: [] });
 
@@ -21,5 +24,5 @@ test('bounds of validation are shown as they are typed, and go away one by one',
   }));
 });
 
-test.each(['exact', 'exact=maybe', 'exact_ttl=long', 'scope=world', 'exactly=on', 'ttl=1h', ''])('%j is no cache policy, and the message says what one is', (text) => expect(() => parseCache(text)).toThrow(/write /));
+test.each(['exact', 'exact=maybe', 'exact_ttl=long', 'scope=world', 'exactly=on', 'ttl=1h', 'max_wrong_rate=2', 'max_wrong_rate:m=x', 'max_wrong_rate:=0.1', 'verification=loose', ''])('%j is no cache policy, and the message says what one is', (text) => expect(() => parseCache(text)).toThrow(/write /));
 test.each(['max_messages', 'max_messages=x', 'max_messages=-1', 'over_output=maybe', 'max_things=1', ''])('%j is no bound, and the message says what one is', (text) => expect(() => parseValidation(text)).toThrow(/write /));

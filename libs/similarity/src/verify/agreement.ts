@@ -51,6 +51,7 @@ const WHETHER_ASKS = new Set(['whether']);
 const VERB_ASKS = new Set(['how', 'can', 'want', 'do', 'must', 'should', 'obliged']);
 const IDENTITY_ASKS = new Set(['what', 'define', 'meaning', 'who', 'where']);
 const WHAT_ASKS = new Set(['what', 'define', 'meaning']);
+const PERSON_OR_DAY = new Set(['who', 'when']);
 const AGENT_ASKS = new Set(['who', 'what']);
 /** Of these asks one thing and several are two requests: "may I bring a guest". */
 const COUNTING_ASKS = new Set(['can', 'must', 'should', 'give', 'show', 'do', 'need', '']);
@@ -76,7 +77,7 @@ function gerund({ x, y, at }: Pair, context: Context): Disagreement | null {
   if (at === 0 && everyAsk(context, VERB_ASKS)) return null;
   if (!context.lexicon.partsOfSpeech(isX ? x.text : y.text).includes('n')) return null;
   const isNamed = someAsk(context, WHAT_ASKS) && context.a.tokens.length < 3 && context.b.tokens.length < 3;
-  return { certain: isNamed || x.article !== '' || y.article !== '', explanation: between('differs in form', x.text, y.text) };
+  return { certain: isNamed || x.article !== '' || y.article !== '' || !someAsk(context, DOING_ASKS), explanation: between('differs in form', x.text, y.text) };
 }
 
 const isGerund = (token: Token): boolean => token.text !== token.key && token.text.endsWith('ing');
@@ -89,8 +90,9 @@ function grammaticalNumber({ x, y, first }: Pair, context: Context): Disagreemen
   if (one.text !== one.key) return null;
   const explanation = between('differs in number', x.text, y.text);
   const articles = new Set([x.article, y.article]);
-  if (lexicon.partsOfSpeech(several.text) !== '' || PLURALS_OF_THEIR_OWN.has(several.text)) return { certain: everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1, explanation };
-  if (articles.has('the') || articles.has('own')) return { certain: first && !someAsk(context, DOING_ASKS), explanation };
+  if (PLURALS_OF_THEIR_OWN.has(several.text)) return { certain: true, explanation };
+  if (lexicon.partsOfSpeech(several.text) !== '') return { certain: everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1, explanation };
+  if (articles.has('the') || articles.has('own')) return { certain: (first || everyAsk(context, PERSON_OR_DAY)) && !someAsk(context, DOING_ASKS), explanation };
   if (articles.has('a') && (someAsk(context, COUNTING_ASKS) || context.a.makes || context.b.makes)) return { certain: false, explanation };
   return null;
 }
@@ -112,7 +114,7 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
 /** In front of the same word each of these is another place or purpose, though both may be left out: "on the box", "in the box". */
 const RIVAL_PREPOSITIONS = new Set(['in on', 'for of', 'into to', 'onto to']);
 function preposition({ x, y }: Pair): Disagreement | null {
-  return RIVAL_PREPOSITIONS.has([x.preposition, y.preposition].sort().join(' ')) ? { certain: false, explanation: between('differs in preposition', x.preposition, y.preposition) } : null;
+  return RIVAL_PREPOSITIONS.has([x.preposition, y.preposition].sort().join(' ')) ? { certain: true, explanation: between('differs in preposition', x.preposition, y.preposition) } : null;
 }
 
 const OPEN_TENSES = new Set(['why', 'how']);
@@ -152,5 +154,5 @@ function parts(context: Context): Disagreement | null {
 
 /** The meaning of life and of "life". */
 function quotation(context: Context): Disagreement | null {
-  return context.a.quotes !== context.b.quotes && everyAsk(context, WHAT_ASKS) ? { certain: false, explanation: 'differs in quotation' } : null;
+  return context.a.quotes !== context.b.quotes && everyAsk(context, WHAT_ASKS) ? { certain: true, explanation: 'differs in quotation' } : null;
 }

@@ -78,7 +78,7 @@ const american = (word: string): string => word.replace(/(?<=.{3})is(?=(?:e|ed|e
 function isSynonym(x: Token, y: Token, beside: ReadonlySet<string>, lexicon: Lexicon): boolean {
   if (!bothContent(x, y) || x.name || y.name || beside.size === 0) return false;
   const needed = SYNONYMS_BESIDE.get(`${x.key} ${y.key}`);
-  if (needed !== undefined) return [...needed].some((word) => beside.has(word));
+  if (needed !== undefined) return [...needed.words].some((word) => beside.has(word)) !== needed.not;
   if (SYNONYMS.has(`${x.key} ${y.key}`) || SYNONYMS.has(`${x.text} ${y.text}`)) return true;
   return x.key.length > 2 && y.key.length > 2 && lexicon.areSynonyms(x.key, y.key);
 }

@@ -9,7 +9,7 @@ const list = (text: string): string[] => text.split('|').map((each) => each.trim
 
 /** Greetings and excuses before the matter. */
 export const GREETINGS: readonly string[] = list(`hi|hello|hey|hi there|hello there|hey there|hiya|howdy|greetings|good morning|good afternoon|good evening|good day|
-  dear team|dear support|dear all|hi all|hi team|hello team|hi everyone|hello everyone|hi guys|hey guys|dear sir|dear madam|dear sir or madam|
+  dear team|dear support|dear assistant|dear bot|dear sir or madam|dear all|hi all|hi team|hello team|hi everyone|hello everyone|hi guys|hey guys|dear sir|dear madam|
   excuse me|excuse me but|sorry|sorry but|sorry to bother you|sorry to bother you but|sorry for bothering you|sorry for the trouble|pardon me|
   quick question|a quick question|just a quick question|i have a question|i have a quick question|i got a question|one question|question|
   wondering|just curious|just a question|just wanted to ask|i just wanted to ask|i just want to ask|i need help|i need some help|need help|help|please help|dear support team|dear customer service|dear customer support|i am curious|out of curiosity|

@@ -25,6 +25,8 @@ const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\u
 const FRACTIONS: Readonly<Record<string, string>> = { '½': ' 0.5 ', '¼': ' 0.25 ', '¾': ' 0.75 ' };
 /** Signs that belong to code, formulas and addresses, where every character counts. */
 const CODE = /[{}\\|~^<>=`_\u2190-\u22FF]|[\p{L}\p{N}][[(]|;\s*$|:\/\/|\/[\p{N}.-]*[\p{L}_][\p{L}\p{N}_.-]*\/|\b\p{L}[\p{L}\p{N}]*\.\p{L}+\(|\*\S|--\p{L}|@\p{L}/u;
+/** Brackets that say what is calculated first. */
+const CALCULATION = /\([^()]*\d\s{0,3}[-+*x×÷·^]\s{0,3}\d|\d\s{0,3}[-+*x×÷·^]\s{0,3}\(/u;
 /** Raised, lowered and circled characters: folding would turn 5² into 52. */
 const RAISED = /[\p{No}\p{Lm}]/u;
 /** Latin beside letters that look like Latin, in one word. */
@@ -45,6 +47,7 @@ function cleaned(text: string): string {
 
 function literalReason(text: string, clean: string): string | null {
   if (MIXED_SCRIPT.test(clean) || /\p{M}/u.test(clean)) return 'holds letters that look like others';
+  if (CALCULATION.test(clean)) return 'holds code, a formula or an address';
   if (RAISED.test(text.replace(/[\u02BC½¼¾]/g, '')) || CODE.test(clean)) return 'holds code, a formula or an address';
   return null;
 }
@@ -56,10 +59,18 @@ export function readWords(text: string): Reading {
   const words: Word[] = [];
   let opensSentence = true;
   let opensClause = true;
+  let isQuoting = false;
   for (const match of clean.matchAll(PIECE)) {
     const [piece] = match;
     const before = clean[match.index - 1] ?? ' ';
     const after = clean[match.index + piece.length] ?? ' ';
+    if (isOperator(piece, clean, match.index)) {
+      words.push({ ...SIGN, text: piece });
+      continue;
+    }
+    const prime = primeOf(piece, before, after, isQuoting);
+    if (prime !== null) { words.push({ ...SIGN, text: prime }); continue; }
+    if (piece === '"') isQuoting = !isQuoting;
     if (SILENT.has(piece)) {
       opensSentence ||= SENTENCE_END.has(piece) && !/[\p{L}\p{N}]/u.test(after);
       opensClause ||= opensSentence || piece === ',' || piece === ':' || piece === ';' || piece === '—' || piece === '–';
@@ -78,6 +89,21 @@ export function readWords(text: string): Reading {
   }
   joinSigns(words);
   return { words, literal: literalReason(text, clean), quotes: QUOTED.test(clean) };
+}
+
+const SIGN: Omit<Word, 'text'> = { capital: false, opensClause: false, opensSentence: false, possessive: false };
+
+/** Between numbers or behind one these calculate: `12 * 5`, `12 : 5`, `12 - 5`, `5!`. */
+function isOperator(piece: string, text: string, at: number): boolean {
+  if (piece === '!') return /[\d)]/.test(text[at - 1] ?? '') && text[at + 1] !== '!';
+  if (piece !== '*' && piece !== ':' && piece !== '·' && piece !== '-') return false;
+  return /[\d)] $/.test(text.slice(Math.max(0, at - 2), at)) && /^ [\d(]/.test(text.slice(at + 1, at + 3));
+}
+
+/** Feet and inches: 5' and 5", if no quotation ends there. */
+function primeOf(piece: string, before: string, after: string, isQuoting: boolean): string | null {
+  if ((piece !== "'" && piece !== '"') || isQuoting || !/\d/.test(before) || /[\p{L}\p{N}]/u.test(after)) return null;
+  return piece === "'" ? 'feet' : 'inches';
 }
 
 /** Hyphens part words or join them, which is the same; before a number they are a minus, between numbers a range. */

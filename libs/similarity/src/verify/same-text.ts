@@ -23,7 +23,7 @@ const ONE_MEANING = new Set('tv tvs pm atm pdf csv json xml html css sql faq vpn
 function caseConflict(a: string, b: string, knows: (word: string) => boolean): [string, string] | null {
   const wordsOfB = wordsOf(b);
   const shouted = isShouted(a) !== isShouted(b);
-  const cased = [a, b].every((text) => /^\P{L}*\p{Lu}/u.test(text) && !isShouted(text));
+  const cased = [a, b].every((text) => /^\P{L}*\p{Lu}/u.test(text) && wordsOf(text).some((word, i) => i > 0 && isSmall(word)));
   for (const [i, first] of wordsOf(a).entries()) {
     const second = wordsOfB[i];
     if (second !== undefined && cased && i > 0 && isSmall(first) !== isSmall(second) && NAMES_TOO.has(first.toLowerCase())) return [first, second];

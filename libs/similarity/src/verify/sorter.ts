@@ -237,13 +237,14 @@ export class Sorter {
   private baseOf(text: string): { base: string; past: boolean } {
     const { tokens, asks } = this.analysis;
     const inflection = this.lexicon.inflectionOf(text);
-    const isBase = inflection.past && !text.endsWith('ed') && tokens.length === 0 && VERB_ASKS.has(asks.at(-1) ?? '');
+    const isBase = inflection.past && !this.copula && !text.endsWith('ed') && tokens.length === 0 && VERB_ASKS.has(asks.at(-1) ?? '');
     return isBase ? { base: text, past: false } : inflection;
   }
 
   private voiceOf(text: string, base: string, past: boolean): Token['voice'] {
     if (!this.copula || this.article !== '') return '';
-    const progressive = text !== base && text.endsWith('ing') && this.governor === this.condition;
+    const named = this.analysis.asks[0] === 'what' && this.analysis.tokens.length === 0;
+    const progressive = text !== base && text.endsWith('ing') && this.governor === this.condition && !named;
     if (!progressive && !past && !UNCHANGING_VERBS.has(text)) return 'copular';
     this.copula = false;
     return progressive ? 'progressive' : 'passive';

@@ -1,4 +1,4 @@
-import { disagreement } from './agreement.ts';
+import { disagreement, type Disagreement } from './agreement.ts';
 import { align, type Alignment } from './alignment.ts';
 import { analyse } from './analyse.ts';
 import type { Analysis } from './analysis.ts';
@@ -49,30 +49,38 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
   if (!order.agrees && order.certain && left.length === 0) return { decision: 'different', explanation: order.explanation };
   const disagrees = disagreement(a, b, alignment, order.agrees, lexicon);
   if (disagrees?.certain === true) return { decision: 'different', explanation: disagrees.explanation };
-  const open = openReason(a, b, alignment) ?? (order.agrees ? null : order.explanation) ?? disagrees?.explanation ?? null;
-  if (open !== null) return { decision: 'open', explanation: open };
+  if (left.length > 0) return { decision: 'open', explanation: differs('differs in words', alignment.leftOfA.map(({ text }) => text), alignment.leftOfB.map(({ text }) => text)) };
+  const little = littleDifference(a, b, alignment) ?? (order.agrees ? disagrees : { certain: false, explanation: order.explanation });
+  if (little !== null) return { decision: little.certain ? 'different' : 'open', explanation: little.explanation };
   if (alignment.synonyms.length === 0) return { decision: 'same', kind: 'surface', explanation: 'same words, put another way' };
   const [x, y] = alignment.synonyms[0] ?? ['', ''];
   return { decision: 'same', kind: 'synonym', explanation: `same but for synonyms: ${[x, y].sort().join(' / ')}` };
 }
 
-/** What nothing explains, for people; null when everything is explained. */
-function openReason(a: Analysis, b: Analysis, { leftOfA, leftOfB, tenses, renamed }: Alignment): string | null {
-  if (leftOfA.length + leftOfB.length > 0) return differs('differs in words', leftOfA.map(({ text }) => text), leftOfB.map(({ text }) => text));
-  if (a.tokens.length === 0 || b.tokens.length === 0) return 'too few words to compare';
-  if (tenses[0] !== undefined || a.past !== b.past) return `differs in tense${tenses[0] === undefined ? '' : `: ${[...tenses[0]].sort().join(' / ')}`}`;
+/**
+ * What two texts say differently that have all words of their matter in common. Mostly certain: a model that reads them sees hardly a difference, so it is
+ * no help where a small word turns the sense. Null when nothing is different.
+ */
+function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignment): Disagreement | null {
+  if (a.tokens.length === 0 || b.tokens.length === 0) return { certain: false, explanation: 'too few words to compare' };
+  if (tenses[0] !== undefined || a.past !== b.past) return { certain: false, explanation: `differs in tense${tenses[0] === undefined ? '' : `: ${[...tenses[0]].sort().join(' / ')}`}` };
   const negations = a.negations.map((each) => { const [not, key = ''] = each.split(' '); return [not, renamed.get(key) ?? key].join(' ').trim(); });
-  if (negations.join() !== b.negations.join()) return differs('differs in what is negated', a.negations, b.negations);
+  if (negations.join() !== b.negations.join()) return { certain: false, explanation: differs('differs in what is negated', a.negations, b.negations) };
   for (const [what, of] of LITTLE_WORDS) {
     const [onlyA, onlyB] = difference(of(a), of(b));
-    if (onlyA.length + onlyB.length > 0) return differs(`differs in ${what}`, onlyA, onlyB);
+    // An infinitive that is not seen as one, for a typing error, has a `to` too many.
+    const loose = [...onlyA, ...onlyB].every((each) => what === 'preposition' && (each === 'to' || each === 'at'));
+    if (onlyA.length + onlyB.length > 0) return { certain: !loose, explanation: differs(`differs in ${what}`, onlyA, onlyB) };
   }
   const persons = (analysis: Analysis): string[] => (a.persons.includes('you') || b.persons.includes('you') || a.owners.includes('your') ? analysis.persons : analysis.persons.filter((each) => each !== 'i'));
-  if (persons(a).join() !== persons(b).join()) return differs('differs in person', persons(a), persons(b));
+  if (persons(a).join() !== persons(b).join()) return { certain: false, explanation: differs('differs in person', persons(a), persons(b)) };
   const [asksOfA, asksOfB] = difference(a.asks, b.asks);
   const [first = '', second = ''] = [asksOfA[0] ?? '', asksOfB[0] ?? ''].sort();
-  if (asksOfA.length > 1 || asksOfB.length > 1 || (asksOfA.length + asksOfB.length > 0 && !mayStandFor(first, second, a, b))) return differs('asks', asksOfA, asksOfB);
-  return ownerReason(a, b);
+  if (asksOfA.length > 1 || asksOfB.length > 1 || (asksOfA.length + asksOfB.length > 0 && !mayStandFor(first, second, a, b))) {
+    return { certain: first === '' && second === 'whether', explanation: differs('asks', asksOfA, asksOfB) };
+  }
+  const whose = ownerReason(a, b);
+  return whose === null ? null : { certain: false, explanation: whose };
 }
 
 const LITTLE_WORDS: readonly [what: string, of: (analysis: Analysis) => readonly string[]][] = [

@@ -2,7 +2,7 @@ import type { Alignment } from './alignment.ts';
 import type { Analysis, Token, TokenKind } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { isOneSlip } from './typo.ts';
-import { ANTONYMS, QUANTIFIER_GROUPS, SIBLINGS, SOMEBODY, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
+import { ANTONYMS, EMPTY_ADDITIONS, QUANTIFIER_GROUPS, SIBLINGS, SOMEBODY, STRONG_QUANTIFIERS, THIRD_PERSON } from './word-lists.ts';
 
 /** Members of each list that the other has not, each as often as it is there. */
 export function difference<T>(a: readonly T[], b: readonly T[]): [onlyA: T[], onlyB: T[]] {
@@ -26,7 +26,7 @@ export function differs(what: string, onlyA: readonly string[], onlyB: readonly 
 export function veto(a: Analysis, b: Analysis, alignment: Alignment, lexicon: Lexicon): string | null {
   return ofKind('number', 'differs in number', alignment) ?? ofKind('symbol', 'differs in symbol', alignment) ?? unitVeto(a, b, alignment)
     ?? calendarVeto(alignment) ?? negationVeto(a, b) ?? antonymVeto(a, b, alignment, lexicon) ?? nameVeto(alignment) ?? personVeto(a, b, alignment) ?? somebodyVeto(a, b, alignment, lexicon)
-    ?? quantifierVeto(a, b) ?? modalVeto(a, b) ?? askVeto(a, b, alignment) ?? siblingVeto(alignment, lexicon) ?? thingVeto(a, b, alignment, lexicon) ?? scopeVeto(a, b, alignment);
+    ?? quantifierVeto(a, b) ?? modalVeto(a, b) ?? askVeto(a, b, alignment) ?? siblingVeto(alignment, lexicon) ?? thingVeto(a, b, alignment, lexicon) ?? scopeVeto(a, b, alignment) ?? additionVeto(a, b, alignment);
 }
 
 const texts = (tokens: readonly Token[], kind: TokenKind): string[] => tokens.filter((token) => token.kind === kind).map((token) => token.key);
@@ -216,4 +216,14 @@ function scopeVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB, partners }: Ali
   if (difference(a.prepositions, b.prepositions).every((only) => only.length === 0) && !all.some((token) => isRestriction(token.governor))) return null;
   const phrase = (left: readonly Token[]): string[] => left.map((token) => `${token.preposition} ${token.text}`);
   return differs('differs in scope', phrase(leftOfA), phrase(leftOfB));
+}
+
+/** All else being the same, one more word makes it another request: "my expired licence", "a file permanently". A word that is in no dictionary may be a slip. */
+function additionVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB, partners }: Alignment): string | null {
+  const all = [...leftOfA, ...leftOfB];
+  if (all.length === 0 || (leftOfA.length > 0 && leftOfB.length > 0) || a.asks.join() !== b.asks.join() || partners.every((partner) => partner < 0)) return null;
+  if (all.some(({ key, unknown }) => unknown || EMPTY_ADDITIONS.has(key))) return null;
+  const [onlyA, onlyB] = difference(a.prepositions, b.prepositions);
+  if ((leftOfA.length > 0 ? onlyB : onlyA).some((each) => each !== 'of')) return null;
+  return differs('differs in scope', leftOfA.map(({ text }) => text), leftOfB.map(({ text }) => text));
 }
