@@ -96,10 +96,37 @@ const BRANDS = `canva figma asana trello zapier shopify etsy paypal venmo zelle 
   angular svelte vue react redux webpack vite eslint pytest numpy scipy pandas pytorch tensorflow keras ubuntu debian fedora centos kali macos ios ipados watchos android chromeos linux iphone ipad macbook airpods samsung huawei xiaomi oneplus nokia asus acer lenovo dell
   ikea lidl aldi tesco asda sainsbury costco walmart walgreens cvs zara nike adidas reebok asos primark sephora fedex dhl usps hermes ryanair easyjet lufthansa emirates ozempic wegovy tylenol ibuprofen paracetamol advil motrin benadryl zyrtec claritin xanax adderall
   bitcoin ethereum litecoin dogecoin solana cardano tether chatgpt openai anthropic mistral gemini copilot midjourney`;
-for (const brand of BRANDS.split(/\s+/)) if (isOneWord(brand) && !words.has(brand)) word(brand).capitalised = false;
+/** Medicines, dishes, software, sports and inventions that are younger than both sources, or too rare for them: one letter from `crypto` is `crypt`. */
+const NEWER_WORDS = `abilify acai accutane activemq adware affogato aiohttp airsoft airtag algolia altcoin alteryx ambien americano amlodipine aperol apixaban arancini archaea arepa aripiprazole asyncio atomoxetine autophagy axios backend backorder betamethasone bibimbap bisacodyl
+  bisoprolol bitrate bloatware blockchain bluetooth boba bokeh brexit budesonide buildah bulgogi buprenorphine bupropion burpee burrata candesartan captcha carpool carshare cashback catboost celexa cetirizine ceviche chai chargeback checkbox chia chromebook churro
+  ciabatta circleci citalopram clarithromycin clickhouse clindamycin clonazepam clopidogrel clotrimazole cockroachdb codec coffeescript colab concerta conda coronavirus cortado couchsurfing covid craigslist crestor crispr crossfit crypto cryptocurrency cymbalta dabigatran
+  dagster deadlift deno depop devops dextromethorphan diclofenac dosa downpayment downvote doxxing doxylamine dropdown duckdb dulaglutide duloxetine duolingo dutasteride ebike edamame effexor elasticsearch eliquis elote emacs emoji empanada epigenetic escitalopram
+  escooter esomeprazole eszopiclone eurail ewallet exoplanet farro fastapi fastify favicon fexofenadine ffmpeg fibromyalgia filebeat fillers finasteride fintech fitbit fivetran flexitarian fluconazole fluticasone focaccia fortnite framerate frontend fsharp fullstack
+  garmin gatsby gensim geocaching gitops glamping globalentry gochujang gofundme goji gradio gradle grammarly graphene graphql grindr guaifenesin gumtree gyoza halloumi harissa hashtag hexene hoverboard huggingface hyaluronic hydrocodone imagemagick indiegogo influencer
+  influxdb intellij invisalign isotretinoin istio jquery junit jupyter juul kahoot kanban kefir keto kettlebell kibana kickboxing kickstarter kimchi kivy klonopin knime kombucha kubectl labneh laksa lamotrigine langchain letrozole levetiracetam levofloxacin levothyroxine
+  lexapro lightgbm liraglutide lisdexamfetamine livestream lodash logstash longboard loperamide loratadine losartan macaron macchiato magnetar malware manjaro masala matcha matlab matplotlib meilisearch meloxicam memecoin mercari metabase methylprednisolone microbiome
+  minecraft minikube mirin mirtazapine mlops mochi mockito mockup mojito monkeypox montelukast mounjaro mysqldump navbar nduja negroni neobank neovim newrelic nexium niacinamide norovirus nuxt oauth ocaml offboarding okcupid okonomiyaki olanzapine ollama onboarding
+  ondansetron onigiri onlyfans opencv openrouter opensearch opsgenie oseltamivir overwatch oxycodone paddleboard padel pagerduty pakora paleo pancetta paneer panko pantoprazole paratha parkour paroxetine passphrase patreon paxlovid paystub paywall peloton pentane pentene
+  phishing phosphide phosphite pickleball pilates pipenv plotly podman ponzu poshmark powerbi powershell pozole prebiotic pregabalin preorder propranolol prosecco protobuf pulumi pycharm pydantic pygame pylint quetiapine quinoa quizlet rabbitmq ramen ransomware recaptcha
+  regex remortgage repost retweet rideshare risperidone ristretto rivaroxaban roblox rollbar rosuvastatin roti salbutamol salmeterol saltstack satay schengen scilab screenshare screenshot seaborn seitan selfie semaglutide seroquel shawarma shein simethicone sitagliptin
+  sitemap sklearn skyr smishing soba spirulina sqlalchemy sriracha stablecoin staycation storyboard strattera strava streamlit suboxone subreddit substack sulfite superset synthroid tagine takoyaki tamiflu taquito telehealth telemedicine tempeh temu tiotropium tirzepatide
+  tkinter tonkatsu tooltip topiramate tramadol tretinoin trulicity udon umami unfollow unfriend upvote valacyclovir valorant vape vaping venlafaxine victoza vinted virtualenv vishing vitest vlog vlogger vscode vyper vyvanse warzone wayfair webhook websocket webstorm
+  wellbutrin wireframe xarelto xcode xgboost zaatar zelda zeromq zika zipkin zolpidem zumba`;
+for (const newer of `${BRANDS} ${NEWER_WORDS}`.split(/\s+/)) if (isOneWord(newer) && !words.has(newer)) word(newer).capitalised = false;
+
+/** WordNet's first sense is not what prompts mean by them, or the difference matters there (maternity and pregnancy leave, fiscal and financial year). */
+const WITHOUT_SYNONYMS = new Set(`after later before earlier off forth any whatever going being main chief principal central fundamental cardinal round circular someone person individual district territory older elderly mary madonna author pretty fairly
+  financial fiscal larger bigger fort garrison mike mick mickey iii trinity trey purpose intention candidate nominee semi animal creature beast fleet swift christmas noel thou plus asset duty responsibility poetry verse philosophy doctrine johnny rebel lord creator almighty
+  matthew levi profit earnings carlos sanchez salim metro subway mac mack holiday vacation minimum minimal maximum maximal dawn aurora sunrise guardian defender protector respond react murphy potato prisoner captive package bundle subsidiary subordinate bike motorcycle
+  abraham ibrahim prey quarry coup takeover baronet bart nationalist patriot configuration constellation integral inherent custody detention salary wage renovation redevelopment researcher investigator employ utilize competitor challenger contender whale hulk slaughter butcher
+  fortunately apparatus setup panther jaguar mutant mutation prophet oracle health wellness food nutrient hospital infirmary movie pic jean denim partner spouse harry chevy extra redundant criminal crook console soothe cape ness summit meridian
+  mystery enigma leaf foliage inn hostel chocolate cocoa athlete jock recreation diversion canton fairy fay faerie pastor rector curate priority precedence pregnancy maternity carpet rug wizard superstar frog toad static motionless cologne archer bowman terrace patio
+  controller accountant void null android humanoid assassin bravo trademark hallmark moose elk batter buffet primate prelate prep homework booklet folder pamphlet therapist healer listener auditor viewer spectator sensor detector recruit enroll elf imp cottage bungalow
+  argyle leger ledger mute unspoken hazard jeopardy muse ponder bohemian romani mummy mommy lifetime lifespan cub rookie uncover reveal owner proprietor knockout lulu casket coffin fireplace hearth sarcasm irony satire compulsory buddy sidekick`.split(/\s+/));
 
 const partsOf = (entry: Word): string[] => [...entry.senses.keys()].sort((a, b) => (entry.count.get(b) ?? 0) - (entry.count.get(a) ?? 0) || (entry.senses.get(b)?.length ?? 0) - (entry.senses.get(a)?.length ?? 0));
-const safeSets = (entry: Word): string[] => {
+const safeSets = (spelled: string, entry: Word): string[] => {
+  if (WITHOUT_SYNONYMS.has(spelled)) return [];
   const senses = entry.senses.get(partsOf(entry)[0] ?? '') ?? [];
   return senses.length > 0 && senses.length <= MAX_SENSES_FOR_SYNONYM ? senses.slice(0, 1) : [];
 };
@@ -123,13 +150,13 @@ function numbersOf(sets: Iterable<string[]>): Map<string, string> {
 const numbered = (sets: string[], numbers: Map<string, string>): string => sets.map((set) => numbers.get(set)).filter((n) => n !== undefined).join(',');
 
 const all = [...words].sort(([a], [b]) => (a < b ? -1 : 1));
-const safe = numbersOf(all.map(([, entry]) => safeSets(entry)));
+const safe = numbersOf(all.map(([spelled, entry]) => safeSets(spelled, entry)));
 const nouns = numbersOf(all.map(([, entry]) => [...nounSets(entry), ...hypernyms(entry)]));
 const text = all.map(([spelled, entry]) => [
   spelled,
   partsOf(entry).join('') + (entry.capitalised && entry.senses.size > 0 ? 'P' : '') + (isPerson(entry) ? 'H' : ''),
   [...entry.bases].join(','),
-  numbered(safeSets(entry), safe),
+  numbered(safeSets(spelled, entry), safe),
   numbered(nounSets(entry), nouns),
   numbered(hypernyms(entry), nouns),
   [...entry.antonyms].join(','),
@@ -139,7 +166,7 @@ const packed = gzipSync(text, { level: 9 });
 writeFileSync(new URL('lexicon.txt.gz', import.meta.url), packed);
 writeFileSync(new URL('manifest.json', import.meta.url), `${JSON.stringify({
   id: 'lexicon',
-  version: 1,
+  version: 2,
   description: 'What English words exist and how they relate: parts of speech, irregular forms, synonyms, kinds of the same, opposites.',
   language: 'en',
   file: { file: 'lexicon.txt.gz', bytes: packed.length, sha256: hash('sha256', packed, 'hex') },

@@ -3,7 +3,7 @@
     python evaluate.py --validation validation.jsonl.gz --test ../../../bench/semantic/data/pairs.jsonl.gz \\
         --model baseline=baseline.int8.onnx --model shipped=../verifier.int8.onnx --out figures.json
 
-The threshold is chosen on validation traps that pass the lexical gate; figures come from the test pairs.
+Thresholds are chosen on validation pairs (see careful); figures come from the test pairs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ def threshold(trap_scores: np.ndarray, traps: int, share: float) -> float:
 
 
 def careful(pairs: Sequence[Pair], score: np.ndarray, passed: np.ndarray, share: float) -> float:
-    """The highest of three thresholds, each letting at most `share` of its traps through.
-
-    Traps that pass the gate; all traps, as if there were no gate; and the mean of the kinds' own thresholds weighted
-    equally would hide one weak kind, so the third is over the weakest kind alone, at four times the share.
+    """The highest of three thresholds: at most `share` of the traps that pass the gate are accepted; at most `share` of all
+    traps, as if there were no gate; and at most four times `share` of each kind without the gate, so that no weak kind hides.
     """
     trap = np.array([not p.same for p in pairs])
     kinds = np.array([p.kind for p in pairs])

@@ -8,7 +8,7 @@ import { PLURALS_OF_THEIR_OWN } from './word-lists.ts';
 export interface Disagreement { certain: boolean; explanation: string }
 
 interface Context { a: Analysis; b: Analysis; alignment: Alignment; orderAgrees: boolean; lexicon: Lexicon }
-interface Pair { x: Token; y: Token; /** Both stand in the first phrase of their text: what is asked about. */ first: boolean; /** Where both stand, when it is the same place; −1 otherwise. */ at: number }
+interface Pair { x: Token; y: Token; /** Both stand in the first phrase of their text: what is asked about. */ first: boolean; /** Where both stand, when it is the same place; −1 otherwise. */ at: number; /** Another word follows both directly. */ compound: boolean; /** Each stands behind a noun, where a verb may stand. */ doing: boolean }
 
 /**
  * What the forms of the same words say: who does it and to whom, now or in general, one or several, the one or any, and what `only` and `my` belong to.
@@ -18,12 +18,13 @@ export function disagreement(a: Analysis, b: Analysis, alignment: Alignment, ord
   const context: Context = { a, b, alignment, orderAgrees, lexicon };
   const [lengthOfA, lengthOfB] = [firstPhraseLength(a.tokens), firstPhraseLength(b.tokens)];
   const found: Disagreement[] = [];
+  const isFollowed = (tokens: readonly Token[], i: number): boolean => tokens[i + 1]?.adjacent === true;
   for (const [i, x] of a.tokens.entries()) {
     const j = alignment.partners[i] ?? -1;
     const y = b.tokens[j];
     if (y === undefined || x.kind !== 'content' || y.kind !== 'content') continue;
-    const pair: Pair = { x, y, first: i < lengthOfA && j < lengthOfB, at: i === j ? i : -1 };
-    for (const check of [voice, gerund, grammaticalNumber, definiteness, preposition]) {
+    const pair: Pair = { x, y, first: i < lengthOfA && j < lengthOfB, at: i === j ? i : -1, compound: isFollowed(a.tokens, i) && isFollowed(b.tokens, j), doing: mayBeVerb(a.tokens, i, lexicon) && mayBeVerb(b.tokens, j, lexicon) };
+    for (const check of [voice, gerund, grammaticalNumber, definiteness, preposition, possession]) {
       const each = check(pair, context);
       if (each !== null) found.push(each);
     }
@@ -40,6 +41,8 @@ function firstPhraseLength(tokens: readonly Token[]): number {
   const end = tokens.findIndex((token, i) => i > 0 && !(token.adjacent && token.governor === ''));
   return end < 0 ? tokens.length : end;
 }
+
+const mayBeVerb = (tokens: readonly Token[], i: number, lexicon: Lexicon): boolean => tokens[i]?.determined === false && i > 0 && !lexicon.partsOfSpeech(tokens[i - 1]?.key ?? '').startsWith('a');
 
 const between = (what: string, x: string, y: string): string => differs(what, [x], [y]);
 const everyAsk = ({ a, b }: Context, asks: ReadonlySet<string>): boolean => [a, b].every((each) => asks.has(each.asks[0] ?? ''));
@@ -83,9 +86,11 @@ function gerund({ x, y, at }: Pair, context: Context): Disagreement | null {
 const isGerund = (token: Token): boolean => token.text !== token.key && token.text.endsWith('ing');
 
 /** One or several. In general they are the same ("what is a mortgage", "what are mortgages"); of something certain they are not. */
-function grammaticalNumber({ x, y, first }: Pair, context: Context): Disagreement | null {
+function grammaticalNumber({ x, y, first, doing }: Pair, context: Context): Disagreement | null {
   const { lexicon } = context;
   if (x.key !== y.key || x.text === y.text || x.past || y.past || isGerund(x) || isGerund(y) || !lexicon.partsOfSpeech(x.key).includes('n')) return null;
+  // "How interest works", "how does interest work".
+  if (doing && lexicon.partsOfSpeech(x.key).includes('v')) return null;
   const [one, several] = x.text === x.key ? [x, y] : [y, x];
   if (one.text !== one.key) return null;
   const explanation = between('differs in number', x.text, y.text);
@@ -106,7 +111,7 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
     return someAsk(context, DOING_ASKS) && !someAsk(context, COUNTING_ASKS) ? null : { certain: false, explanation };
   }
   const { a, b } = context;
-  const isAll = first && a.tokens.length === b.tokens.length && firstPhraseLength(a.tokens) === a.tokens.length;
+  const isAll = first && [a, b].every(({ tokens }) => firstPhraseLength(tokens) === tokens.length);
   if (!isAll || !everyAsk(context, IDENTITY_ASKS)) return null;
   return { certain: a.tokens.length === 1 && (x.article === 'the' || y.article === 'the'), explanation };
 }
@@ -115,6 +120,13 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
 const RIVAL_PREPOSITIONS = new Set(['in on', 'for of', 'into to', 'onto to']);
 function preposition({ x, y }: Pair): Disagreement | null {
   return RIVAL_PREPOSITIONS.has([x.preposition, y.preposition].sort().join(' ')) ? { certain: true, explanation: between('differs in preposition', x.preposition, y.preposition) } : null;
+}
+
+/** "My manager's calendar" is not my manager; "the manager's calendar" is that of the manager, and perhaps "the managers calendar". */
+function possession({ x, y, compound }: Pair, { lexicon }: Context): Disagreement | null {
+  if (x.possessive === y.possessive || compound || !lexicon.isPerson(x.key)) return null;
+  const other = x.possessive ? y : x;
+  return other.preposition === 'of' ? null : { certain: true, explanation: differs('differs in whose', [`${x.text}${x.possessive ? "'s" : ''}`], [`${y.text}${y.possessive ? "'s" : ''}`]) };
 }
 
 const OPEN_TENSES = new Set(['why', 'how']);
@@ -130,17 +142,20 @@ function tense(context: Context): Disagreement | null {
   return { certain: !isDone && !someAsk(context, OPEN_TENSES), explanation };
 }
 
+const EXTENT = 'differs in extent';
+const WHOSE = 'differs in whose';
 /** "Only members" and "only tickets", "my cat" and "my baby": the same little words, before another word. */
 function anchors({ a, b, alignment: { leftOfA, leftOfB, renamed } }: Context): Disagreement | null {
   if (leftOfA.length + leftOfB.length > 0) return null;
   const inB = (anchored: readonly string[]): string[] => anchored.map((each) => { const [little = '', key = ''] = each.split(' '); return `${little} ${renamed.get(key) ?? key}`; });
-  for (const [what, words, ofA, ofB] of [['differs in extent', [a.quantifiers, b.quantifiers], a.scopes, b.scopes], ['differs in whose', [a.owners, b.owners], a.belongings, b.belongings]] as const) {
+  for (const [what, words, ofA, ofB] of [[EXTENT, [a.quantifiers, b.quantifiers], a.scopes, b.scopes], [WHOSE, [a.owners, b.owners], a.belongings, b.belongings]] as const) {
     if (difference(words[0], words[1]).some((only) => only.length > 0)) continue;
     if (words[0].join() !== words[1].join() && new Set(words[0]).size > 1) return { certain: true, explanation: differs(what, [words[0].join(' … ')], [words[1].join(' … ')]) };
     const [onlyA, onlyB] = difference(inB(ofA), ofB);
     if (onlyA.length + onlyB.length === 0) continue;
     const keys = [...onlyA, ...onlyB].map((each) => each.split(' ')[1] ?? '');
-    return { certain: ![a, b].some(({ tokens }) => tokens.some((token, i) => token.adjacent && keys.includes(token.key) && keys.includes(tokens[i - 1]?.key ?? ''))), explanation: differs(what, onlyA, onlyB) };
+    // "My bank account", "the account of my bank".
+    return { certain: what === EXTENT || ![a, b].some(({ tokens }) => tokens.some((token, i) => token.adjacent && keys.includes(token.key) && keys.includes(tokens[i - 1]?.key ?? ''))), explanation: differs(what, onlyA, onlyB) };
   }
   return null;
 }

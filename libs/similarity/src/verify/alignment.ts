@@ -18,6 +18,9 @@ export interface Alignment {
   renamed: Map<string, string>;
 }
 
+/** Of two texts that differ in more words nothing need be explained. */
+export const MAX_EXPLAINED = 16;
+
 /**
  * Pairs every token with its equal in the other text, then what is left with another spelling, a typing error, a word written apart,
  * or a synonym. Where the words themselves are the matter only equals are paired.
@@ -29,10 +32,15 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   const pair = (i: number, j: number): void => { partners[i] = j; taken[j] = 1; };
   pairEquals(a.tokens, b.tokens, partners, taken, true);
   pairEquals(a.tokens, b.tokens, partners, taken, false);
+  for (const [i, x] of a.tokens.entries()) {
+    const key = b.tokens[partners[i] ?? -1]?.key;
+    if (key !== undefined && key !== x.key) alignment.renamed.set(x.key, key);
+  }
   const merged = new Set<Token>();
-  if (!a.mentions && !b.mentions) {
+  const unpaired = a.tokens.length - partners.reduce((sum, partner) => sum + (partner < 0 ? 0 : 1), 0);
+  if (!a.spelled && !b.spelled && Math.min(unpaired, unpaired + b.tokens.length - a.tokens.length) <= MAX_EXPLAINED) {
     const beside = new Set(a.tokens.flatMap(({ key, text }, i) => (partners[i] === -1 ? [] : [key, text])));
-    const areSynonyms = (x: Token, y: Token): boolean => isSynonym(x, y, beside, lexicon);
+    const areSynonyms = (x: Token, y: Token): boolean => !a.mentions && !b.mentions && isSynonym(x, y, beside, lexicon);
     for (const explains of [isSpelling, (x: Token, y: Token) => isTypo(x, y, lexicon), areSynonyms]) {
       for (const [i, x] of a.tokens.entries()) {
         if (partners[i] !== -1) continue;
@@ -59,7 +67,7 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
 function pairEquals(a: readonly Token[], b: readonly Token[], partners: Int16Array, taken: Uint8Array, sameGovernor: boolean): void {
   for (const [i, x] of a.entries()) {
     if (partners[i] !== -1) continue;
-    const j = b.findIndex((y, at) => taken[at] === 0 && x.key === y.key && x.kind === y.kind && (!sameGovernor || x.governor === y.governor));
+    const j = b.findIndex((y, at) => taken[at] === 0 && (x.key === y.key || x.text === y.text) && x.kind === y.kind && (!sameGovernor || x.governor === y.governor));
     if (j >= 0) { partners[i] = j; taken[j] = 1; }
   }
 }

@@ -29,6 +29,8 @@ export interface Token {
   voice: '' | 'passive' | 'progressive' | 'copular';
   /** Somebody's: behind `my`, `your` and their like, or with an 's. */
   owned: boolean;
+  /** With an 's: somebody's or something's. */
+  possessive: boolean;
   /** Joined to the token before it by `and`, `or` or `versus`, directly. */
   joined: boolean;
 }
@@ -65,6 +67,8 @@ export interface Analysis {
   ofSpeaker: boolean;
   /** The words themselves are the matter (spelling, meaning, translation, a quotation). */
   mentions: boolean;
+  /** Every letter of its words is the matter: how they are spelled, pronounced, translated, or a quotation. */
+  spelled: boolean;
   /** Holds a quotation. */
   quotes: boolean;
   /** Asks for something to be written or made. */
@@ -74,5 +78,5 @@ export interface Analysis {
 /** Of a text of which nothing is read yet. */
 export const emptyAnalysis = (text: string): Analysis => ({
   text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], scopes: [], belongings: [], parts: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
-  mentions: false, quotes: false, makes: false,
+  mentions: false, spelled: false, quotes: false, makes: false,
 });

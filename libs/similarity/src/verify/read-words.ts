@@ -52,8 +52,8 @@ function literalReason(text: string, clean: string): string | null {
   return null;
 }
 
-/** Words, numbers and signs in order; contractions opened, silent punctuation left out. */
-export function readWords(text: string): Reading {
+/** Words, numbers and signs in order; contractions opened, silent punctuation left out. Stops soon after `maxWords`. */
+export function readWords(text: string, maxWords = Infinity): Reading {
   const clean = cleaned(text).replace(/\b([ap])\.\s?m\b\.?/giu, '$1m').replace(/\bU\.\s?S\.(?:\s?A\.)?/gu, 'USA').replace(/\bU\.\s?K\./gu, 'UK');
   const readsCase = !isShouted(clean);
   const words: Word[] = [];
@@ -61,6 +61,7 @@ export function readWords(text: string): Reading {
   let opensClause = true;
   let isQuoting = false;
   for (const match of clean.matchAll(PIECE)) {
+    if (words.length > maxWords) break;
     const [piece] = match;
     const before = clean[match.index - 1] ?? ' ';
     const after = clean[match.index + piece.length] ?? ' ';

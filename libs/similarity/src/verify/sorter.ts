@@ -230,7 +230,7 @@ export class Sorter {
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
     return this.push({
       kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past,
-      voice: this.voiceOf(word.text, base, past), determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
+      voice: this.voiceOf(word.text, base, past), possessive: word.possessive, determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
     });
   }
 
@@ -278,7 +278,7 @@ export class Sorter {
     const article = this.article === '' && this.sinceToken === 'nothing' ? this.analysis.tokens.at(-1)?.article ?? '' : this.article;
     this.article = '';
     this.analysis.tokens.push({
-      name: false, unknown: false, past: false, owned: false, determined: false, article, voice: '',
+      name: false, unknown: false, past: false, owned: false, possessive: false, determined: false, article, voice: '',
       governor: this.governor, preposition: this.governor === this.condition ? this.condition : this.preposition,
       adjacent: this.sinceToken === 'nothing', joined: this.sinceToken === 'join', ...token,
     });

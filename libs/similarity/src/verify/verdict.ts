@@ -1,5 +1,5 @@
 import { disagreement, type Disagreement } from './agreement.ts';
-import { align, type Alignment } from './alignment.ts';
+import { align, MAX_EXPLAINED, type Alignment } from './alignment.ts';
 import { analyse } from './analyse.ts';
 import type { Analysis } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
@@ -32,12 +32,13 @@ export function verdictOf(a: string, b: string, lexicon: Lexicon): Verdict {
 export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Verdict {
   const [a, b] = first.text <= second.text ? [first, second] : [second, first];
   if (a.normal === b.normal || a.text === b.text) {
-    const same = sameText(a.text, b.text, (word) => lexicon.knows(word));
+    const same = sameText(a.text, b.text, (word) => lexicon.knows(word) && !lexicon.isName(word));
     if (same !== null) return same.same ? { decision: 'same', kind: 'same_text', explanation: same.explanation } : { decision: 'different', explanation: same.explanation };
   }
   const literal = a.literal ?? b.literal;
   if (literal !== null) return { decision: 'different', explanation: `${literal}: only the same words are the same` };
   const alignment = align(a, b, lexicon);
+  if (Math.min(alignment.leftOfA.length, alignment.leftOfB.length) > MAX_EXPLAINED) return { decision: 'different', explanation: 'differs in most words' };
   const against = veto(a, b, alignment, lexicon);
   if (against !== null) return { decision: 'different', explanation: against };
   const order = compareOrder(a.tokens, b.tokens, alignment.partners, lexicon, {
@@ -69,7 +70,7 @@ function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignme
   for (const [what, of] of LITTLE_WORDS) {
     const [onlyA, onlyB] = difference(of(a), of(b));
     // An infinitive that is not seen as one, for a typing error, has a `to` too many.
-    const loose = [...onlyA, ...onlyB].every((each) => what === 'preposition' && (each === 'to' || each === 'at'));
+    const loose = what === 'preposition' && (onlyA.length === 0 || onlyB.length === 0) && [...onlyA, ...onlyB].every((each) => each === 'to' || each === 'at');
     if (onlyA.length + onlyB.length > 0) return { certain: !loose, explanation: differs(`differs in ${what}`, onlyA, onlyB) };
   }
   const persons = (analysis: Analysis): string[] => (a.persons.includes('you') || b.persons.includes('you') || a.owners.includes('your') ? analysis.persons : analysis.persons.filter((each) => each !== 'i'));
@@ -77,7 +78,7 @@ function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignme
   const [asksOfA, asksOfB] = difference(a.asks, b.asks);
   const [first = '', second = ''] = [asksOfA[0] ?? '', asksOfB[0] ?? ''].sort();
   if (asksOfA.length > 1 || asksOfB.length > 1 || (asksOfA.length + asksOfB.length > 0 && !mayStandFor(first, second, a, b))) {
-    return { certain: first === '' && second === 'whether', explanation: differs('asks', asksOfA, asksOfB) };
+    return { certain: (first === '' && second === 'whether') || first === 'obliged' || second === 'obliged', explanation: differs('asks', asksOfA, asksOfB) };
   }
   const whose = ownerReason(a, b);
   return whose === null ? null : { certain: false, explanation: whose };

@@ -183,18 +183,22 @@ function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string 
       if (x.kind !== 'content' || y.kind !== 'content') continue;
       const known = SIBLINGS.has(`${x.key} ${y.key}`) || SIBLINGS.has(`${x.text} ${y.text}`);
       const related = isNoun(x, lexicon) && isNoun(y, lexicon) && lexicon.areSiblings(x.key, y.key);
-      if (known || related) return differs('kinds of the same', [x.text], [y.text]);
+      if (known || related || isOtherWord(x, y, lexicon)) return differs('kinds of the same', [x.text], [y.text]);
     }
   }
   return null;
 }
+
+/** Two words of the dictionary that differ in a letter: nobody's slip, or one that leads to another answer. */
+const isOtherWord = (x: Token, y: Token, lexicon: Lexicon): boolean => !x.unknown && !y.unknown && x.text !== y.text && x.key !== y.key && isOneSlip(x.text, y.text) && `${x.text}s` !== y.text && `${y.text}s` !== x.text && !lexicon.areRelated(x.key, y.key);
 
 /** More words that differ are another way of putting it rather than another thing. */
 const MAX_OTHER_WORDS = 3;
 /** All else being the same, other nouns are other things, unless one may stand for the other: "aspirin" and "ibuprofen", not "photo" and "picture". */
 function thingVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string | null {
   if (leftOfA.length === 0 || leftOfB.length === 0 || Math.max(leftOfA.length, leftOfB.length) > MAX_OTHER_WORDS) return null;
-  const isThing = (token: Token): boolean => token.kind === 'content' && (token.unknown || lexicon.partsOfSpeech(token.key).startsWith('n'));
+  // What has no part of speech is a name of something: of a product, a medicine.
+  const isThing = (token: Token): boolean => token.kind === 'content' && (token.unknown || /^(?:n|$)/.test(lexicon.partsOfSpeech(token.key)));
   if (!leftOfA.every(isThing) || !leftOfB.every(isThing) || a.asks.join() !== b.asks.join()) return null;
   if (difference(a.prepositions, b.prepositions).some((only) => only.length > 0) || a.tokens.length - leftOfA.length === 0) return null;
   if (leftOfA.some((x) => leftOfB.some((y) => lexicon.areRelated(x.key, y.key) || isTypoOfEither(x, y)))) return null;
