@@ -1,5 +1,5 @@
 /**
- * Makes calibration.json: how often each kind of match is wrong, from the held-out generated pairs in bench/semantic/data, as pseudo-counts.
+ * Makes calibration.json: how often each kind of match is wrong, from the held-out generated and the hand-written pairs in bench/semantic/data, as pseudo-counts.
  * `node --conditions=@deja/source models/calibration/calibrate.ts` (without the neural runtime, paraphrases keep what the file says).
  *
  * Of a kind: P(wrong) = t·x / (t·x + r·y), with x and y the shares of traps and of repeats that the kind accepts (half a trap is added, divided among the
@@ -37,7 +37,9 @@ const OPINION_MS = 60_000;
 
 const root = new URL('../../', import.meta.url);
 const file = new URL('calibration.json', import.meta.url);
-const pairs = gunzipSync(await readFile(new URL('bench/semantic/data/pairs.jsonl.gz', root))).toString('utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Pair);
+const data = new URL('bench/semantic/data/', root);
+const lines = [gunzipSync(await readFile(new URL('pairs.jsonl.gz', data))), await readFile(new URL('hand-pairs.jsonl', data))].flatMap((bytes) => bytes.toString('utf8').trimEnd().split('\n'));
+const pairs = lines.map((line) => JSON.parse(line) as Pair);
 const lexicon = await readLexicon(new URL('models/lexicon/', root));
 const all = { repeats: pairs.filter(({ same }) => same).length, traps: pairs.filter(({ same }) => !same).length };
 const accepted = Object.fromEntries(VERDICT_KINDS.map((kind) => [kind, { repeats: 0, traps: 0 }])) as Record<VerdictKind, Accepted>;

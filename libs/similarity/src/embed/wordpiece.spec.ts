@@ -22,6 +22,7 @@ test.each([
   ['I love 🍕', ['i', 'love', '[UNK]']],
   ['nul\u0000l\ufffdx\u0007y', ['null', '##xy']],
   ['x'.repeat(101), ['[UNK]']],
+  ['a\u2028b\u2029c', ['a', 'b', 'c']],
   ['', []],
 ])('%j is split as the reference does', (text, expected) => {
   expect(pieces(text)).toEqual(expected);

@@ -131,7 +131,7 @@ function isPunctuation(char: string, code: number): boolean {
 
 function isSpace(code: number): boolean {
   if (code <= 32) return code === 32 || code === 9 || code === 10 || code === 13;
-  return code === 0xa0 || code === 0x1680 || (code >= 0x2000 && code <= 0x200a) || code === 0x202f || code === 0x205f || code === 0x3000;
+  return code === 0xa0 || code === 0x1680 || (code >= 0x2000 && code <= 0x200a) || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000;
 }
 
 const IDEOGRAPHS: readonly (readonly [from: number, to: number])[] = [
