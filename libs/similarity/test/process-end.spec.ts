@@ -23,7 +23,7 @@ describeWithRuntime(`the end of a process with a neural model, ${REQUIREMENT}`, 
   });
 
   test('an answer that somebody waits for does', async () => {
-    expect(await ending(`console.log((await longRun(25_000)).outputs.logit.dims);`)).toEqual({ code: 0, output: '[ 40 ]\n' });
+    expect(await ending(`console.log(String((await longRun(25_000)).outputs.logit.dims));`)).toEqual({ code: 0, output: '40\n' });
   });
 
   // The runtime aborts a process whose thread is stopped in a run.
