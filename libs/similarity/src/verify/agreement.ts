@@ -78,11 +78,14 @@ function gerund({ x, y, at }: Pair, context: Context): Disagreement | null {
   const [isX, isY] = [isGerund(x), isGerund(y)];
   if (x.key !== y.key || isX === isY || x.voice === 'progressive' || y.voice === 'progressive') return null;
   if (at === 0 && everyAsk(context, VERB_ASKS)) return null;
+  // To stop smoking is not to stop to smoke.
+  if ([context.a, context.b].every(({ tokens }) => tokens.some(({ key }) => TURNED_BY_FORM.has(key)))) return { certain: true, explanation: between('differs in form', x.text, y.text) };
   if (!context.lexicon.partsOfSpeech(isX ? x.text : y.text).includes('n')) return null;
   const isNamed = someAsk(context, WHAT_ASKS) && context.a.tokens.length < 3 && context.b.tokens.length < 3;
   return { certain: isNamed || x.article !== '' || y.article !== '' || !someAsk(context, DOING_ASKS), explanation: between('differs in form', x.text, y.text) };
 }
 
+const TURNED_BY_FORM = new Set(['stop', 'forget', 'remember', 'regret', 'forgot']);
 const isGerund = (token: Token): boolean => token.text !== token.key && token.text.endsWith('ing');
 
 /** One or several. In general they are the same ("what is a mortgage", "what are mortgages"); of something certain they are not. */
@@ -110,6 +113,7 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
     if (first && everyAsk(context, IDENTITY_ASKS)) return { certain: true, explanation };
     return someAsk(context, DOING_ASKS) && !someAsk(context, COUNTING_ASKS) ? null : { certain: false, explanation };
   }
+  if (x.text !== y.text && x.article !== 'the' && y.article !== 'the') return null;
   const { a, b } = context;
   const isAll = first && [a, b].every(({ tokens }) => firstPhraseLength(tokens) === tokens.length);
   if (!isAll || !everyAsk(context, IDENTITY_ASKS)) return null;
@@ -133,11 +137,11 @@ const OPEN_TENSES = new Set(['why', 'how']);
 
 /** Who is it and who was it; will it and did it. What was done is as often said to be done: "is it shipped", "was it shipped". */
 function tense(context: Context): Disagreement | null {
-  const { a, b, alignment: { leftOfA, leftOfB } } = context;
-  if (leftOfA.length + leftOfB.length > 0 || a.past === b.past) return null;
+  const { a, b, alignment: { leftOfA, leftOfB, tenses } } = context;
+  if (leftOfA.length + leftOfB.length > 0 || (a.past === b.past && tenses.length === 0)) return null;
   const explanation = 'differs in tense';
   const [earlier, later] = a.past ? [a, b] : [b, a];
-  if (later.modals.includes('will') && !earlier.modals.includes('will')) return { certain: true, explanation };
+  if (a.past !== b.past && later.modals.includes('will') && !earlier.modals.includes('will')) return { certain: true, explanation };
   const isDone = [...a.tokens, ...b.tokens].some((token) => token.voice === 'passive');
   return { certain: !isDone && !someAsk(context, OPEN_TENSES), explanation };
 }
@@ -163,7 +167,10 @@ function anchors({ a, b, alignment: { leftOfA, leftOfB, renamed } }: Context): D
 /** "Who should I pay" and "who should pay me"; "what is it worth" and "what is worth it". */
 function parts(context: Context): Disagreement | null {
   const { a, b, alignment: { leftOfA, leftOfB } } = context;
-  if (!everyAsk(context, AGENT_ASKS) || leftOfA.length + leftOfB.length > 0 || a.parts.length !== b.parts.length || a.parts.join() === b.parts.join()) return null;
+  if (leftOfA.length + leftOfB.length > 0) return null;
+  const others = [a.partsOfOthers, b.partsOfOthers].map((each) => [...each].sort().join(', '));
+  if (others[0] !== others[1]) return { certain: true, explanation: differs('differs in who does it', [others[0] ?? ''], [others[1] ?? '']) };
+  if (!everyAsk(context, AGENT_ASKS) || a.parts.length !== b.parts.length || a.parts.join() === b.parts.join()) return null;
   return { certain: true, explanation: differs('differs in who does it', [a.parts.join(', ')], [b.parts.join(', ')]) };
 }
 

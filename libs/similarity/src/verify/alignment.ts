@@ -30,6 +30,7 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   const taken = new Uint8Array(b.tokens.length);
   const alignment: Alignment = { partners, leftOfA: [], leftOfB: [], synonyms: [], tenses: [], renamed: new Map() };
   const pair = (i: number, j: number): void => { partners[i] = j; taken[j] = 1; };
+  const rename = (i: number, j: number): void => { pair(i, j); alignment.renamed.set(a.tokens[i]?.key ?? '', b.tokens[j]?.key ?? ''); };
   pairEquals(a.tokens, b.tokens, partners, taken, true);
   pairEquals(a.tokens, b.tokens, partners, taken, false);
   for (const [i, x] of a.tokens.entries()) {
@@ -47,13 +48,12 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
         const j = b.tokens.findIndex((y, at) => taken[at] === 0 && explains(x, y));
         const y = b.tokens[j];
         if (y === undefined) continue;
-        pair(i, j);
-        alignment.renamed.set(x.key, y.key);
+        rename(i, j);
         if (areSynonyms(x, y)) alignment.synonyms.push([x.text, y.text]);
       }
     }
-    pairWrittenApart(lexicon, a.tokens, b.tokens, (i) => partners[i] === -1, (j) => taken[j] === 0, pair, merged);
-    pairWrittenApart(lexicon, b.tokens, a.tokens, (j) => taken[j] === 0, (i) => partners[i] === -1, (j, i) => { pair(i, j); }, merged);
+    pairWrittenApart(lexicon, a.tokens, b.tokens, (i) => partners[i] === -1, (j) => taken[j] === 0, rename, merged);
+    pairWrittenApart(lexicon, b.tokens, a.tokens, (j) => taken[j] === 0, (i) => partners[i] === -1, (j, i) => { rename(i, j); }, merged);
   }
   for (const [i, x] of a.tokens.entries()) {
     const y = b.tokens[partners[i] ?? -1];

@@ -59,6 +59,8 @@ export interface Analysis {
   belongings: string[];
   /** For `i`, `you` and `it` in order: `doer` or `done to`. */
   parts: string[];
+  /** The same for third persons whose form says it: `he`, `him`. */
+  partsOfOthers: string[];
   /** How many things are spoken of as any: `a`, `an`. */
   indefinite: number;
   conjunctions: string[];
@@ -77,6 +79,6 @@ export interface Analysis {
 
 /** Of a text of which nothing is read yet. */
 export const emptyAnalysis = (text: string): Analysis => ({
-  text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], scopes: [], belongings: [], parts: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
+  text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], scopes: [], belongings: [], parts: [], partsOfOthers: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
   mentions: false, spelled: false, quotes: false, makes: false,
 });

@@ -71,8 +71,9 @@ export function readAsks(all: readonly Word[]): Asked {
 
 /** `what` and `which` ask the same; "could you" asks nothing that the command would not. */
 function tidied(asks: readonly string[]): string[] {
-  return asks.map((ask) => (ask === 'which' ? 'what' : ask === 'whom' ? 'who' : ask)).filter((ask) => ask !== 'do');
+  return asks.map((ask) => SAME_ASKS.get(ask) ?? ask).filter((ask) => ask !== 'do');
 }
+const SAME_ASKS = new Map([['which', 'what'], ['whom', 'who'], ['how high', 'how tall'], ['how large', 'how big']]);
 
 /** Puts the words of an alias in its place. */
 function withAliases(words: readonly Word[]): Word[] {

@@ -87,7 +87,7 @@ export class Sorter {
       return this.push({ kind: 'calendar', text, key: calendar });
     }
     if (!/[\p{L}]/u.test(text)) return this.push({ kind: 'symbol', text, key: text });
-    if (!this.sortLittleWord(word, i)) return this.pushContent(word, this.words[i - 1]?.text ?? '');
+    if (!this.sortLittleWord(word, i)) return this.pushContent(word, i);
     if (CONJUNCTIONS.has(text)) this.sinceToken = this.sinceToken === 'nothing' ? 'join' : 'words';
     else if (!(this.sinceToken === 'join' && DETERMINERS.has(text)) && !PARTICLES.has(text)) this.sinceToken = 'words';
     return 1;
@@ -182,7 +182,11 @@ export class Sorter {
       this.article = 'own';
       return true;
     }
-    else if (THIRD_PERSON.has(text)) persons.push(possessive ? 'they' : THIRD_FORMS.get(text) ?? text);
+    else if (THIRD_PERSON.has(text)) {
+      persons.push(possessive ? 'they' : THIRD_FORMS.get(text) ?? text);
+      if (/^(?:he|she|they)$/.test(text)) this.analysis.partsOfOthers.push('doer');
+      else if (THIRD_FORMS.has(text)) this.analysis.partsOfOthers.push('done to');
+    }
     else return false;
     this.release();
     return true;
@@ -224,13 +228,18 @@ export class Sorter {
     return (text === 'has' && this.words[i]?.opensClause === true) || next === 'been' || NEGATIONS.has(next) || FIRST_PERSON.has(next) || SECOND_PERSON.has(next) || this.lexicon.inflectionOf(next).past;
   }
 
-  private pushContent(word: Word, before: string): number {
+  private pushContent(word: Word, i: number): number {
+    const before = this.words[i - 1]?.text ?? '';
     const { base, past } = this.baseOf(word.text);
     const unknown = !this.lexicon.knows(word.text) && !word.text.includes('_');
     if (MAKING.has(base) && this.analysis.tokens.length === 0) this.analysis.makes = true;
+    const next = this.words[i + 1];
+    const voice = this.voiceOf(word.text, { base, past, before, next });
+    // "Get paid" is to be paid.
+    if (base === 'get' && next !== undefined && this.lexicon.inflectionOf(next.text).past) this.copula = true;
     return this.push({
       kind: 'content', text: word.text, key: base, name: word.capital || this.lexicon.isName(base), unknown, past,
-      voice: this.voiceOf(word.text, base, past), possessive: word.possessive, determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
+      voice, possessive: word.possessive, determined: DETERMINERS.has(before), owned: word.possessive || MY.has(before) || YOUR.has(before) || THIRD_PERSON.has(before),
     });
   }
 
@@ -241,8 +250,10 @@ export class Sorter {
     return isBase ? { base: text, past: false } : inflection;
   }
 
-  private voiceOf(text: string, base: string, past: boolean): Token['voice'] {
+  private voiceOf(text: string, { base, past, before, next }: { base: string; past: boolean; before: string; next: Word | undefined }): Token['voice'] {
     if (!this.copula || this.article !== '') return '';
+    // "Are cooked beans good": it only describes them.
+    if (past && BE.has(before) && next?.opensClause === false && this.lexicon.partsOfSpeech(this.lexicon.inflectionOf(next.text).base).startsWith('n')) return '';
     const named = this.analysis.asks[0] === 'what' && this.analysis.tokens.length === 0;
     const progressive = text !== base && text.endsWith('ing') && this.governor === this.condition && !named;
     if (!progressive && !past && !UNCHANGING_VERBS.has(text)) return 'copular';

@@ -51,7 +51,7 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
   const disagrees = disagreement(a, b, alignment, order.agrees, lexicon);
   if (disagrees?.certain === true) return { decision: 'different', explanation: disagrees.explanation };
   if (left.length > 0) return { decision: 'open', explanation: differs('differs in words', alignment.leftOfA.map(({ text }) => text), alignment.leftOfB.map(({ text }) => text)) };
-  const little = littleDifference(a, b, alignment) ?? (order.agrees ? disagrees : { certain: false, explanation: order.explanation });
+  const little = littleDifference(a, b, alignment, lexicon) ?? (order.agrees ? disagrees : { certain: false, explanation: order.explanation });
   if (little !== null) return { decision: little.certain ? 'different' : 'open', explanation: little.explanation };
   if (alignment.synonyms.length === 0) return { decision: 'same', kind: 'surface', explanation: 'same words, put another way' };
   const [x, y] = alignment.synonyms[0] ?? ['', ''];
@@ -62,17 +62,22 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
  * What two texts say differently that have all words of their matter in common. Mostly certain: a model that reads them sees hardly a difference, so it is
  * no help where a small word turns the sense. Null when nothing is different.
  */
-function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignment): Disagreement | null {
+function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignment, lexicon: Lexicon): Disagreement | null {
   if (a.tokens.length === 0 || b.tokens.length === 0) return { certain: false, explanation: 'too few words to compare' };
   if (tenses[0] !== undefined || a.past !== b.past) return { certain: false, explanation: `differs in tense${tenses[0] === undefined ? '' : `: ${[...tenses[0]].sort().join(' / ')}`}` };
   const negations = a.negations.map((each) => { const [not, key = ''] = each.split(' '); return [not, renamed.get(key) ?? key].join(' ').trim(); });
-  if (negations.join() !== b.negations.join()) return { certain: false, explanation: differs('differs in what is negated', a.negations, b.negations) };
+  if (negations.join() !== b.negations.join()) return { certain: negatesOtherVerb(negations, b.negations, lexicon), explanation: differs('differs in what is negated', a.negations, b.negations) };
+  let loosely: Disagreement | null = null;
   for (const [what, of] of LITTLE_WORDS) {
     const [onlyA, onlyB] = difference(of(a), of(b));
     // An infinitive that is not seen as one, for a typing error, has a `to` too many.
     const loose = what === 'preposition' && (onlyA.length === 0 || onlyB.length === 0) && [...onlyA, ...onlyB].every((each) => each === 'to' || each === 'at');
-    if (onlyA.length + onlyB.length > 0) return { certain: !loose, explanation: differs(`differs in ${what}`, onlyA, onlyB) };
+    if (onlyA.length + onlyB.length === 0) continue;
+    const explanation = differs(`differs in ${what}`, onlyA, onlyB);
+    if (!loose) return { certain: true, explanation };
+    loosely = { certain: false, explanation };
   }
+  if (loosely !== null) return loosely;
   const persons = (analysis: Analysis): string[] => (a.persons.includes('you') || b.persons.includes('you') || a.owners.includes('your') ? analysis.persons : analysis.persons.filter((each) => each !== 'i'));
   if (persons(a).join() !== persons(b).join()) return { certain: false, explanation: differs('differs in person', persons(a), persons(b)) };
   const [asksOfA, asksOfB] = difference(a.asks, b.asks);
@@ -81,7 +86,13 @@ function littleDifference(a: Analysis, b: Analysis, { tenses, renamed }: Alignme
     return { certain: (first === '' && second === 'whether') || first === 'obliged' || second === 'obliged', explanation: differs('asks', asksOfA, asksOfB) };
   }
   const whose = ownerReason(a, b);
-  return whose === null ? null : { certain: false, explanation: whose };
+  return whose === null ? null : { certain: a.makes || b.makes, explanation: whose };
+}
+
+/** "My card is not working" may negate `card` or `work`; "not to work and eat" is not "to work and not eat". Two negations are not none. */
+function negatesOtherVerb(a: readonly string[], b: readonly string[], lexicon: Lexicon): boolean {
+  const keys = difference(a, b).flat().map((each) => each.split(' ')[1] ?? '');
+  return a.length !== b.length || (keys.length > 1 && keys.every((key) => lexicon.partsOfSpeech(key).startsWith('v')));
 }
 
 const LITTLE_WORDS: readonly [what: string, of: (analysis: Analysis) => readonly string[]][] = [

@@ -190,7 +190,7 @@ function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string 
 }
 
 /** Two words of the dictionary that differ in a letter: nobody's slip, or one that leads to another answer. */
-const isOtherWord = (x: Token, y: Token, lexicon: Lexicon): boolean => !x.unknown && !y.unknown && x.text !== y.text && x.key !== y.key && isOneSlip(x.text, y.text) && `${x.text}s` !== y.text && `${y.text}s` !== x.text && !lexicon.areRelated(x.key, y.key);
+const isOtherWord = (x: Token, y: Token, lexicon: Lexicon): boolean => !x.unknown && !y.unknown && x.text !== y.text && x.key !== y.key && (isOneSlip(x.text, y.text) || (x.text.length > 3 && x.text.slice(1) === y.text.slice(1))) && `${x.text}s` !== y.text && `${y.text}s` !== x.text && !lexicon.areRelated(x.key, y.key);
 
 /** More words that differ are another way of putting it rather than another thing. */
 const MAX_OTHER_WORDS = 3;
