@@ -52,7 +52,7 @@ describe('a judge', () => {
   const judge = (at: Shadows = calls): Judge => new Judge(new Planner(world.view), at, metrics.getMeter('test'));
   const judged = (at: Judge, operation = operationAt(), ms = 5000, model = 'judge'): Promise<boolean | null> => at.same('questions', TEXTS, { model, timeout_ms: ms }, { operation, snapshot: snapshot() });
 
-  test.each([['SAME', true], ['DIFFERENT', false], ['I cannot say.', false]])('that says %j is taken for %s', async (said, same) => {
+  test.each([['SAME', true], ['DIFFERENT', false], ['I cannot say.', null]])('that says %j is taken for %s', async (said, same) => {
     provider.script(answer(said));
     expect(await judged(judge())).toBe(same);
     expect(provider.requests).toMatchObject([{ body: { model: 'judge', temperature: 0, messages: [{ role: 'system' }, { role: 'user', content: JSON.stringify({ first: TEXTS[0], second: TEXTS[1] }) }] } }]);

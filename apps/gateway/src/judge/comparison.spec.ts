@@ -26,11 +26,12 @@ test.each([
   ['SAME', true],
   [' SAME\n', true],
   ['DIFFERENT', false],
-  ['same', false],
-  ['SAME.', false],
-  ['They are the SAME', false],
-  ['SAME or DIFFERENT', false],
-  ['', false],
-])('a judge that says %j means the same: %s', (answer, same) => {
+  ['Same.', true],
+  ['**different**', false],
+  ['They are the SAME', null],
+  ['SAME or DIFFERENT', null],
+  ['yes', null],
+  ['', null],
+])('a judge that says %j means the same: %j', (answer, same) => {
   expect(saysSame(answer)).toBe(same);
 });

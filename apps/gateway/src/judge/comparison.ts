@@ -24,5 +24,8 @@ export function comparisonRequest(model: string, what: Compared, [first, second]
   return parseJsonBody(Buffer.from(JSON.stringify({ model, messages, temperature: 0, max_completion_tokens: VERDICT_TOKENS })));
 }
 
-/** Whether the judge's answer says that the texts are the same. Anything but the one word is a no. */
-export const saysSame = (answer: string): boolean => answer.trim() === 'SAME';
+/** Whether the judge's answer says that the texts are the same; null for anything but one of the two words: it is no judge's word, and nothing is remembered of it. */
+export function saysSame(answer: string): boolean | null {
+  const [word] = /^(?:SAME|DIFFERENT)$/.exec(answer.trim().replace(/^["'*]+|["'*.!]+$/g, '').toUpperCase()) ?? [];
+  return word === undefined ? null : word === 'SAME';
+}

@@ -26,7 +26,7 @@ export class Judge {
     private readonly calls: Pick<Shadows, 'ask'>,
     meter: Meter,
   ) {
-    this.verdicts = meter.createCounter('deja.gateway.judge.verdicts', { description: 'What the judge of the semantic cache said, by what it compared: same, different, none (it was not asked, or gave no answer in time)' });
+    this.verdicts = meter.createCounter('deja.gateway.judge.verdicts', { description: 'What the judge of the semantic cache said, by what it compared: same, different, none (it was not asked, gave no answer in time, or none of the two words)' });
     for (const compared of ['questions', 'answers']) for (const verdict of ['same', 'different', 'none']) this.verdicts.add(0, { compared, verdict });
   }
 
@@ -37,7 +37,7 @@ export class Judge {
     return same;
   }
 
-  private async ask(what: Compared, texts: readonly [string, string], { model, timeout_ms: ms }: NonNullable<SemanticSettings['judge']>, { operation, snapshot }: Asking): Promise<boolean> {
+  private async ask(what: Compared, texts: readonly [string, string], { model, timeout_ms: ms }: NonNullable<SemanticSettings['judge']>, { operation, snapshot }: Asking): Promise<boolean | null> {
     const request = CHAT.parse(comparisonRequest(model, what, texts));
     const promptTokens = estimate(request.parts);
     const unsuited: Parameters<Planner['plan']>[1]['unsuited'] = (deployment, upstreamModel) => CHAT.unsuited(request, { deployment, upstreamModel });

@@ -2,10 +2,10 @@ import { FadingSums } from './fading.ts';
 
 /** So many local observations of a kind are enough; with fewer, audits come more often, as many times as these are more, */
 const ENOUGH = 250;
-/** but never for more than half of the would-be hits, */
-const SCARCE_MAX = 0.5;
+/** but never more than so many times as often as the operator asked for: an audit costs a call, and somebody is surprised by a miss; */
+const SCARCE_FACTOR = 4;
 /** and at most so many ahead of the share; what was taken ahead is given back by auditing a quarter less. */
-const AHEAD = 120;
+const AHEAD = 20;
 const REPAYING = 0.75;
 /** A match that is not served in any case costs no further call of the provider: so many times the share, at most half of them. */
 const REFUSED_FACTOR = 25;
@@ -30,7 +30,7 @@ export class AuditSchedule {
 }
 
 function probabilityOf(share: number, ahead: number, observations: number): number {
-  if (observations < ENOUGH && ahead + 1 <= AHEAD) return Math.min(Math.max(share, SCARCE_MAX), (share * ENOUGH) / Math.max(1, observations));
+  if (observations < ENOUGH && ahead + 1 <= AHEAD) return share * Math.min(SCARCE_FACTOR, ENOUGH / Math.max(1, observations));
   return ahead > 0 ? share * REPAYING : share;
 }
 

@@ -65,6 +65,7 @@ export class WrongRates {
   private readonly entries: RecentMap<EntryEvidence>;
   private readonly servings: RecentMap<Serving>;
   private readonly bounds: RecentMap<{ maxWrongRate: number }>;
+  private readonly reported: RecentMap<true>;
   /** Of whom nothing is known. */
   private readonly unknown: ScopeEvidence;
 
@@ -76,6 +77,7 @@ export class WrongRates {
     this.entries = new RecentMap(limits.entries);
     this.servings = new RecentMap(limits.scopes);
     this.bounds = new RecentMap(limits.scopes);
+    this.reported = new RecentMap(limits.entries);
     this.unknown = new ScopeEvidence(calibration);
   }
 
@@ -84,8 +86,14 @@ export class WrongRates {
     return { scopes: this.scopes.size, entries: this.entries.size, servings: this.servings.size };
   }
 
+  /** Of what people say about one answer, each of the two things it can be counts once: who says it again says nothing new. */
   observe(observation: Observation): void {
-    const { tenant, model, entry, similarity, wrong, atMs } = observation;
+    const { tenant, model, entry, similarity, wrong, atMs, source } = observation;
+    if (source === 'feedback') {
+      const said = keyOf(tenant, entry, String(wrong));
+      if (this.reported.get(said) !== undefined) return;
+      this.reported.renew(said, () => true);
+    }
     this.scopes.renew(keyOf(tenant, model), () => ({ tenant, model, evidence: new ScopeEvidence(this.calibration) })).evidence.add(observation);
     this.entries.renew(keyOf(tenant, entry), () => new EntryEvidence(this.calibration.halfLifeDays)).add({ similarity, wrong, atMs });
   }
