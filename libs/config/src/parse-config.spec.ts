@@ -268,14 +268,14 @@ budgets:
   - { name: auto, candidates: [a], strategy: cheapest, affinity: true, hedge: { after: p95 } }
 limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
 content_safety: { pii: redact, moderation: { model: a } }
-cache: { scope: global, semantic: { embedder: "openai:text-embedding-3-small" } }
+cache: { scope: global, semantic: { embedder: "local:text-embedding-3-small" } }
 capture: full
 alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
 `);
     expect(warnings.toSorted()).toEqual([
       'alerts (line 11) has no effect in this version',
       'cache.scope (line 9) global has no effect in this version: tenant is used',
-      'cache.semantic.embedder (line 9) there is no model "text-embedding-3-small" that provider "openai" serves: no similar question will be found',
+      'cache.semantic.embedder (line 9) there is no model "text-embedding-3-small" that provider "local" serves: no similar question will be found',
       'capture (line 10) has no effect in this version',
       'models[1].affinity (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].hedge (line 6) has no effect on a model that chooses among candidates: write it in theirs',
@@ -288,10 +288,14 @@ alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webh
     ['embedder: built-in', []],
     ['embedder: "onnx:/models/e5"', []],
     ['embedder: "local:f"', ['cache.semantic.embedder (line 4) there is no model "f" that provider "local" serves: no similar question will be found']],
-    ['embedder: "other:e"', ['cache.semantic.embedder (line 4) there is no model "e" that provider "other" serves: no similar question will be found']],
-    ['enabled: false, embedder: "other:e"', []],
+    ['enabled: false, embedder: "local:f"', []],
   ])('an embedder whose vectors nobody sells is told of, and no more: %s', (semantic, expected) => {
     expect(good(`${PROVIDER}models: [{ name: e, deployments: [{ provider: local, model: x }] }]\ncache: { semantic: { ${semantic} } }\n`).warnings).toEqual(expected);
+  });
+
+  test('an embedder of a provider that there is not is taken for a mistyped one', () => {
+    const found = errors(`${PROVIDER}models: [{ name: e, deployments: [{ provider: local, model: x }] }]\ncache: { semantic: { embedder: "onxx:/models" } }\n`);
+    expect(found).toMatchObject([{ path: 'cache.semantic.embedder', message: "there is no provider 'onxx': write built-in, onnx:<folder>, or a provider of this file with a model, as local:text-embedding-3-small" }]);
   });
 
   test('what is said of the cache of a model that nobody serves is taken for a mistyped name', () => {

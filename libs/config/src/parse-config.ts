@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { boughtEmbedder } from './bought-embedder.ts';
 import { checkCountedModels } from './counted-models.ts';
 import type { DejaConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 import type { Environment } from './environment.ts';
@@ -75,6 +76,7 @@ function assemble(file: FileConfig, environment: ConfigEnvironment, problems: Fo
   const judge = file.content_safety.moderation?.model;
   if (judge !== undefined) checkServed(judge, models, ['content_safety', 'moderation', 'model'], problems);
   checkCachedModels(file, models, problems);
+  checkEmbedder(file, providers, problems);
   checkCountedModels(file, models, problems);
   return { providers, models, settings: settingsOf(file, problems) };
 }
@@ -83,6 +85,13 @@ function assemble(file: FileConfig, environment: ConfigEnvironment, problems: Fo
 function checkCachedModels({ cache: { semantic } }: FileConfig, models: ModelConfig[], problems: FormProblem[]): void {
   if (semantic.judge !== undefined) checkServed(semantic.judge.model, models, ['cache', 'semantic', 'judge', 'model'], problems);
   for (const name of Object.keys(semantic.max_wrong_rates)) checkServed(name, models, ['cache', 'semantic', 'max_wrong_rates', name], problems);
+}
+
+/** `<provider>:<model>` of a provider that there is not is a slip of the pen, such as `onxx:/models`. */
+function checkEmbedder({ cache: { semantic } }: FileConfig, providers: ProviderConfig[], problems: FormProblem[]): void {
+  const bought = boughtEmbedder(semantic.embedder);
+  if (bought === null || providers.some(({ name }) => name === bought.provider)) return;
+  problems.push({ path: ['cache', 'semantic', 'embedder'], message: `there is no provider '${bought.provider}': write built-in, onnx:<folder>, or a provider of this file with a model, as ${providers[0]?.name ?? 'openai'}:text-embedding-3-small` });
 }
 
 function modelList(file: FileConfig, providers: ProviderConfig[], problems: FormProblem[]): ModelConfig[] {

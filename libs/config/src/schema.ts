@@ -104,7 +104,7 @@ const cache = z.strictObject({
     embedder: z.string().regex(/^(built-in|onnx:.+|[^:]+:.+)$/, 'write built-in, onnx:<folder> or <provider>:<model>').default('built-in'),
     verification: z.enum(['strict', 'balanced']).default('strict'),
     max_wrong_rate: share.default(0.01),
-    max_wrong_rates: z.record(z.string().min(1), share).default({}),
+    max_wrong_rates: z.record(z.string().min(1, 'a model has a name: write one before the rate'), share).default({}),
     audit: z.strictObject({ share: share.default(0.02), max_per_hour: z.int().min(0).max(1_000_000).default(60) }).prefault({}),
     judge: z.strictObject({ model: z.string().min(1), timeout_ms: z.int().min(1).max(600_000).default(10_000) }).optional(),
     max_entries_per_tenant: z.int().min(1).max(10_000_000).default(50_000),
