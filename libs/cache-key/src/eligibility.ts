@@ -25,6 +25,7 @@ export type IneligibleReason =
   | 'language'
   | 'code'
   | 'anaphoric'
+  | 'random'
   | 'time'
   | 'place'
   | 'person';
@@ -86,7 +87,7 @@ function textReason(text: string | null, { byUser }: Sharing): IneligibleReason 
   // The guards of the look-up, and the wordings below, know English only.
   if (isForeign(plain)) return 'language';
   const found = WORDINGS.filter(({ pattern }) => pattern.test(plain));
-  return found.find(({ reason, inProcedure }) => !(reason === 'person' && (byUser || (inProcedure && isProcedural(plain)))))?.reason ?? null;
+  return found.find(({ reason, inProcedure }) => !((reason === 'person' && byUser) || (inProcedure && isProcedural(plain))))?.reason ?? null;
 }
 
 function isMostlyForeign(text: string): boolean {

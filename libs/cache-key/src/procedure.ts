@@ -1,4 +1,4 @@
-import { words } from './wording.ts';
+import { words } from './phrases.ts';
 
 const alternatives = (...patterns: string[]): string => `(?:${patterns.join('|')})`;
 
@@ -25,7 +25,7 @@ const OPENING = new RegExp(
     `(?:can|could|would|will) you (?:please )?(?:tell|show|teach|explain to) (?:me|us) how (?:to |${WHO} (?:can|could|do|should) )`,
     '(?:can|could|would|will) you (?:please )?explain how to ',
     `(?:tell|show|teach) (?:me|us) how (?:to |${WHO} (?:can|could|do|should) )`,
-    'explain (?:to (?:me|us) )?how to ',
+    `explain (?:to (?:me|us) )?how (?:to |(?:do|can|could|should) ${WHO} (?!not\\b)|${WHO} (?:can|could|should) )`,
     'is there (?:a|any|some|an easy|another) way (?:to|for me to|for us to|i can|we can) ',
     `where (?:can|could|should) ${WHO} (?!be\\b|have\\b|live\\b|work\\b)`,
     `where do ${WHO} ${DO_SOMEWHERE} `,
