@@ -11,7 +11,7 @@ export interface Verified extends Candidate {
 
 /** So many of the nearest are shown to the neural verifier: each costs milliseconds, and the right one is mostly among the first. */
 const MOST_OPINIONS = 3;
-const MOST_ANALYSES = 20_000;
+const MOST_ANALYSES = 10_000;
 
 /** Which candidates ask the same as a text: by words, and where these leave it open, by a neural verifier if the policy says so. */
 export class Verification {

@@ -2,7 +2,7 @@ import type { Alignment } from './alignment.ts';
 import type { Analysis, Token } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { difference, differs } from './vetoes.ts';
-import { PLURALS_OF_THEIR_OWN } from './word-lists.ts';
+import { LETTERS, PLURALS_OF_THEIR_OWN } from './word-lists.ts';
 
 /** A difference between two texts that use the same words: certain enough to refuse, or left open. */
 export interface Disagreement { certain: boolean; explanation: string }
@@ -23,6 +23,7 @@ export function disagreement(a: Analysis, b: Analysis, alignment: Alignment, ord
     const j = alignment.partners[i] ?? -1;
     const y = b.tokens[j];
     if (y === undefined || x.kind !== 'content' || y.kind !== 'content') continue;
+    if (a.spelled && b.spelled && x.text !== y.text && x.key === y.key && !LETTERS.has(x.text) && !LETTERS.has(y.text)) found.push({ certain: true, explanation: between('differs in form', x.text, y.text) });
     const pair: Pair = { x, y, first: i < lengthOfA && j < lengthOfB, at: i === j ? i : -1, compound: isFollowed(a.tokens, i) && isFollowed(b.tokens, j), doing: mayBeVerb(a.tokens, i, lexicon) && mayBeVerb(b.tokens, j, lexicon) };
     for (const check of [voice, gerund, grammaticalNumber, definiteness, preposition, possession]) {
       const each = check(pair, context);
@@ -91,6 +92,8 @@ const isGerund = (token: Token): boolean => token.text !== token.key && token.te
 /** One or several. In general they are the same ("what is a mortgage", "what are mortgages"); of something certain they are not. */
 function grammaticalNumber({ x, y, first, doing }: Pair, context: Context): Disagreement | null {
   const { lexicon } = context;
+  // Of a word that is in no dictionary the plural is no known form: "a haiku", "haikus".
+  if (x.key !== y.key && isRequested(x, y, context) && ((x.article === 'a' && `${x.text}s` === y.text) || (y.article === 'a' && `${y.text}s` === x.text))) return { certain: true, explanation: between('differs in number', x.text, y.text) };
   if (x.key !== y.key || x.text === y.text || x.past || y.past || isGerund(x) || isGerund(y) || !lexicon.partsOfSpeech(x.key).includes('n')) return null;
   // "How interest works", "how does interest work".
   if (doing && lexicon.partsOfSpeech(x.key).includes('v')) return null;
@@ -99,15 +102,23 @@ function grammaticalNumber({ x, y, first, doing }: Pair, context: Context): Disa
   const explanation = between('differs in number', x.text, y.text);
   const articles = new Set([x.article, y.article]);
   if (PLURALS_OF_THEIR_OWN.has(several.text)) return { certain: true, explanation };
-  if (lexicon.partsOfSpeech(several.text) !== '') return { certain: everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1, explanation };
-  if (articles.has('the') || articles.has('own')) return { certain: (first || everyAsk(context, PERSON_OR_DAY)) && !someAsk(context, DOING_ASKS), explanation };
+  if (lexicon.partsOfSpeech(several.text) !== '') return { certain: (one.article === 'a' && isRequested(x, y, context)) || (everyAsk(context, WHAT_ASKS) && context.a.tokens.length === 1), explanation };
+  if (articles.has('the') || articles.has('own')) return { certain: isRequested(x, y, context) || isListed(x, y, context) || ((first || everyAsk(context, PERSON_OR_DAY)) && !someAsk(context, DOING_ASKS)), explanation };
+  if (articles.has('a') && isRequested(x, y, context)) return { certain: true, explanation };
   if (articles.has('a') && (someAsk(context, COUNTING_ASKS) || context.a.makes || context.b.makes)) return { certain: false, explanation };
   return null;
 }
 
+/** What is to be given, named or made, not what that is about: "a joke about a cat". */
+const isRequested = (x: Token, y: Token, context: Context): boolean => x.governor === '' && y.governor === '' && everyAsk(context, REQUEST_ASKS);
+/** "List the kings" asks which they are, "list the king" asks nothing of the sort. */
+const isListed = (x: Token, y: Token, { a, b }: Context): boolean => x.governor === '' && y.governor === '' && [a, b].some(({ tokens }) => tokens[0]?.text === 'list') && [a, b].some(({ asks }) => asks[0] === 'what');
+const REQUEST_ASKS = new Set(['give', 'show', '']);
+
 /** "What is the deposit" and "what is a deposit". */
 function definiteness({ x, y, first }: Pair, context: Context): Disagreement | null {
-  if (x.article === y.article || x.article === 'own' || y.article === 'own' || x.name || y.name) return null;
+  if (x.article === y.article || x.article === 'own' || y.article === 'own') return null;
+  if (x.name || y.name) return isWhoAlone(context) && x.key === y.key ? { certain: true, explanation: differs('differs in which one', [`${x.article} ${x.text}`.trim()], [`${y.article} ${y.text}`.trim()]) } : null;
   const explanation = differs('differs in which one', [`${x.article} ${x.text}`.trim()], [`${y.article} ${y.text}`.trim()]);
   if (x.article !== '' && y.article !== '') {
     if (first && everyAsk(context, IDENTITY_ASKS)) return { certain: true, explanation };
@@ -119,6 +130,9 @@ function definiteness({ x, y, first }: Pair, context: Context): Disagreement | n
   if (!isAll || !everyAsk(context, IDENTITY_ASKS)) return null;
   return { certain: a.tokens.length === 1 && (x.article === 'the' || y.article === 'the'), explanation };
 }
+
+/** "Who is the Rock" asks for another than "who is Rock". */
+const isWhoAlone = ({ a, b }: Context): boolean => [a, b].every(({ asks, tokens }) => asks[0] === 'who' && tokens.length === 1);
 
 /** In front of the same word each of these is another place or purpose, though both may be left out: "on the box", "in the box". */
 const RIVAL_PREPOSITIONS = new Set(['in on', 'for of', 'into to', 'onto to']);

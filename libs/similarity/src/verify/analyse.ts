@@ -4,6 +4,7 @@ import { whyNotEnglish } from './english.ts';
 import { mendFunctionWords } from './function-words.ts';
 import type { Lexicon } from './lexicon.ts';
 import { readWords } from './read-words.ts';
+import { placingOf } from './placing.ts';
 import { Sorter } from './sorter.ts';
 import { FIRST_PERSON, LETTERS, MENTIONS } from './word-lists.ts';
 
@@ -25,6 +26,9 @@ export function analyse(text: string, lexicon: Lexicon): Analysis {
   const { asks, words } = readAsks(reading.words);
   const literal = reading.literal ?? whyNotEnglish(text, reading.words, lexicon);
   const analysis: Analysis = { ...emptyAnalysis(text), literal, asks, ofSpeaker: reading.words.some(({ text: word }) => FIRST_PERSON.has(word)), mentions, spelled, quotes: reading.quotes };
-  if (analysis.literal === null) new Sorter(analysis, words, lexicon).sort();
+  if (analysis.literal === null) {
+    analysis.placing = placingOf(reading.words, lexicon);
+    new Sorter(analysis, words, lexicon).sort();
+  }
   return analysis;
 }

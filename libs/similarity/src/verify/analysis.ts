@@ -1,4 +1,6 @@
 import { normaliseText } from '@deja/cache-key';
+import type { Placing } from './placing.ts';
+import { writtenOf, type Written } from './written.ts';
 
 export type TokenKind = 'content' | 'number' | 'calendar' | 'unit' | 'symbol' | 'particle';
 
@@ -75,10 +77,14 @@ export interface Analysis {
   quotes: boolean;
   /** Asks for something to be written or made. */
   makes: boolean;
+  /** What its signs, commas and capitals say. */
+  written: Written;
+  /** Where its little words stand; null when it is not read as prose. */
+  placing: Placing | null;
 }
 
 /** Of a text of which nothing is read yet. */
 export const emptyAnalysis = (text: string): Analysis => ({
   text, normal: normaliseText(text), literal: null, asks: [], tokens: [], prepositions: [], quantifiers: [], modals: [], negations: [], persons: [], owners: [], scopes: [], belongings: [], parts: [], partsOfOthers: [], indefinite: 0, conjunctions: [], past: false, ofSpeaker: false,
-  mentions: false, spelled: false, quotes: false, makes: false,
+  mentions: false, spelled: false, quotes: false, makes: false, written: writtenOf(text), placing: null,
 });

@@ -161,6 +161,8 @@ function leadsOn(lead: Lead, words: readonly Word[], i: number): boolean {
   const text = words[i]?.text ?? '';
   // "Tell me if it rains" asks to be told once it does; "tell me if it is raining" asks whether.
   if (words[i - 2]?.text === 'tell' && (i === 2 || words[i - 3]?.text === 'please') && isConditional(text) && !words.slice(i).some((word) => AUXILIARIES.has(word.text))) return false;
+  // "List the benefits" asks what they are; "list my files" and "list the king" do something else.
+  if (words[i - 1]?.text === 'list') return text === 'the' && /[^s]s$/.test(words[i + 1]?.text ?? '');
   if (asksItself(words, i)) return lead !== 'notice' || !NOTICED.has(text);
   return lead === 'anything' || (lead === 'definite' && DEFINITE.has(text));
 }
@@ -170,6 +172,8 @@ function fits(ask: string, words: readonly Word[], next: number, last: string): 
   if (text === undefined) return false;
   // "Can I see my invoices" asks to be shown them, "can I see a doctor" does not.
   if (ask === 'show' && (last === 'see' || last === 'view')) return MY.has(text) || YOUR.has(text) || text === 'all' || QUESTIONS.has(text);
+  // "The number of planets" is how many there are, "the number of the bank" is not.
+  if (ask === 'how many' && last === 'of') return /[^s]s$|^(?:people|children|women|men)$/.test(text) && words[next]?.possessive === false;
   if (ask === 'exist') return text !== 'to';
   if (ask === 'want' || ask === 'do' || ask === 'how') return text !== 'not' && text !== 'you';
   return true;

@@ -56,7 +56,7 @@ const isSecondOfTime = (words: readonly Word[], i: number): boolean => words[i]?
 
 function readDigits(text: string, next: string | undefined): NumberRead {
   const [, digits = text, letters = ''] = /^(-?\d+(?:[.,:/]\d+)*)(\p{L}*)$/u.exec(text) ?? [];
-  const plain = digits.replace(/,(?=\d{3}(?:\D|$))/g, '').replace(/^(-?)0+(?=\d)(?!0*[:/])/, '$1');
+  const plain = digits.replace(/,(?=\d{3}(?:\D|$))/g, '').replace(/^(-?)0+(?=\d+[.,:/])(?!0*[:/])/, '$1');
   if (letters === '') {
     const large = LARGE.get(next ?? '');
     if (large !== undefined && /^[\d.]+$/.test(plain)) return { value: String(Number(plain) * large), unit: null, length: 2 };

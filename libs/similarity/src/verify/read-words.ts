@@ -23,6 +23,8 @@ export interface Reading {
 
 const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]|\uFE0E|\uFE0F/gu;
 const FRACTIONS: Readonly<Record<string, string>> = { '½': ' 0.5 ', '¼': ' 0.25 ', '¾': ' 0.75 ' };
+/** Minus signs, and dashes in front of a number that no word ends at: a negative sign, or between two numbers what a hyphen is there. */
+const MINUS = /\u2212|(?<![\p{L}])[\u2010-\u2014](?=\d)|(?<=^|\s)[\u2010-\u2014](?= \d)/gu;
 /** Signs that belong to code, formulas and addresses, where every character counts. */
 const CODE = /[{}\\|~^<>=`_\u2190-\u22FF]|[\p{L}\p{N}][[(]|;\s*$|:\/\/|\/[\p{N}.-]*[\p{L}_][\p{L}\p{N}_.-]*\/|\b\p{L}[\p{L}\p{N}]*\.\p{L}+\(|\*\S|--\p{L}|@\p{L}/u;
 /** Brackets that say what is calculated first. */
@@ -42,7 +44,7 @@ const SILENT = new Set(['.', ',', ';', ':', '?', '!', '"', "'", '(', ')', '[', '
 function cleaned(text: string): string {
   return text
     .replace(INVISIBLE, '').replace(/[\u2018\u2019\u02BC\u00B4]/g, "'").replace(/[\u201C\u201D]/g, '"').replace(/[½¼¾]/g, (sign) => FRACTIONS[sign] ?? sign)
-    .replace(/\u2212/g, '-').normalize('NFKC').replace(/(?<![\p{L}\p{N}.])\.(?=\d)/gu, '0.');
+    .replace(MINUS, '-').normalize('NFKC').replace(/(?<![\p{L}\p{N}.])\.(?=\d)/gu, '0.');
 }
 
 function literalReason(text: string, clean: string): string | null {
@@ -77,7 +79,7 @@ export function readWords(text: string, maxWords = Infinity): Reading {
       opensClause ||= opensSentence || piece === ',' || piece === ':' || piece === ';' || piece === '—' || piece === '–';
       continue;
     }
-    const sign = signOf(piece, before, after);
+    const sign = signOf(piece, before, /^ \d/.test(clean.slice(match.index + 1, match.index + 3)) && before === ' ' ? clean[match.index + 2] ?? ' ' : after);
     if (sign === null) continue;
     const isUs = readsCase && piece === 'US';
     const capital = readsCase && !opensSentence && /^\p{Lu}/u.test(piece) && piece !== 'I' && !piece.startsWith("I'");
@@ -115,12 +117,15 @@ function signOf(piece: string, before: string, after: string): string | null {
   return null;
 }
 
+/** Behind these `minus` takes away from nothing: "what is minus 40". */
+const BEFORE_NEGATIVE = /^(?:is|of|at|to|from|below|was|convert)$/;
 /** A minus joins the number behind it. */
 function joinSigns(words: Word[]): void {
   for (let i = words.length - 2; i >= 0; i--) {
     const word = words[i];
     const next = words[i + 1];
-    if (word?.text === '-' && next !== undefined && /^\d/.test(next.text)) words.splice(i, 2, { ...word, text: `-${next.text}` });
+    if (word === undefined || next === undefined || !/^\d/.test(next.text)) continue;
+    if (word.text === '-' || (word.text === 'minus' && BEFORE_NEGATIVE.test(words[i - 1]?.text ?? ''))) words.splice(i, 2, { ...word, text: `-${next.text}` });
   }
 }
 

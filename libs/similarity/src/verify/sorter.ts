@@ -48,7 +48,7 @@ export class Sorter {
     this.askForPrice();
     this.askForMeaning();
     if (this.analysis.tokens.some((token) => token.kind === 'calendar' && MONTHS.has(token.key))) {
-      for (const token of this.analysis.tokens) if (token.kind === 'number') token.key = token.key.replace(/^([12]?\d|3[01])(?:st|nd|rd|th)$/, '$1');
+      for (const token of this.analysis.tokens) if (token.kind === 'number') token.key = token.key.replace(/^0?([12]?\d|3[01])(?:st|nd|rd|th)?$/, '$1');
     }
   }
 

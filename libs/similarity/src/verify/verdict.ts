@@ -4,8 +4,10 @@ import { analyse } from './analyse.ts';
 import type { Analysis } from './analysis.ts';
 import type { Lexicon } from './lexicon.ts';
 import { compareOrder } from './order.ts';
+import { placingDiffers } from './placing.ts';
 import { sameText } from './same-text.ts';
 import { difference, differs, mayStandFor, veto } from './vetoes.ts';
+import { writingDiffers } from './written.ts';
 
 /**
  * What makes two texts ask the same, from the surest to the least sure. `same_text`: equal but for case, white space, punctuation at the end.
@@ -31,6 +33,8 @@ export function verdictOf(a: string, b: string, lexicon: Lexicon): Verdict {
 /** The verdict on two analysed texts, the same whichever comes first. */
 export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Verdict {
   const [a, b] = first.text <= second.text ? [first, second] : [second, first];
+  const written = a.text === b.text ? null : writingDiffers(a.written, b.written, { spelled: a.spelled && b.spelled, mentions: a.mentions && b.mentions });
+  if (written !== null) return { decision: 'different', explanation: written };
   if (a.normal === b.normal || a.text === b.text) {
     const same = sameText(a.text, b.text, (word) => lexicon.knows(word) && !lexicon.isName(word));
     if (same !== null) return same.same ? { decision: 'same', kind: 'same_text', explanation: same.explanation } : { decision: 'different', explanation: same.explanation };
@@ -41,14 +45,17 @@ export function compare(first: Analysis, second: Analysis, lexicon: Lexicon): Ve
   if (Math.min(alignment.leftOfA.length, alignment.leftOfB.length) > MAX_EXPLAINED) return { decision: 'different', explanation: 'differs in most words' };
   const against = veto(a, b, alignment, lexicon);
   if (against !== null) return { decision: 'different', explanation: against };
+  const samePrepositions = difference(a.prepositions, b.prepositions).every((only) => only.length === 0);
   const order = compareOrder(a.tokens, b.tokens, alignment.partners, lexicon, {
     mayMoveDay: a.asks.length > 0 && b.asks.length > 0,
     asksWho: [a, b].every(({ asks }) => asks[0] === 'who' || asks[0] === 'what'),
-    samePrepositions: difference(a.prepositions, b.prepositions).every((only) => only.length === 0),
+    samePrepositions,
   });
   const left = [...alignment.leftOfA, ...alignment.leftOfB];
   if (!order.agrees && order.certain && left.length === 0) return { decision: 'different', explanation: order.explanation };
   const disagrees = disagreement(a, b, alignment, order.agrees, lexicon);
+  const placing = samePrepositions && a.placing !== null && b.placing !== null ? placingDiffers(a.placing, b.placing) : null;
+  if (placing !== null) return { decision: 'different', explanation: placing };
   if (disagrees?.certain === true) return { decision: 'different', explanation: disagrees.explanation };
   if (left.length > 0) return { decision: 'open', explanation: differs('differs in words', alignment.leftOfA.map(({ text }) => text), alignment.leftOfB.map(({ text }) => text)) };
   const little = littleDifference(a, b, alignment, lexicon) ?? (order.agrees ? disagrees : { certain: false, explanation: order.explanation });

@@ -94,7 +94,7 @@ export const SIBLINGS = pairs(`${siblingGroups}|${confusedGroups}`);
 export const SPELLINGS = pairs(spellingPairs);
 
 /** In a text with these every letter of the other words counts. */
-export const LETTERS = set(`translate translation translated spell spelling spelled spelt pronounce pronunciation pronounced synonym synonyms antonym antonyms rhyme rhymes word words say acronym abbreviation stand stands etymology plural singular conjugate conjugation typo letters anagram misspelled idiom`);
+export const LETTERS = set(`syllable syllables translate translation translated spell spelling spelled spelt pronounce pronunciation pronounced synonym synonyms antonym antonyms rhyme rhymes word words say acronym abbreviation stand stands etymology plural singular conjugate conjugation typo letters anagram misspelled idiom`);
 /** In a text with these, one word is not as good as another that means nearly the same. */
 export const MENTIONS: ReadonlySet<string> = new Set([...LETTERS, ...set('define definition meaning mean means meant difference differences versus vs called named compare comparison letter')]);
 /** Making one for the asker and telling how it is made are two answers. */
