@@ -3,20 +3,10 @@
 import { normaliseText } from '../libs/cache-key/src/normalise.ts';
 import { readModelFiles, StaticEmbedder } from '../libs/similarity/src/index.ts';
 import { EmbeddedIndex } from '../apps/semantic-cache/src/index/embedded/embedded-index.ts';
+import { question } from './semantic/questions.ts';
 
 const ROUNDS = 2000;
 const PARTITION = { tenant: 'bench', scope: 'tenant', fingerprint: 'f'.repeat(64) };
-const SUBJECTS = ['a password', 'the billing address', 'an invoice', 'dark mode', 'two-factor login', 'the export of a report', 'a webhook', 'the time zone', 'a shared folder', 'the weekly summary'];
-const VERBS = ['change', 'reset', 'remove', 'find', 'enable', 'disable', 'share', 'rename', 'schedule', 'restore'];
-const PLACES = ['in the settings', 'on a phone', 'for a whole team', 'after an upgrade', 'without a mouse', 'in the command line', 'for new members', 'before the deadline', 'in another language', 'on a slow connection'];
-const STARTS = ['How do I', 'Can a guest', 'What happens when people', 'Why would anyone', 'Is it possible to', 'Where does one', 'When should an admin', 'Who is allowed to', 'What does it take to', 'Should every user'];
-
-/** The n-th of 10,000 different questions. */
-function question(n: number): string {
-  const at = (list: string[], power: number): string => list[Math.floor(n / 10 ** power) % 10] ?? '';
-  return `${at(STARTS, 3)} ${at(VERBS, 0)} ${at(SUBJECTS, 1)} ${at(PLACES, 2)}?`;
-}
-
 function percentiles(task: (n: number) => void): string {
   for (let n = 0; n < ROUNDS / 4; n++) task(n);
   const durationsMs: number[] = [];
