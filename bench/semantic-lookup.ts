@@ -1,4 +1,4 @@
-// What a semantic look-up costs in the process that answers it: `node bench/semantic-lookup.ts`. Prints p50 and p99 of
+// What a semantic look-up costs in the process that answers it: `node --conditions=@deja/source bench/semantic-lookup.ts`. Prints p50 and p99 of
 // embedding and of embedding + search with 1,000 and 10,000 entries in one partition. Nothing is asked of Redis.
 import { normaliseText } from '../libs/cache-key/src/normalise.ts';
 import { readModelFiles, StaticEmbedder } from '../libs/similarity/src/index.ts';

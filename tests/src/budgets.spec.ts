@@ -96,7 +96,7 @@ describe('a hard budget, with two gateways', () => {
     const { tenant, key } = await keyOfTenant(total(budget));
     const all: Sent[] = [];
     for (let round = 0; round < 50; round++) {
-      await eventually('all to be settled', async () => Number((await account(tenant, (redis, at) => redis.hget(at, 'held'))) ?? 0) === 0);
+      await eventually('all to be settled', async () => Number((await account(tenant, (redis, at) => redis.hget(at, 'held'))) ?? 0) === 0, 30_000);
       const sent = await burst(cluster, 200, (i) => asking(key, { content: `Use ${10 + ((i * 37) % 91)} tokens.` }));
       all.push(...sent);
       for (const { error } of refused(sent)) expect(error).toMatchObject({ code: 'budget_exceeded', type: 'insufficient_quota' });
