@@ -33,11 +33,10 @@ COPY . .
 ENV NX_DAEMON=false NX_TUI=false
 RUN npm run build
 # Of the runtime of neural models only what this machine loads: 46 MB instead of 288. Where it was not installed, words decide alone.
-RUN mkdir -p native && for name in onnxruntime-node onnxruntime-common; do \
+RUN rm -rf models/*/train && mkdir -p native && for name in onnxruntime-node onnxruntime-common; do \
       if [ -d "node_modules/$name" ]; then cp -r "node_modules/$name" native/; fi; done \
  && if [ -d native/onnxruntime-node ]; then cd native/onnxruntime-node && rm -rf bin/napi-v6/darwin bin/napi-v6/win32 script lib \
- && find bin/napi-v6/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +; fi \
- && rm -rf models/*/train
+ && find bin/napi-v6/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +; fi
 
 FROM ${NODE_IMAGE} AS runtime
 ENV NODE_ENV=production HOST=0.0.0.0 DEJA_CONFIG=/etc/deja/deja.yaml DEJA_DATA_DIR=/var/lib/deja
