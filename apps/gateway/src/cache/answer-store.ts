@@ -4,7 +4,7 @@ import type { Logger } from '@deja/telemetry';
 import type { ChainableCommander } from 'ioredis';
 import type { KeptReply } from '../attempt/exchange.ts';
 import type { Operation } from '../operation/operation.ts';
-import type { BuyVector } from './bought-vectors.ts';
+import type { BuyVector } from './entry.ts';
 import type { CacheWishes } from './directives.ts';
 import { cachedAnswer, decodeEntry, encodeEntry, factsOf, type CacheEntry, type EntryMeta, type KeptAnswer } from './entry.ts';
 import type { Invalidations } from './invalidations.ts';

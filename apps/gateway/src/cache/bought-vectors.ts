@@ -10,14 +10,12 @@ import { asEmbeddings, base64Of, type Vector } from '../embeddings/vectors.ts';
 import type { Asking } from '../judge/judge.ts';
 import type { Planner } from '../plan/planner.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
+import type { BuyVector } from './entry.ts';
 
 /** A call that a look-up does not wait for any more goes on for so long: its vector is for the answer that is stored, and for the next who asks. */
 const CALL_MS = 5000;
 /** Of 1,536 dimensions each has 8 KB as it is kept. */
 const MOST_VECTORS = 2000;
-
-/** Says what the vector of a text is; null where it cannot be had. Never rejects. */
-export type BuyVector = () => Promise<GivenVector | null>;
 
 /**
  * Vectors of questions from an embedder that a provider runs (`cache.semantic.embedder: <provider>:<model>`). Each call is a shadow

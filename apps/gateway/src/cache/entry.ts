@@ -1,5 +1,7 @@
-import type { AnswerFacts, CachedAnswer, Price, SemanticCacheEvents, Usage } from '@deja/contracts';
-import type { BuyVector } from './bought-vectors.ts';
+import type { AnswerFacts, CachedAnswer, GivenVector, Price, SemanticCacheEvents, Usage } from '@deja/contracts';
+
+/** Says what the vector of a text is; null where it cannot be had. Never rejects. */
+export type BuyVector = () => Promise<GivenVector | null>;
 
 /** What is known of a cached answer besides its text. */
 export interface EntryMeta extends AnswerFacts {
