@@ -95,13 +95,20 @@ describe('a hard budget, with two gateways', () => {
     const budget = 10n * WORST;
     const { tenant, key } = await keyOfTenant(total(budget));
     const all: Sent[] = [];
+    const settled = (): Promise<true> => eventually('all to be settled', async () => {
+      if (Number((await account(tenant, (redis, at) => redis.hget(at, 'held'))) ?? 0) === 0) return true;
+      // What a slow machine reserved after its gateway had given up on it is held until its lease ends, and the next request sees that.
+      all.push(...(await burst(cluster, 1, asking(key, { content: 'Use 10 tokens.' }))));
+      return false;
+    }, 30_000);
     for (let round = 0; round < 50; round++) {
-      await eventually('all to be settled', async () => Number((await account(tenant, (redis, at) => redis.hget(at, 'held'))) ?? 0) === 0, 30_000);
+      await settled();
       const sent = await burst(cluster, 200, (i) => asking(key, { content: `Use ${10 + ((i * 37) % 91)} tokens.` }));
       all.push(...sent);
       for (const { error } of refused(sent)) expect(error).toMatchObject({ code: 'budget_exceeded', type: 'insufficient_quota' });
       if (admitted(sent).length === 0) break;
     }
+    await settled();
     const spent = await ledgerTotal(tenant, all);
     expect(spent).toBeLessThanOrEqual(budget);
     expect(spent).toBeGreaterThan(budget - WORST);
