@@ -293,16 +293,3 @@ test('a replica that has read the log says that it is ready, and counts what it 
   expect(metrics).toContain('deja_semantic_cache_entries');
   expect(metrics).not.toContain('Everest');
 });
-
-test('a replica without Redis lives and is not ready, and its start can be given up', async () => {
-  const gone = await RedisProcess.start();
-  await gone.stop();
-  const stopping = new AbortController();
-  const environment = { ...readEnvironment({ REDIS_URL: gone.url }), opsPort: 0 };
-  const starting = startReplica({ environment, models: MODELS, logger, telemetry }, stopping.signal);
-  stopping.abort();
-  const late = await starting;
-  expect((await fetch(`http://127.0.0.1:${late.opsPort}/healthz`)).status).toBe(200);
-  expect((await fetch(`http://127.0.0.1:${late.opsPort}/readyz`)).status).toBe(503);
-  await late.close();
-});

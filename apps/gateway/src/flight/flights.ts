@@ -34,15 +34,10 @@ export class Flight {
     this.landing.resolve(answer);
   }
 
-  /** Nothing came of it, or what came is not to be shared: one of the followers takes over. Without effect once it was answered. */
+  /** Nobody can join any more. Where it was not answered, nothing came of it, or nothing that is to be shared: one of the followers takes over. */
   failed(): void {
     this.over();
     this.landing.resolve(null);
-  }
-
-  /** Nobody can join any more; who has joined gets the rest. */
-  close(): void {
-    this.over();
   }
 
   /** Waits for the answer; null: there is none to be shared. `leave` must be called when it has been read, or is not wanted any more. Rejects when the follower's own client leaves. */
