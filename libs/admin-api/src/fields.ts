@@ -1,4 +1,4 @@
-import { BUDGET_PERIODS, countedModel, DEGRADED_MODES, nanoUsd, usdText } from '@deja/contracts';
+import { BUDGET_PERIODS, CAPTURE_MODES, countedModel, DEGRADED_MODES, nanoUsd, usdText } from '@deja/contracts';
 import { z } from 'zod';
 
 // Fields that several resources have. What deja.yaml accepts of them, these accept too (libs/config, schema.ts).
@@ -89,6 +89,8 @@ export const validation = z.strictObject({
   max_output_tokens: z.int().min(1).max(1_000_000_000).optional(),
   over_output: z.enum(['refuse', 'clamp']).optional(),
 });
+
+export const captureMode = z.enum(CAPTURE_MODES);
 
 const tagText = z.string().min(1).max(64).regex(/^[^,=\p{Cc}]*$/u, 'write no commas, "=" or control characters');
 export const tags = z.record(tagText, tagText).refine((given) => Object.keys(given).length <= 16, 'give at most 16 tags');

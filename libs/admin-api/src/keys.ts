@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { budgets, cachePolicy, deleted, graceS, label, listOf, modelName, moment, page, perUser, scopeLimits, tags, tenantId, validation, wireMoment } from './fields.ts';
+import { budgets, cachePolicy, captureMode, deleted, graceS, label, listOf, modelName, moment, page, perUser, scopeLimits, tags, tenantId, validation, wireMoment } from './fields.ts';
 import { operation } from './operation.ts';
 
 /** Below `/v1/`, as the ledger names them; `files` also stands for `files/{id}` and what is below it. */
@@ -21,6 +21,8 @@ const settings = {
   budgets,
   cache: cachePolicy,
   validation,
+  /** What the request log keeps of bodies; null: what its tenant says. */
+  capture: captureMode.nullable(),
 };
 
 export const keyObject = z.object({
@@ -53,6 +55,7 @@ const newKey = z.strictObject({
   budgets: settings.budgets.default([]),
   cache: settings.cache.prefault({}),
   validation: settings.validation.prefault({}),
+  capture: settings.capture.default(null),
   expires_at: moment.nullable().default(null),
 });
 const keyChange = z.strictObject({ name: label, ...settings, disabled: z.boolean(), expires_at: moment.nullable() }).partial();

@@ -1,15 +1,17 @@
 import { ADMIN_TOKENS } from './admin-tokens.ts';
+import { ALERTS } from './alerts.ts';
 import { CACHE } from './cache.ts';
 import { CLUSTER } from './cluster.ts';
 import { CREDENTIALS } from './credentials.ts';
 import { DEPLOYMENTS } from './deployments.ts';
 import { KEYS } from './keys.ts';
+import { LEDGER } from './ledger.ts';
 import { TENANTS } from './tenants.ts';
 import { USAGE } from './usage.ts';
 import type { z } from 'zod';
 
 /** The whole admin surface. */
-export const ADMIN_OPERATIONS = [...TENANTS, ...KEYS, ...ADMIN_TOKENS, ...CREDENTIALS, ...DEPLOYMENTS, ...USAGE, ...CACHE, ...CLUSTER] as const;
+export const ADMIN_OPERATIONS = [...TENANTS, ...KEYS, ...ADMIN_TOKENS, ...CREDENTIALS, ...DEPLOYMENTS, ...USAGE, ...LEDGER, ...ALERTS, ...CACHE, ...CLUSTER] as const;
 
 type Operations = (typeof ADMIN_OPERATIONS)[number];
 export type OperationId = Operations['id'];

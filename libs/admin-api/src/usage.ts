@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cursor, limit, listOf, modelName, moment, page, tenantId, usdOut, wireMoment } from './fields.ts';
+import { cursor, limit, listOf, modelName, moment, page, tenantId, usd, usdOut, wireMoment } from './fields.ts';
 import { operation } from './operation.ts';
 
 const count = z.int();
@@ -62,14 +62,48 @@ export const requestObject = z.object({
   duration_ms: ms,
   trace_id: text,
   attempts: z.array(attemptObject),
+  /** What was captured of the bodies, of a single request and for operators: null where nothing was, or nothing is left. */
+  captured: z.object({
+    mode: z.enum(['metadata', 'full']),
+    /** JSON where it is JSON, else text; null where there is none. */
+    request: z.unknown(),
+    response: z.unknown(),
+    /** One of them was too long, and ends early. */
+    truncated: z.boolean(),
+    /** The tenant's key was destroyed, and the bodies with it. */
+    shredded: z.boolean(),
+  }).nullable().optional(),
 });
 export type RequestObject = z.output<typeof requestObject>;
 
+const text256 = z.string().min(1).max(256);
 const filters = {
   tenant: tenantId.optional(),
   key: z.uuid().optional(),
   user: z.string().min(1).max(512).optional(),
   model: modelName.optional(),
+  requested_model: modelName.optional(),
+  provider: text256.optional(),
+  deployment: text256.optional(),
+  credential: text256.optional(),
+  endpoint: text256.optional(),
+  outcome: outcome.optional(),
+  error_code: text256.optional(),
+  cache_reason: text256.optional(),
+  cache_entry: text256.optional(),
+  usage_source: z.enum(['upstream', 'estimated', 'cache', 'none']).optional(),
+  price_version: text256.optional(),
+  trace_id: text256.optional(),
+  safety_flag: text256.optional(),
+  stream: z.enum(['true', 'false']).optional(),
+  /** `k=v`, or `k`: whatever its value. */
+  tag: text256.optional(),
+  /** Only those that cost, or took, at least so much; or whose cost is unknown. */
+  min_cost_usd: usd.optional(),
+  min_duration_ms: z.string().regex(/^\d{1,9}$/, 'write a number of milliseconds').transform(Number).optional(),
+  unpriced: z.enum(['true', 'false']).optional(),
+  /** Words of the prompt, where deja.yaml has `request_log.search`: as in a web search, with "…", or and -. */
+  q: z.string().min(1).max(512).optional(),
   /** HTTP status, or the first digit of it: `4xx`. */
   status: z.string().regex(/^[1-5](\d\d|xx)$/, 'write an HTTP status, as 429 or 4xx').optional(),
   cache: cacheOutcome.optional(),
@@ -77,7 +111,7 @@ const filters = {
   to: moment.optional(),
 };
 
-export const GROUPS = ['minute', 'hour', 'day', 'month', 'tenant', 'key', 'user', 'model', 'requested_model', 'provider', 'endpoint', 'cache', 'tag'] as const;
+export const GROUPS = ['minute', 'hour', 'day', 'week', 'month', 'tenant', 'key', 'user', 'model', 'requested_model', 'provider', 'endpoint', 'cache', 'price_version', 'tag'] as const;
 const groupBy = z.string().min(1).max(200)
   .transform((given) => given.split(',').map((part) => part.trim()))
   .pipe(z.array(z.enum(GROUPS)).min(1).max(6).refine((groups) => new Set(groups).size === groups.length, 'name each group once'));
@@ -98,8 +132,18 @@ const usageRow = z.object({
   saved_usd: z.string(),
   /** Requests whose cost is unknown, and so not in `cost_usd`. */
   unpriced_requests: count,
+  cache_write_tokens: count,
+  /** Cancelled by the client, blocked by a rule, lost with a gateway. */
+  cancelled: count,
+  blocked: count,
+  orphaned: count,
+  /** Hits among hits and misses, errors among requests, in [0, 1]; null of none. */
+  cache_hit_rate: z.number().nullable(),
+  error_rate: z.number().nullable(),
+  saved_ms: count,
   latency_p50_ms: ms,
   latency_p95_ms: ms,
+  latency_p99_ms: ms,
 });
 export type UsageRow = z.output<typeof usageRow>;
 
@@ -133,7 +177,7 @@ export const USAGE = [
     path: 'usage/export',
     summary: 'Request rows, one a line, the earliest first; of the last 30 days unless `from` says otherwise',
     owner: 'usage-worker',
-    query: z.strictObject({ ...filters, format: z.enum(['csv', 'jsonl']).default('jsonl') }),
+    query: z.strictObject({ ...filters, format: z.enum(['csv', 'jsonl', 'parquet']).default('jsonl') }),
     reply: z.string(),
     tenantScoped: true,
     streams: true,
@@ -144,7 +188,7 @@ export const USAGE = [
     path: 'usage',
     summary: 'What was used, in groups; in the last 30 days unless `from` says otherwise',
     owner: 'usage-worker',
-    query: z.strictObject({ group_by: groupBy.optional(), time_zone: z.string().max(64).default('UTC'), tenant: filters.tenant, key: filters.key, user: filters.user, model: filters.model, from: filters.from, to: filters.to, limit, cursor }),
+    query: z.strictObject({ group_by: groupBy.optional(), time_zone: z.string().max(64).default('UTC'), tenant: filters.tenant, key: filters.key, user: filters.user, model: filters.model, provider: filters.provider, endpoint: filters.endpoint, cache: filters.cache, tag: filters.tag, from: filters.from, to: filters.to, limit, cursor }),
     reply: listOf(usageRow),
     tenantScoped: true,
   }),

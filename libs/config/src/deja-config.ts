@@ -1,4 +1,4 @@
-import type { Limits, ModelDeployment, ProviderKind, PublicModel, Settings } from '@deja/contracts';
+import type { AlertReceiver, AlertRule, Limits, ModelDeployment, ProviderKind, PublicModel, Settings } from '@deja/contracts';
 import type { Secret } from './secret.ts';
 
 /** deja.yaml and what the environment adds to it: checked, complete, with values of credentials resolved. */
@@ -6,6 +6,16 @@ export interface DejaConfig {
   providers: ProviderConfig[];
   models: ModelConfig[];
   settings: Settings;
+  alerts: AlertConfig[];
+  /** JSON of Smtp; null: no e-mail is sent. */
+  smtp: Secret | null;
+}
+
+/** A rule of the file, and whom it tells. */
+export interface AlertConfig {
+  rule: AlertRule;
+  /** JSON of AlertReceiver. */
+  receivers: { kind: AlertReceiver['kind']; value: Secret }[];
 }
 
 export interface ProviderConfig {

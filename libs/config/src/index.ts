@@ -1,5 +1,5 @@
 export { boughtEmbedder, type BoughtEmbedder } from './bought-embedder.ts';
-export type { CredentialConfig, DejaConfig, DeploymentConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
+export type { AlertConfig, CredentialConfig, DejaConfig, DeploymentConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 export { ConfigError, DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
 export { inAny, ipBytes, networkOf, networks } from './ip-address.ts';
 export { addressProblem, isAllowedHost, isForbiddenIp, outboundRule, type OutboundRule } from './outbound.ts';

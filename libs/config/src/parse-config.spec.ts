@@ -269,14 +269,10 @@ budgets:
 limits: { per_key: { requests_per_day: 5, requests_per_minute: 5 } }
 content_safety: { pii: redact, moderation: { model: a } }
 cache: { scope: global, semantic: { embedder: "local:text-embedding-3-small" } }
-capture: full
-alerts: [{ name: burn, when: { metric: error_rate, above: 0.5 }, notify: [{ webhook: "https://x" }] }]
 `);
     expect(warnings.toSorted()).toEqual([
-      'alerts (line 11) has no effect in this version',
       'cache.scope (line 9) global has no effect in this version: tenant is used',
       'cache.semantic.embedder (line 9) there is no model "text-embedding-3-small" that provider "local" serves: no similar question will be found',
-      'capture (line 10) has no effect in this version',
       'models[1].affinity (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].hedge (line 6) has no effect on a model that chooses among candidates: write it in theirs',
       'models[1].strategy (line 6) has no effect on a model that chooses among candidates: write it in theirs',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { alertsOf } from './alerts.ts';
 import { boughtEmbedder } from './bought-embedder.ts';
 import { checkCountedModels } from './counted-models.ts';
 import type { DejaConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
@@ -78,7 +79,7 @@ function assemble(file: FileConfig, environment: ConfigEnvironment, problems: Fo
   checkCachedModels(file, models, problems);
   checkEmbedder(file, providers, problems);
   checkCountedModels(file, models, problems);
-  return { providers, models, settings: settingsOf(file, problems) };
+  return { providers, models, settings: settingsOf(file, problems), ...alertsOf(file, problems) };
 }
 
 /** What the policy of the semantic cache says of a model that nobody serves would hold for nothing. */
@@ -112,5 +113,5 @@ function providerFromEnvironment(environment: ConfigEnvironment): ProviderConfig
 
 function withoutFile(environment: ConfigEnvironment): DejaConfig {
   const provider = providerFromEnvironment(environment);
-  return { providers: [provider], models: modelsWithoutFile(provider), settings: settingsOf(FILE.parse({}), []) };
+  return { providers: [provider], models: modelsWithoutFile(provider), settings: settingsOf(FILE.parse({}), []), alerts: [], smtp: null };
 }

@@ -1,4 +1,4 @@
-import { budgets, limits, modelName, scopeLimits } from '@deja/admin-api';
+import { alertCondition, alertGroups, alertReceivers, budgets, captureMode, limits, modelName, repeatS, scopeLimits } from '@deja/admin-api';
 import { COMPATIBLE_SERVER_NAMES, DEGRADED_MODES, type Preference } from '@deja/contracts';
 import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
@@ -120,25 +120,16 @@ const price = z.strictObject({
   output_usd_per_million: usdPerMillion,
 });
 
-const alert = z.strictObject({
-  name,
-  when: z.strictObject({
-    metric: z.enum([
-      'budget_used_share', 'budget_forecast_share', 'error_rate', 'latency_ms', 'token_spike', 'cost_spike', 'cache_wrong_rate',
-      'new_model', 'credential_out', 'provider_down', 'unknown_price', 'queue_lag_s', 'ledger_drift',
-    ]),
-    above: z.number().optional(),
-    percentile: z.number().min(0).max(100).optional(),
-    window_s: z.int().min(1).optional(),
-    min_requests: z.int().min(0).optional(),
-    for_s: z.int().min(0).optional(),
-    tenant: z.string().optional(),
-  }),
-  notify: z.array(z.strictObject({
-    webhook: z.string().optional(),
-    secret: z.string().optional(),
-    slack: z.string().optional(),
-  })).min(1, notEmpty('receiver')),
+const alert = z.strictObject({ name, enabled: z.boolean().default(true), when: alertCondition, notify: alertReceivers, group_by: alertGroups.default([]), repeat_s: repeatS.default(null) });
+
+const bytes = z.int().min(1024 * 1024).max(Number.MAX_SAFE_INTEGER);
+const days = z.int().min(1).max(36_500);
+const ledger = z.strictObject({
+  retention_days: days.default(400),
+  minutes_retention_days: z.int().min(1).max(400).default(8),
+  queue_max_bytes: bytes.default(512 * 1024 * 1024),
+  spool_max_bytes: bytes.default(4 * 1024 * 1024 * 1024),
+  capture_spool_max_bytes: bytes.default(1024 * 1024 * 1024),
 });
 
 export const FILE = z.strictObject({
@@ -166,11 +157,14 @@ export const FILE = z.strictObject({
   content_safety: safetySchema.prefault({}),
   streams: streams.prefault({}),
   cache: cache.prefault({}),
-  capture: z.enum(['none', 'metadata', 'full']).default('full'),
-  retention_days: z.int().min(1).max(36_500).default(30),
+  capture: captureMode.default('full'),
+  retention_days: days.default(30),
+  request_log: z.strictObject({ search: z.boolean().default(false) }).prefault({}),
+  ledger: ledger.prefault({}),
   prices: z.record(z.string().min(1), price).default({}),
   capability: z.record(z.string().min(1), z.number().min(0).max(100)).default({}),
-  alerts: z.array(alert).default([]),
+  alerts: z.array(alert).max(1000).default([]),
+  smtp: z.strictObject({ url: z.string().regex(/^smtps?:\/\/\S+$/, 'write an address, as smtps://user:password@smtp.example.com'), from: z.string().min(3).max(320) }).optional(),
 });
 
 /** deja.yaml, checked for form and with defaults filled in. */

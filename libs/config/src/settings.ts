@@ -28,6 +28,9 @@ export function settingsOf(file: FileConfig, problems: FormProblem[]): Settings 
       semantic: { ...file.cache.semantic, judge: file.cache.semantic.judge ?? null },
       pad_hits_ms: file.cache.pad_hits_ms,
     },
+    capture: file.capture,
+    request_log: { retention_days: file.retention_days, search: file.request_log.search },
+    ledger: file.ledger,
     prices: Object.fromEntries(Object.entries(file.prices).map(([name, price]) => [name, priceOf(price)])),
     capability: file.capability,
   };

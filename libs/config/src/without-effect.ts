@@ -4,9 +4,6 @@ import type { FileConfig } from './schema.ts';
 
 /** Keys of the file that are understood but not acted upon yet. `*` is any member or index. */
 const NOT_YET: readonly string[] = [
-  'capture',
-  'retention_days',
-  'alerts',
 ];
 
 /** Keys of a model that say something about its own deployments. */

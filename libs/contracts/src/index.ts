@@ -1,3 +1,6 @@
+export * from './alerts.ts';
+export * from './budget-period.ts';
+export * from './capture.ts';
 export * from './client-key.ts';
 export * from './counted-model.ts';
 export * from './errors.ts';

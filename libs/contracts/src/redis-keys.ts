@@ -6,6 +6,9 @@ export const SNAPSHOT_KEY = 'deja:routing:snapshot';
 export const USAGE_QUEUE = 'usage';
 /** BullMQ's key prefix; the braces keep a queue's keys on one Redis Cluster shard. */
 export const USAGE_QUEUE_PREFIX = '{deja:queue}';
+/** Captured bodies have a queue of their own: they never keep figures waiting. */
+export const CAPTURE_QUEUE = 'captures';
+export const CAPTURE_QUEUE_PREFIX = '{deja:captures}';
 
 /** Set of gateway processes that may hold open operations. */
 export const GATEWAYS_KEY = 'deja:ops:gateways';
@@ -13,6 +16,8 @@ export const GATEWAYS_KEY = 'deja:ops:gateways';
 export const gatewayAliveKey = (instance: string): string => `deja:ops:{${instance}}:alive`;
 /** Hash of operation id → OpenOperation or, until it is safely queued, OperationRecord (JSON). */
 export const gatewayOpsKey = (instance: string): string => `deja:ops:{${instance}}:open`;
+/** Hash of what a gateway process accepted, by the beginning (Unix ms) of the quarter of an hour in which it was received: `<ms>` → operations, `<ms>:unsure` → those of which it is not known whether they are in the former. */
+export const gatewayAcceptedKey = (instance: string): string => `deja:ops:{${instance}}:accepted`;
 export const GATEWAY_LEASE_S = 60;
 export const GATEWAY_HEARTBEAT_S = 15;
 

@@ -1,3 +1,5 @@
+import type { AlertSettings } from './alerts.ts';
+import type { CapturedExchange } from './capture.ts';
 import type { FailureKind } from './failures.ts';
 import type { Limits, Principal, Trouble } from './snapshot.ts';
 
@@ -28,6 +30,13 @@ export interface RouterRpc {
    * when the change is repeated under the same idempotency key, and comes back either way. Errors: as of `admin`.
    */
   audit: { request: AuditedChange; reply: { outcome: unknown; replayed: boolean } };
+  /**
+   * The data key (32 bytes) that a tenant's captured bodies are sealed with, itself sealed (compact JWE, ECDH-ES + A256GCM) to the asker's
+   * ephemeral public key. `id` null: the current one, made where there is none. Errors: `not_found` for a tenant or key that is gone: what it sealed is lost.
+   */
+  data_key: { request: { tenant: string; id: string | null; publicKey: JsonWebKeyPublic }; reply: { id: string; jwe: string } };
+  /** What alerts are decided and sent by. `known`: the version that the asker has; `settings` is null where that is still the one. */
+  alert_settings: { request: { known: string | null; publicKey: JsonWebKeyPublic }; reply: { settings: AlertSettings | null } };
   /** The cluster's own key: what is to be kept is sealed to it (as leases are), so that no secret passes Redis in clear. */
   vault_key: { request: Record<string, never>; reply: { publicKey: JsonWebKeyPublic } };
   /** Errors: `invalid_value` for a value, name, provider or address that will not do, `conflict` for a name that is taken. `replayed`, here and below: it was done before, under the same idempotency key. */
@@ -116,8 +125,10 @@ export interface AdminAnswer {
 
 /** Requests the usage-worker answers. */
 export interface UsageRpc {
-  /** A call of the admin API on the ledger. A stream's `body` is an array of lines. */
-  admin: { request: AdminCall & { after: string | null }; reply: AdminAnswer };
+  /** A call of the admin API on the ledger. A stream's `body` is an array of lines. `changeId` (UUIDv7): of what changes something; the same for a repetition, and null for all else. */
+  admin: { request: AdminCall & { after: string | null; changeId: string | null }; reply: AdminAnswer };
+  /** What is captured of an operation (of this tenant only, unless null); null where nothing is. */
+  captured: { request: { operation: string; tenant: string | null }; reply: { captured: CapturedExchange | null } };
   /** What the ledger says was spent, integer nano-USD as text, in the order asked. At most MOST_ACCOUNTS. */
   spent: { request: { accounts: BudgetAccount[] }; reply: { spentNanoUsd: string[] } };
   /** What caching did for a tenant (null: for all) in a span of time (Unix ms, `toMs` exclusive). */

@@ -1,4 +1,5 @@
 import type { SafetyRules } from '@deja/content-safety';
+import type { CaptureMode } from './capture.ts';
 import type { Price } from './usage.ts';
 
 /** Ceilings; a missing one is no ceiling. Spelled as in deja.yaml and the admin API. */
@@ -72,6 +73,8 @@ export interface Principal {
   cache: CachePolicy;
   /** Where the tenant or the key has ceilings of its own in place of `settings.validation`; the key's go before the tenant's. */
   validation?: Partial<Validation>;
+  /** In place of `settings.capture`; the key's goes before the tenant's. */
+  capture?: CaptureMode;
   expiresAtMs: number | null;
 }
 
@@ -237,6 +240,20 @@ export interface Settings {
     semantic: SemanticSettings;
     /** A semantic hit is not sent before so long after the request came, so that its time tells nobody what others asked; 0: at once. */
     pad_hits_ms: number;
+  };
+  /** What the request log keeps of bodies, unless tenant or key say otherwise. */
+  capture: CaptureMode;
+  request_log: { /** Of captured bodies. */ retention_days: number; /** Whether prompts are searched by their words, which then stand in Postgres in clear. */ search: boolean };
+  ledger: {
+    /** Of the rows of requests and attempts, and of the sums by the quarter of an hour; those by day stay. */
+    retention_days: number;
+    /** Of the sums by minute. */
+    minutes_retention_days: number;
+    /** About so much of Redis may wait there for a usage-worker before gateways keep what they settle on their disks. */
+    queue_max_bytes: number;
+    /** Of a gateway's disk: figures that Redis does not take; and captured bodies, of which more are dropped. */
+    spool_max_bytes: number;
+    capture_spool_max_bytes: number;
   };
   /** Overrides of the shipped price table, by upstream model or `provider/model`. */
   prices: Record<string, Omit<Price, 'version'>>;

@@ -1,6 +1,5 @@
-import { budgetKey, nanoUsd, type Budget, type BudgetAccount, type DegradedMode, type Principal, type ScopeLimits, type Settings } from '@deja/contracts';
+import { budgetKey, nanoUsd, periodAt, type Budget, type BudgetAccount, type DegradedMode, type Principal, type ScopeLimits, type Settings } from '@deja/contracts';
 import type { BudgetCeiling, Scope } from '../limits/ask.ts';
-import { periodAt } from './period.ts';
 
 /** Whose spending an account counts; what is null counts all. */
 export type AccountOwner = Pick<BudgetAccount, 'tenant' | 'clientKey' | 'user'>;

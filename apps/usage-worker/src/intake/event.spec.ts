@@ -1,7 +1,7 @@
 import { newId } from '@deja/contracts';
 import fc from 'fast-check';
 import { v7 } from 'uuid';
-import { eventsOf, readEvent } from './event.ts';
+import { readEvent } from './event.ts';
 
 const nowMs = Date.now();
 const usage = { promptTokens: 10, cachedTokens: 4, cacheWriteTokens: 0, completionTokens: 5, reasoningTokens: 1 };
@@ -66,10 +66,4 @@ test('whatever comes is read or set aside, and nothing throws', () => {
     const read = readEvent(raw, nowMs);
     expect('event' in read || read.rejected.length > 0).toBe(true);
   }));
-});
-
-test('a job that is no batch is one event that nobody can read', () => {
-  expect(eventsOf({ v: 1, events: [1, 2] })).toEqual([1, 2]);
-  expect(eventsOf({ v: 2, events: [1, 2] })).toEqual([{ v: 2, events: [1, 2] }]);
-  expect(eventsOf('x')).toEqual(['x']);
 });

@@ -120,9 +120,3 @@ export function readEvent(raw: unknown, nowMs: number): { event: OperationRecord
   if (atMs < nowMs - 400 * DAY_MS) return { rejected: `${field}: its time lies more than 400 days in the past` };
   return { event: parsed.data };
 }
-
-/** Events of one job. What is no batch at all counts as one event that nobody can read. */
-export function eventsOf(data: unknown): unknown[] {
-  const batch = z.object({ v: z.literal(1), events: z.array(z.unknown()) }).safeParse(data);
-  return batch.success ? batch.data.events : [data];
-}

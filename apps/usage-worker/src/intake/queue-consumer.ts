@@ -5,7 +5,7 @@ import type { Logger } from '@deja/telemetry';
 import { Queue, WaitingError, Worker, type Job } from 'bullmq';
 import { NotRecorded, type LedgerWriter } from '../ledger/ledger-writer.ts';
 import type { QueueState } from '../metrics.ts';
-import { eventsOf } from './event.ts';
+import { eventsOf } from './batch.ts';
 import { ledgerEvent } from './ledger-event.ts';
 
 /** Jobs under way at once: what one batch of the writer may gather. */

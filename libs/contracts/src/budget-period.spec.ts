@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { periodAt } from './period.ts';
+import { periodAt } from './budget-period.ts';
 
 const QUARTER_MS = 900_000;
 /** Zones whose clocks, or whose people, did something unusual. */

@@ -1,4 +1,4 @@
-import type { BudgetPeriod } from '@deja/contracts';
+import type { BudgetPeriod } from './snapshot.ts';
 
 /** A stretch of time, Unix ms: `toMs` is exclusive, and null where there is no end. */
 export interface Period {
