@@ -3,18 +3,22 @@ import { Secret } from '@deja/config';
 import type { AdminAnswer, AdminCall, RouterRpc, UsageRpc } from '@deja/contracts';
 import type { Answer, OperationCall } from './operation-call.ts';
 import type { AppCalls } from './app-calls.ts';
+import { LedgerChanges } from './ledger-changes.ts';
 import { SealedAnswers } from './sealed-answers.ts';
 import type { ValueSealer } from './value-sealer.ts';
 
 /** Operations that another app does. */
 export class Forwarded {
   private readonly sealed = new SealedAnswers();
+  private readonly ledgerChanges: LedgerChanges;
 
   constructor(
     private readonly router: AppCalls<RouterRpc>,
     private readonly usage: AppCalls<UsageRpc>,
     private readonly sealer: ValueSealer,
-  ) {}
+  ) {
+    this.ledgerChanges = new LedgerChanges(router, usage);
+  }
 
   async answer(operation: AdminOperation, given: OperationCall): Promise<Answer> {
     const call = await this.callOf(operation, given);
@@ -30,7 +34,7 @@ export class Forwarded {
    */
   async portions(operation: AdminOperation, given: OperationCall, signal: AbortSignal): Promise<AsyncGenerator<string>> {
     const call = await this.callOf(operation, given);
-    const portion = (after: string | null): Promise<AdminAnswer> => this.usage.read('admin', { ...call, after }, signal);
+    const portion = (after: string | null): Promise<AdminAnswer> => this.usage.read('admin', { ...call, after, changeId: null }, signal);
     const first = await portion(null);
     return (async function* () {
       for (let { body, next } = first; ; { body, next } = await portion(next)) {
@@ -48,7 +52,7 @@ export class Forwarded {
   }
 
   private ask(operation: AdminOperation, call: AdminCall): Promise<AdminAnswer> {
-    if (operation.owner === 'usage-worker') return this.usage.read('admin', { ...call, after: null });
+    if (operation.owner === 'usage-worker') return operation.change ? this.ledgerChanges.make(operation, call) : this.usage.read('admin', { ...call, after: null, changeId: null });
     return operation.change ? this.router.change('admin', call) : this.router.read('admin', call);
   }
 
