@@ -14,15 +14,22 @@ export function checkForm(data: unknown): { file: FileConfig | null; problems: F
   const tree = structuredClone(data ?? {});
   let parsed = FILE.safeParse(tree);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
+    for (const issue of parsed.error.issues.flatMap(ofChosenForm)) {
       if (issue.code === 'unrecognized_keys') problems.push(...takeOutUnknownKeys(tree, stepsOf(issue.path), issue.keys));
     }
     parsed = FILE.safeParse(tree);
   }
   for (const path of lostNames(tree, [])) problems.push({ path, message: 'nothing can have the name __proto__: write another one' });
   if (parsed.success) return { file: parsed.data, problems };
-  for (const issue of parsed.error.issues) problems.push({ path: stepsOf(issue.path), message: messageOf(issue, tree) });
+  for (const issue of parsed.error.issues.flatMap(ofChosenForm)) problems.push({ path: stepsOf(issue.path), message: messageOf(issue, tree) });
   return { file: null, problems };
+}
+
+/** Of several forms (one price, or a list of them), what is wrong with the one that was chosen; as it is where nobody can tell, or the schema has words of its own. */
+function ofChosenForm(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return [issue];
+  const chosen = issue.errors.filter((issues) => !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0));
+  return chosen.length === 1 ? (chosen[0] ?? []).flatMap(ofChosenForm).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) : [issue];
 }
 
 /** Places of members that no schema sees: objects are made without a member `__proto__`, and it would be left out in silence. */
@@ -100,18 +107,22 @@ function kindOf(value: unknown, expected: string): string {
 function schemaAt(path: Path): z.core.$ZodType {
   let schema: z.core.$ZodType = bare(FILE);
   for (const step of path) {
+    if (schema instanceof z.ZodUnion) schema = typeof step === 'number' ? (schema.options.map(bare).find((option) => option instanceof z.ZodArray) ?? schema) : longForm(schema);
     if (schema instanceof z.ZodObject) schema = bare(schema.shape[String(step)] ?? FILE);
     else if (schema instanceof z.ZodArray) schema = bare(schema.element);
     else if (schema instanceof z.ZodRecord) schema = bare(schema.valueType);
   }
-  return schema;
+  return longForm(schema);
 }
 
 function bare(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return bare(schema.unwrap());
-  // Of a short form and a long one, only the long one has keys.
-  if (schema instanceof z.ZodUnion) return schema.options.map((option) => bare(option)).find((option) => option instanceof z.ZodObject) ?? schema;
   return schema;
+}
+
+/** Of a short form and a long one, only the long one has keys. */
+function longForm(schema: z.core.$ZodType): z.core.$ZodType {
+  return schema instanceof z.ZodUnion ? (schema.options.map(bare).find((option) => option instanceof z.ZodObject) ?? schema) : schema;
 }
 
 function keysOf(schema: z.core.$ZodType): string[] {

@@ -2,6 +2,7 @@ import { alertCondition, alertGroups, alertReceivers, budgets, captureMode, limi
 import { COMPATIBLE_SERVER_NAMES, DEGRADED_MODES, type Preference } from '@deja/contracts';
 import { safetySchema } from '@deja/content-safety';
 import { z } from 'zod';
+import { pricesSchema } from './price-schema.ts';
 
 /**
  * Everything deja.yaml may say. Unknown keys are refused everywhere: a mistyped limit that is silently ignored is no limit.
@@ -20,7 +21,6 @@ const durationMs = z.int().min(1).max(DAY_MS);
 const share = z.number().min(0).max(1);
 const ttlS = z.int().min(1).max(31_536_000);
 const weight = z.number().min(0).max(1_000_000).default(1);
-const usdPerMillion = z.number().min(0).max(1_000_000);
 const notEmpty = (what: string): string => `must not be empty: name at least one ${what}`;
 
 const credential = z.strictObject({
@@ -113,13 +113,6 @@ const cache = z.strictObject({
   pad_hits_ms: z.int().min(0).max(600_000).default(0),
 });
 
-const price = z.strictObject({
-  input_usd_per_million: usdPerMillion,
-  cached_input_usd_per_million: usdPerMillion.optional(),
-  cache_write_usd_per_million: usdPerMillion.optional(),
-  output_usd_per_million: usdPerMillion,
-});
-
 const alert = z.strictObject({ name, enabled: z.boolean().default(true), when: alertCondition, notify: alertReceivers, group_by: alertGroups.default([]), repeat_s: repeatS.default(null) });
 
 const bytes = z.int().min(1024 * 1024).max(Number.MAX_SAFE_INTEGER);
@@ -161,7 +154,7 @@ export const FILE = z.strictObject({
   retention_days: days.default(30),
   request_log: z.strictObject({ search: z.boolean().default(false) }).prefault({}),
   ledger: ledger.prefault({}),
-  prices: z.record(z.string().min(1), price).default({}),
+  prices: pricesSchema.default({}),
   capability: z.record(z.string().min(1), z.number().min(0).max(100)).default({}),
   alerts: z.array(alert).max(1000).default([]),
   smtp: z.strictObject({ url: z.string().regex(/^smtps?:\/\/\S+$/, 'write an address, as smtps://user:password@smtp.example.com'), from: z.string().min(3).max(320) }).optional(),

@@ -105,7 +105,7 @@ export class Attempts {
     const { candidate, credential, prepared: exchange } = ready;
     const { provider, kind: providerKind } = candidate.deployment;
     const { genAiOperation, stream, promptTokens } = question;
-    const price = priceOf({ provider, kind: providerKind, upstreamModel: candidate.upstreamModel, overrides: settings.prices });
+    const price = priceOf({ provider, kind: providerKind, upstreamModel: candidate.upstreamModel, overrides: settings.prices, atMs: operation.receivedAtMs });
     const call = new Call(operation, candidate, { genAiOperation, stream, promptTokens, price, ...kind }, settings, this.watchers);
     return { candidate, call, answer: this.answer(call, exchange, candidate, { stream, credential, checked: checkedBy(candidate, settings) }), dropped: exchange.dropped };
   }

@@ -2,9 +2,8 @@ import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { outboundRule } from '@deja/config';
+import { outboundRule, type Resolve } from '@deja/config';
 import { afterEach, expect, test } from '@jest/globals';
-import type { Resolve } from './egress.ts';
 import { AttemptFailure } from './failure.ts';
 import { readWhole, Upstream, type UpstreamCall } from './upstream.ts';
 

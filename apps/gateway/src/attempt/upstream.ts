@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream';
-import type { OutboundRule } from '@deja/config';
+import { egressConnector, type OutboundRule, type Resolve } from '@deja/config';
 import type { Timeouts } from '@deja/contracts';
 import { Agent, errors, type Dispatcher } from 'undici';
-import { egressConnector, type Resolve } from './egress.ts';
 import { AttemptFailure, type ReadFailure } from './failure.ts';
 
 /** One HTTP call to a provider, ready to be sent. */

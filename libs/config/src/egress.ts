@@ -1,7 +1,7 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { isAllowedHost, isForbiddenIp, type OutboundRule } from '@deja/config';
 import { buildConnector } from 'undici';
+import { isAllowedHost, isForbiddenIp, type OutboundRule } from './outbound.ts';
 
 /** Resolves a host; `dns.lookup` as far as it is needed here. */
 export type Resolve = (host: string, options: { all: true; family?: number | 'IPv4' | 'IPv6'; hints?: number }, done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void) => void;

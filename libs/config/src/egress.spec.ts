@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
-import { outboundRule } from '@deja/config';
 import { expect, test } from '@jest/globals';
 import { checkedLookup, egressConnector, ForbiddenAddress, type Resolve } from './egress.ts';
+import { outboundRule } from './outbound.ts';
 
 const PUBLIC = { address: '8.8.8.8', family: 4 };
 const PUBLIC6 = { address: '2606:4700::1111', family: 6 };

@@ -1,0 +1,71 @@
+import { shownReceiver, type AlertReceiver, type Smtp } from '@deja/contracts';
+import type { Logger } from '@deja/telemetry';
+import type { AlertSettingsWatch } from '../alert-settings.ts';
+import { pauseAfter } from './backoff.ts';
+import type { DeliveryStore, DueDelivery } from './delivery-store.ts';
+import { NotTaken, send, type SendingTo } from './sender.ts';
+
+/** Tried at once; a receiver that hangs keeps few others waiting. */
+const MOST_AT_ONCE = 16;
+
+export interface DeliveryParts {
+  store: DeliveryStore;
+  settings: Pick<AlertSettingsWatch, 'settings' | 'receivers' | 'open'>;
+  /** `outbound.allow` in force. */
+  allowed: () => readonly string[];
+  metrics: { delivered: (outcome: 'delivered' | 'retried' | 'failed') => void };
+  logger: Pick<Logger, 'warn'>;
+  now?: () => number;
+  random?: () => number;
+}
+
+/** Tells receivers what is due. At least once: a replica that dies between telling and noting leads to a second time, under the same id. */
+export class DeliveryLoop {
+  constructor(private readonly parts: DeliveryParts) {}
+
+  /** Everything that is due now. Rejects when Postgres fails; what was taken is due again a minute later. */
+  async deliver(): Promise<void> {
+    const { store, settings, now = Date.now } = this.parts;
+    if (settings.settings() === null) return; // nobody knows yet where to
+    for (;;) {
+      const due = await store.claim(MOST_AT_ONCE, now());
+      await Promise.all(due.map((one) => this.tell(one)));
+      if (due.length < MOST_AT_ONCE) return;
+    }
+  }
+
+  private async tell(delivery: DueDelivery): Promise<void> {
+    const { store, metrics, logger, now = Date.now, random = Math.random } = this.parts;
+    try {
+      await send(delivery.payload, await this.receiverOf(delivery), now());
+      await store.delivered(delivery.id, now());
+      metrics.delivered('delivered');
+    } catch (error) {
+      if (!(error instanceof NotTaken)) throw error;
+      const isGone = error instanceof NoSuchReceiver;
+      const pauseMs = isGone ? null : pauseAfter(delivery.attempts, delivery.created_at.getTime(), now(), random());
+      await store.failed(delivery.id, error.message, pauseMs === null ? null : now() + pauseMs);
+      metrics.delivered(pauseMs === null ? 'failed' : 'retried');
+      if (delivery.attempts === 1 || pauseMs === null) {
+        logger.warn({ alert: delivery.payload.alert, receiver: delivery.shown.kind, attempts: delivery.attempts, reason: error.message }, pauseMs === null ? 'an alert could not be delivered and is given up' : 'an alert could not be delivered; it is tried again');
+      }
+    }
+  }
+
+  private async receiverOf({ rule, receiver: index, shown }: DueDelivery): Promise<SendingTo> {
+    const { settings, allowed } = this.parts;
+    const known = settings.settings();
+    const receiver = (await settings.receivers(rule))[index];
+    if (receiver === undefined || !isSame(receiver, shown)) throw new NoSuchReceiver('the rule has no such receiver any more');
+    const sealed = known?.smtp ?? null;
+    const smtp = receiver.kind === 'email' && sealed !== null ? (JSON.parse(await settings.open(sealed)) as Smtp) : null;
+    return { receiver, source: rule.startsWith('file:') ? 'file' : 'api', allowed: allowed(), smtp };
+  }
+}
+
+class NoSuchReceiver extends NotTaken {}
+
+function isSame(receiver: AlertReceiver, shown: DueDelivery['shown']): boolean {
+  const { kind, to } = shownReceiver(receiver);
+  return kind === shown.kind && to === shown.to;
+}
