@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { addressProblem, outboundRule, type DejaConfig } from '@deja/config';
+import { addressProblem, outboundRule, Secret, type DejaConfig } from '@deja/config';
 import type { Logger } from '@deja/telemetry';
 import type { PushChannel } from './push-channel.ts';
 import { configurationOf } from './snapshot/content.ts';
@@ -15,6 +15,7 @@ export class ConfigurationInForce {
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<unknown> = Promise.resolve();
   #isFailing = false;
+  #alertsVersion: string | null = null;
 
   constructor(
     private config: DejaConfig,
@@ -33,6 +34,8 @@ export class ConfigurationInForce {
   async use(config: DejaConfig): Promise<void> {
     this.config = config;
     this.vault.hold(config);
+    const alerts = alertsText(config);
+    this.#alertsVersion = alerts === null ? null : this.vault.versionOf({ id: 'alerts', value: new Secret(alerts) });
     await this.publish();
   }
 
@@ -45,6 +48,16 @@ export class ConfigurationInForce {
 
   get configuration(): DejaConfig {
     return this.config;
+  }
+
+  /** Changes with what deja.yaml says of alerts, says nothing about it, and is the same in every replica; null where it says nothing. */
+  get alertsVersion(): string | null {
+    return this.#alertsVersion;
+  }
+
+  /** Whether deja.yaml as this replica has it is in force for the cluster; where replicas have different ones, that of one of them is. */
+  isClusters(): Promise<boolean> {
+    return this.publisher.isOwnFilePublished();
   }
 
   /** Credentials `provider/name` went in another way than by the vault. */
@@ -87,7 +100,7 @@ export class ConfigurationInForce {
       isKeyed: (provider: string) => this.vault.hasAny(provider),
       isDrained: (deployment: string) => this.vault.drained.has(deployment),
     };
-    await this.publisher.adopt(configurationOf(this.config, sources, this.vault.loadedRevision));
+    await this.publisher.adopt(configurationOf(this.config, sources, this.vault.loadedRevision, this.#alertsVersion));
   }
 
   async #look(): Promise<void> {
@@ -117,4 +130,10 @@ export class ConfigurationInForce {
     this.#work = done;
     return done;
   }
+}
+
+/** All that the file says of alerts, in clear; null where it says nothing. */
+function alertsText({ alerts, smtp }: DejaConfig): string | null {
+  if (alerts.length === 0 && smtp === null) return null;
+  return JSON.stringify([alerts.map(({ rule, receivers }) => [rule, receivers.map(({ value }) => value.reveal())]), smtp?.reveal() ?? null]);
 }

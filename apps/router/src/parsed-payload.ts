@@ -1,5 +1,8 @@
 import { DejaError } from '@deja/contracts';
-import type { z } from 'zod';
+import { z } from 'zod';
+
+/** JsonWebKeyPublic of the contracts. */
+export const PUBLIC_KEY = z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional() });
 
 /** The payload as the contract has it. Throws `invalid_value` naming the field. */
 export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {

@@ -6,19 +6,22 @@ import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
 import { ObjectDirectory } from './objects/object-directory.ts';
-import { parsed } from './parsed-payload.ts';
+import { parsed, PUBLIC_KEY } from './parsed-payload.ts';
 import { Pool } from './pool/pool.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
+import { DataKeys } from './vault/data-keys.ts';
 
 /** A gateway of a version before has none. */
 const RESOLVE_KEY = z.object({ keySha256: z.string().regex(/^[0-9a-f]{64}$/), publicId: z.string().max(64).nullable().default(null) });
 
 const CREDENTIAL = z.object({
   credentials: z.array(z.object({ id: z.string(), version: z.string() })).max(MOST_LEASES),
-  publicKey: z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional() }),
+  publicKey: PUBLIC_KEY,
 });
+/** Ids are UUIDs: anything else names nothing. */
+const DATA_KEY = z.object({ tenant: z.string().min(1).max(63), id: z.uuid().nullable(), publicKey: PUBLIC_KEY });
 
 const nullableNumber = z.number().nullable();
 const ATTEMPT_OUTCOMES = z.object({
@@ -64,6 +67,7 @@ export class RouterController {
     private readonly publisher: SnapshotPublisher,
     private readonly metrics: RouterMetrics,
     private readonly objects: ObjectDirectory,
+    private readonly dataKeys: DataKeys,
   ) {}
 
   @MessagePattern('resolve_key')
@@ -79,6 +83,11 @@ export class RouterController {
     // Another replica may have seen a changed file, or changed the vault, a moment earlier.
     if (credentials.some((wanted) => !this.vault.holds(wanted))) await Promise.all([this.configFile.check(), this.inForce.reload()]);
     return { leases: await this.vault.lease(credentials, publicKey) };
+  }
+
+  @MessagePattern('data_key')
+  dataKey(@Payload() payload: unknown): Promise<RouterRpc['data_key']['reply']> {
+    return this.dataKeys.lease(parsed(DATA_KEY, payload));
   }
 
   @EventPattern('attempt_outcomes')

@@ -3,6 +3,8 @@ import { AdminController } from './admin/admin.controller.ts';
 import { Changes } from './admin/changes.ts';
 import { AdminDispatcher } from './admin/dispatcher.ts';
 import { TokenDirectory } from './admin-tokens/token-directory.ts';
+import { AlertDirectory } from './alerts/alert-directory.ts';
+import { AlertsController } from './alerts/alerts.controller.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { KeyDirectory } from './keys/key-directory.ts';
@@ -12,6 +14,7 @@ import { RouterController } from './router.controller.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
+import { DataKeys } from './vault/data-keys.ts';
 import { VaultController } from './vault/vault.controller.ts';
 
 /** What the controller works with; each made once by `startRouter`. */
@@ -27,6 +30,8 @@ export interface RouterParts {
   tokens: TokenDirectory;
   changes: Changes;
   dispatcher: AdminDispatcher;
+  dataKeys: DataKeys;
+  alerts: AlertDirectory;
 }
 
 @Module({})
@@ -34,7 +39,7 @@ export class RouterModule {
   static of(parts: RouterParts): DynamicModule {
     return {
       module: RouterModule,
-      controllers: [RouterController, VaultController, AdminController],
+      controllers: [RouterController, VaultController, AdminController, AlertsController],
       providers: [
         { provide: KeyDirectory, useValue: parts.keys },
         { provide: CredentialVault, useValue: parts.vault },
@@ -47,6 +52,8 @@ export class RouterModule {
         { provide: Changes, useValue: parts.changes },
         { provide: TokenDirectory, useValue: parts.tokens },
         { provide: AdminDispatcher, useValue: parts.dispatcher },
+        { provide: DataKeys, useValue: parts.dataKeys },
+        { provide: AlertDirectory, useValue: parts.alerts },
       ],
     };
   }

@@ -10,6 +10,11 @@ import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { adminSurface, type AdminSurface } from './admin/admin-surface.ts';
 import { Changes } from './admin/changes.ts';
+import { AlertDirectory } from './alerts/alert-directory.ts';
+import { AlertInputsRepository } from './alerts/alert-inputs.repository.ts';
+import { AlertRulesRepository } from './alerts/alert-rules.repository.ts';
+import { AlertSilencesRepository } from './alerts/alert-silences.repository.ts';
+import { SealedReceivers } from './alerts/sealed-receivers.ts';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { ClientKeysRepository } from './keys/client-keys.repository.ts';
@@ -31,7 +36,10 @@ import { SnapshotStore } from './snapshot/snapshot-store.ts';
 import type { Database } from './schema/transaction.ts';
 import { bootstrap } from './tenants/bootstrap.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
+import { DataKeys } from './vault/data-keys.ts';
+import { DataKeysRepository } from './vault/data-keys.repository.ts';
 import { keyWrappingOf } from './vault/key-wrapping.ts';
+import { MasterKeys } from './vault/master-keys.ts';
 import { MasterKeysRepository } from './vault/master-keys.repository.ts';
 import { StoredCredentialsRepository } from './vault/stored-credentials.repository.ts';
 import type { KeyWrapping } from './vault/wrapped-key.ts';
@@ -80,7 +88,8 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
   const { salt, newKeySha256 } = await bootstrap(db, environment.bootstrapKey);
   state.isMigrated = true;
 
-  const { keys, keySweep, vault, inForce, admin } = storeOn(db, salt, { environment, wrapping, configFile, config, redis, push, publisher, logger });
+  const { keySweep, admin, ...store } = storeOn(db, salt, { environment, wrapping, configFile, config, redis, push, publisher, logger });
+  const { keys, vault, inForce } = store;
   await vault.verifyMasterKeys();
   await vault.load();
   followKeyChanges(subscriber, keys);
@@ -96,7 +105,7 @@ export async function startRouter({ environment, logger, telemetry }: RouterOpti
 
   const metrics = new RouterMetrics(telemetry.meter, publisher, pool);
   const app = await NestFactory.createMicroservice<CustomStrategy>(
-    RouterModule.of({ keys, vault, configFile, inForce, pool, publisher, metrics, objects, ...admin }),
+    RouterModule.of({ ...store, configFile, pool, publisher, metrics, objects, ...admin }),
     { strategy: new StreamsServer({ service: 'router', redisUrl: environment.redisUrl, logger }), logger: nestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new RpcErrorFilter(logger));
@@ -134,6 +143,8 @@ interface Store {
   vault: CredentialVault;
   inForce: ConfigurationInForce;
   admin: AdminSurface;
+  dataKeys: DataKeys;
+  alerts: AlertDirectory;
 }
 
 /** What the admin API changes, and what becomes of it. */
@@ -143,19 +154,31 @@ function storeOn(db: Database, salt: Buffer, around: Around): Store {
   const keys = new KeyDirectory({ keys: clientKeys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), logger });
   const keySweep = new SecretSweep(clientKeys, logger);
   const changes = new Changes({ db, salt, logger });
+  const masterKeysRepository = new MasterKeysRepository(db);
+  const masterKeys = new MasterKeys(wrapping, masterKeysRepository);
   const vault = new CredentialVault({
     salt,
-    keys: wrapping,
+    keys: masterKeys,
     changes,
     repository: new StoredCredentialsRepository(db),
-    masterKeysRepository: new MasterKeysRepository(db),
+    masterKeysRepository,
     checkAddress: (baseUrl) => inForce.addressProblem(baseUrl),
     logger,
     healthOf: (credential) => publisher.healthOf(credential),
   });
   const inForce = new ConfigurationInForce(config, vault, publisher, push, logger);
-  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys, open: (jwe) => vault.open(jwe) });
-  return { keys, keySweep, vault, inForce, admin };
+  const dataKeys = new DataKeysRepository(db);
+  const alertParts = { rules: new AlertRulesRepository(db), silences: new AlertSilencesRepository(db), receivers: new SealedReceivers(masterKeys, logger) };
+  const admin = adminSurface({ db, salt, redis, push, logger, changes, environment, configFile, inForce, publisher, clientKeys, keys, dataKeys, alertParts, open: (jwe) => vault.open(jwe) });
+  return {
+    keys,
+    keySweep,
+    vault,
+    inForce,
+    admin,
+    dataKeys: new DataKeys({ keys: masterKeys, repository: dataKeys, logger }),
+    alerts: new AlertDirectory({ ...alertParts, inputs: new AlertInputsRepository(db), inForce, logger }),
+  };
 }
 
 interface Parts {

@@ -24,6 +24,9 @@ const BODIES: Record<string, object> = {
   rotateKey: { grace_s: 0 },
   createAdminToken: { name: 'made', role: 'viewer', tenant: 'b' },
   validateConfig: { yaml: '' },
+  createAlert: { name: 'made', when: { metric: 'provider_down' }, notify: [{ slack: 'https://hooks.example.com/services/made' }] },
+  updateAlert: { enabled: false },
+  createSilence: { ends_at: '2999-01-01T00:00:00Z' },
 };
 
 describe('a token of one tenant', () => {

@@ -36,7 +36,7 @@ export class AdminStage {
   configPath = '';
   readonly pushed: Push[] = [];
   readonly routers: RunningRouter[] = [];
-  readonly lines: Record<string, unknown>[] = [];
+  readonly #logs: Record<string, unknown>[][] = [];
   #telemetry!: Telemetry;
   #folder = '';
   #pair!: Awaited<ReturnType<typeof generateKeyPair>>;
@@ -48,6 +48,8 @@ export class AdminStage {
     stage.redisServer = await RedisProcess.start();
     stage.database = await testDatabase();
     stage.sql = new pg.Pool({ connectionString: stage.database.url, max: 4 });
+    // A connection that is still closing when its database is dropped says so.
+    stage.sql.on('error', () => undefined);
     stage.#folder = await mkdtemp(join(tmpdir(), 'deja-router-'));
     stage.configPath = join(stage.#folder, 'deja.yaml');
     await writeFile(stage.configPath, YAML);
@@ -72,8 +74,13 @@ export class AdminStage {
     const { logger, lines } = recorder();
     const router = await startRouter({ environment: { ...readEnvironment(variables), variables }, logger, telemetry: this.#telemetry });
     this.routers.push(router);
-    this.#closing.push(() => this.lines.push(...lines));
+    this.#logs.push(lines);
     return router;
+  }
+
+  /** What the replicas have logged so far. */
+  get lines(): Record<string, unknown>[] {
+    return this.#logs.flat();
   }
 
   async close(): Promise<void> {

@@ -92,6 +92,14 @@ describe('a client key', () => {
     });
   });
 
+  test.each([[null, null, undefined], ['metadata', null, 'metadata'], [null, 'none', 'none'], ['none', 'full', 'full']] as const)('of a tenant with capture %s and itself with %s has its requests captured: %s', async (ofTenant, ofKey, capture) => {
+    const tenant = `capture-${ofTenant}-${ofKey}`;
+    await stage.db.insert(tenants).values({ id: tenant, name: tenant, capture: ofTenant });
+    const { principal } = await directory.resolve(asked((await stage.make({ tenant, capture: ofKey })).key));
+    expect(principal?.capture).toBe(capture);
+    expect('capture' in principal!).toBe(capture !== undefined);
+  });
+
   test.each<[string[] | null, string[] | null, string[] | null]>([
     [null, null, null],
     [['a', 'b'], null, ['a', 'b']],

@@ -11,6 +11,7 @@ import type { Database } from '../src/schema/transaction.ts';
 import { bootstrap } from '../src/tenants/bootstrap.ts';
 import { CredentialVault, type VaultOptions } from '../src/vault/credential-vault.ts';
 import { keyWrappingOf } from '../src/vault/key-wrapping.ts';
+import { MasterKeys } from '../src/vault/master-keys.ts';
 import { MasterKeysRepository } from '../src/vault/master-keys.repository.ts';
 import { StoredCredentialsRepository } from '../src/vault/stored-credentials.repository.ts';
 import { recorder } from './infrastructure.ts';
@@ -81,14 +82,18 @@ export class VaultBench {
     this.path.set('open');
     this.now = NOW;
     this.lines.length = 0;
-    await this.pool.query('truncate router.credentials, router.credential_values, router.intake_key, router.master_keys, router.deployment_drains');
+    await this.pool.query('truncate router.credentials, router.credential_values, router.intake_key, router.master_keys, router.deployment_drains, router.data_keys, router.alert_rules');
   }
 
   /** A replica's vault that is not verified yet. @param variables of the environment: the master keys */
   vault(variables: NodeJS.ProcessEnv): CredentialVault {
-    const vault = new CredentialVault({ ...this.#options, keys: keyWrappingOf(readEnvironment(variables)) });
+    const vault = new CredentialVault({ ...this.#options, keys: this.masterKeys(variables) });
     vault.hold(configOf());
     return vault;
+  }
+
+  masterKeys(variables: NodeJS.ProcessEnv): MasterKeys {
+    return new MasterKeys(keyWrappingOf(readEnvironment(variables)), this.#options.masterKeysRepository);
   }
 
   async started(variables: NodeJS.ProcessEnv): Promise<CredentialVault> {

@@ -1,8 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ConfigError } from '@deja/config';
+import { newId, type JsonWebKeyPublic, type RewrapReport } from '@deja/contracts';
 import { FakeTransit } from '@deja/testing';
-import type { RewrapReport } from '@deja/contracts';
+import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
+import { AlertRulesRepository } from '../src/alerts/alert-rules.repository.ts';
+import { SealedReceivers } from '../src/alerts/sealed-receivers.ts';
+import { inTransaction } from '../src/schema/transaction.ts';
+import { DataKeys } from '../src/vault/data-keys.ts';
+import { DataKeysRepository } from '../src/vault/data-keys.repository.ts';
 import type { CredentialVault } from '../src/vault/credential-vault.ts';
+import { recorder } from './infrastructure.ts';
 import { CHANGE, created, leased, newCredential, newMasterKey, sealed, VaultBench } from './vault-infrastructure.ts';
 
 // A first start of Postgres takes its time.
@@ -55,6 +62,16 @@ async function rewrapped(vault: CredentialVault, limit = 1000): Promise<RewrapRe
 
 const keyIds = async (): Promise<string[]> =>
   (await bench.pool.query<{ key_id: string }>('select key_id from router.credential_values union select key_id from router.intake_key order by 1')).rows.map((row) => row.key_id);
+
+/** The key of the default tenant's captured bodies, as a gateway gets it. */
+async function dataKey(variables: NodeJS.ProcessEnv): Promise<{ id: string; key: string }> {
+  const pair = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
+  const keys = new DataKeys({ keys: bench.masterKeys(variables), repository: new DataKeysRepository(bench.db), logger: recorder().logger });
+  const { id, jwe } = await keys.lease({ tenant: 'default', id: null, publicKey: (await exportJWK(pair.publicKey)) as JsonWebKeyPublic });
+  return { id, key: Buffer.from((await compactDecrypt(jwe, pair.privateKey)).plaintext).toString('hex') };
+}
+
+const receiversUnder = (variables: NodeJS.ProcessEnv): SealedReceivers => new SealedReceivers(bench.masterKeys(variables), recorder().logger);
 
 describe('a start', () => {
   test('together with others makes one intake key for all of them', async () => {
@@ -204,6 +221,34 @@ describe('a rewrap', () => {
     expect(report.failed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(['p/c1', 'p/c3'].map((id) => ({ id, reason: 'it is not the key that was wrapped with, or what it is to open was changed' })));
     expect(await leased(vault)).toEqual(Object.fromEntries(Object.entries(allOf(5)).filter(([id]) => id !== 'p/c1' && id !== 'p/c3')));
     expect(await keyIds()).toEqual(['a', 'b']);
+  });
+
+  test('moves keys of captured bodies and receivers of alerts too, one at a time, and they open as before', async () => {
+    await filled(local(A), 1);
+    const rules = new AlertRulesRepository(bench.db);
+    const receivers = [{ kind: 'slack' as const, url: 'https://hooks.example.com/planted' }];
+    const id = newId();
+    const rule = { id, name: 'told', enabled: true, condition: { metric: 'provider_down' as const }, groupBy: [], repeatS: null, shown: [], createdAt: new Date(), updatedAt: new Date() };
+    const sealedReceivers = await receiversUnder(local(A)).seal(id, receivers);
+    await inTransaction(bench.db, (tx) => rules.insert(tx, { ...rule, ...sealedReceivers }));
+    const before = await dataKey(local(A));
+
+    expect(await refusal(local(B))).toContain('holds values under the master key "a", which is missing');
+    const vault = await bench.started(local(B, A));
+    expect(await rewrapped(vault, 1)).toMatchObject({ currentKey: 'b', rewrapped: 4, remaining: 0, failed: [] });
+    const { rows } = await bench.pool.query<{ key_id: string }>('select key_id from router.data_keys union select key_id from router.alert_rules union select key_id from router.credential_values');
+    expect(rows).toEqual([{ key_id: 'b' }]);
+    await bench.started(local(B));
+    expect(await dataKey(local(B))).toEqual(before);
+    expect(JSON.parse((await receiversUnder(local(B)).open((await rules.find(id))!)).toString())).toEqual(receivers);
+  });
+
+  test('names keys of captured bodies and receivers that do not open', async () => {
+    await filled(local(A), 0);
+    const { id } = await dataKey(local(A));
+    const vault = await bench.started(local(B, A));
+    await bench.pool.query('update router.data_keys set wrapped_key = set_byte(wrapped_key, 20, get_byte(wrapped_key, 20) # 1)');
+    expect(await rewrapped(vault)).toMatchObject({ rewrapped: 1, failed: [{ id: `data_key/default/${id}`, reason: expect.any(String) }] });
   });
 
   test('leads from a local key to a transit engine, to a newer version there, and back', async () => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 // What an alert rule is made of. What deja.yaml accepts of it, the admin API accepts too.
 
-const address = z.string().max(2048).regex(/^https?:\/\/[^\s/]\S*$/, 'write an address, as https://hooks.example.com/deja');
+const address = z.string().max(2048).refine((text) => /^https?:\/\/\S+$/.test(text) && URL.canParse(text), 'write an address, as https://hooks.example.com/deja');
 const seconds = z.int().min(0).max(31_536_000);
 
 /** Who is told: exactly one of `webhook`, `slack`, `email`. */

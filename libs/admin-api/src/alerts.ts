@@ -87,10 +87,11 @@ export const ALERTS = [
   operation({ id: 'listAlerts', method: 'GET', path: 'alerts', summary: 'Alert rules, of deja.yaml and of this API', query: z.strictObject(page), reply: listOf(alertObject) }),
   operation({ id: 'getAlert', method: 'GET', path: 'alerts/{id}', summary: 'One alert rule', reply: alertObject }),
   operation({ id: 'updateAlert', method: 'PATCH', path: 'alerts/{id}', summary: 'Change an alert rule of this API', body: alertChange, reply: alertObject, sealsBody: true }),
+  // Before deleteAlert, whose address would match it too.
+  operation({ id: 'deleteSilence', method: 'DELETE', path: 'alerts/silences/{id}', summary: 'End a silence', reply: deleted }),
   operation({ id: 'deleteAlert', method: 'DELETE', path: 'alerts/{id}', summary: 'Delete an alert rule of this API', reply: deleted }),
   operation({ id: 'createSilence', method: 'POST', path: 'alerts/silences', summary: 'Tell nobody of some alerts for a time', body: newSilence, reply: silenceObject, status: 201 }),
   operation({ id: 'listSilences', method: 'GET', path: 'alerts/silences', summary: 'Silences that are not over', query: z.strictObject(page), reply: listOf(silenceObject) }),
-  operation({ id: 'deleteSilence', method: 'DELETE', path: 'alerts/silences/{id}', summary: 'End a silence', reply: deleted }),
   operation({ id: 'listAlertStates', method: 'GET', path: 'alerts/state', summary: 'What is pending or firing', owner: 'usage-worker', query: z.strictObject(page), reply: listOf(alertState) }),
   operation({ id: 'listAlertEvents', method: 'GET', path: 'alerts/events', summary: 'What was told, the latest first, with its deliveries', owner: 'usage-worker', query: z.strictObject({ ...page, alert: z.string().min(1).max(256).optional(), from: moment.optional(), to: moment.optional() }), reply: listOf(alertEvent) }),
   operation({ id: 'testAlert', method: 'POST', path: 'alerts/{id}/test', summary: 'Send a notification of this rule to its receivers, now, marked as a test', owner: 'usage-worker', role: 'operator', change: false, reply: z.object({ object: z.literal('alert_test'), deliveries: z.array(delivery) }) }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AdminOperation } from '@deja/admin-api';
 import { newId, type AdminAnswer, type AdminCall, type RouterRpc, type UsageRpc } from '@deja/contracts';
 import type { AppCalls } from './app-calls.ts';
@@ -18,12 +19,18 @@ export class LedgerChanges {
       resource: operation.path.split('/')[0] ?? '',
       resourceId: call.params['id'] ?? null,
       tenant: tenantIn(body) ?? by.tenant,
-      after: isObject(body) ? body : null,
+      after: isObject(body) ? withoutName(body) : null,
       outcome: { changeId: newId() },
     });
     const { changeId } = outcome as { changeId: string };
     return { ...(await this.usage.change('admin', { ...call, after: null, changeId })), replayed };
   }
+}
+
+/** The audit log is only added to: a name that is to be erased must not be kept there for good. */
+function withoutName(body: Record<string, unknown>): Record<string, unknown> {
+  const { user, ...rest } = body;
+  return typeof user === 'string' ? { ...rest, user_sha256: createHash('sha256').update(user).digest('hex') } : rest;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

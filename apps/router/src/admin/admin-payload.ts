@@ -1,5 +1,6 @@
 import { ROLES } from '@deja/admin-api';
 import { z } from 'zod';
+import { PUBLIC_KEY } from '../parsed-payload.ts';
 
 const text = z.string().min(1).max(512);
 
@@ -29,7 +30,7 @@ export const ADMIN_CALL = z.object({
   params: z.record(z.string(), z.string().max(1024)),
   query: z.unknown(),
   body: z.unknown(),
-  sealTo: z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional() }).nullable(),
+  sealTo: PUBLIC_KEY.nullable(),
 });
 
 /** AuditedChange of the contracts. */

@@ -4,6 +4,8 @@ import type { Logger } from '@deja/telemetry';
 import { AdminTokensRepository } from '../admin-tokens/admin-tokens.repository.ts';
 import { TokenDirectory } from '../admin-tokens/token-directory.ts';
 import { tokenOperations } from '../admin-tokens/token-operations.ts';
+import { alertOperations, type AlertParts } from '../alerts/alert-operations.ts';
+import { silenceOperations } from '../alerts/silence-operations.ts';
 import type { ConfigurationInForce } from '../configuration-in-force.ts';
 import type { ClientKeysRepository } from '../keys/client-keys.repository.ts';
 import type { KeyDirectory } from '../keys/key-directory.ts';
@@ -12,6 +14,7 @@ import type { PushChannel } from '../push-channel.ts';
 import { tenantOperations } from '../tenants/tenant-operations.ts';
 import { TenantRevisions } from '../tenants/tenant-revisions.ts';
 import { TenantsRepository } from '../tenants/tenants.repository.ts';
+import type { DataKeysRepository } from '../vault/data-keys.repository.ts';
 import type { Changes } from './changes.ts';
 import { clusterOperations, type ClusterParts } from './cluster-operations.ts';
 import { AdminDispatcher } from './dispatcher.ts';
@@ -26,6 +29,8 @@ export interface AdminSurfaceParts extends ClusterParts {
   inForce: ConfigurationInForce;
   clientKeys: ClientKeysRepository;
   keys: KeyDirectory;
+  dataKeys: DataKeysRepository;
+  alertParts: Pick<AlertParts, 'rules' | 'silences' | 'receivers'>;
   /** Opens what was sealed to the cluster's own key. */
   open: (jwe: string) => Promise<Buffer>;
 }
@@ -46,10 +51,12 @@ export function adminSurface(parts: AdminSurfaceParts): AdminSurface {
   const adminTokens = new AdminTokensRepository(db);
   const tokenCheckKey = publicIdCheckKey(salt, ADMIN_TOKEN_PREFIX);
   const dispatcher = new AdminDispatcher({
-    ...tenantOperations({ tenants, revisions, credentialsDeleted: (ids) => inForce.credentialsDeleted(ids) }),
+    ...tenantOperations({ tenants, dataKeys: parts.dataKeys, revisions, credentialsDeleted: (ids) => inForce.credentialsDeleted(ids) }),
     ...keyOperations({ keys: clientKeys, directory: keys, checkKey: publicIdCheckKey(salt, CLIENT_KEY_PREFIX), push, revisions }),
     ...tokenOperations({ tokens: adminTokens, checkKey: tokenCheckKey }),
     ...clusterOperations(parts),
+    ...alertOperations({ ...parts.alertParts, inForce }),
+    ...silenceOperations({ ...parts.alertParts, inForce }),
   }, changes, parts.open);
   return {
     changes,

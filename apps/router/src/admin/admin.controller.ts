@@ -31,8 +31,8 @@ export class AdminController {
   @MessagePattern('audit')
   async audit(@Payload() payload: unknown): Promise<RouterRpc['audit']['reply']> {
     const { change, outcome, ...entry } = parsed(AUDITED_CHANGE, payload);
-    const operation = ADMIN_OPERATIONS.find(({ id, owner, change: isChange }) => id === entry.action && owner === 'gateway' && isChange);
-    if (operation === undefined) throw new DejaError('invalid_value', 'A gateway makes no change of this name.', { param: 'action' });
+    const operation = ADMIN_OPERATIONS.find(({ id, owner, change: isChange }) => id === entry.action && owner !== 'router' && isChange);
+    if (operation === undefined) throw new DejaError('invalid_value', 'There is no change of this name that others than the router make.', { param: 'action' });
     checkAllowed(change.by, operation);
     checkMayMakeFor(change.by, entry.tenant);
     const { body, replayed } = await this.changes.run(change, () => Promise.resolve({ body: outcome ?? null, etag: null, audit: { ...entry, before: null } }));

@@ -1,9 +1,8 @@
 import { DejaError, type AdminChange } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
-import { sql } from 'drizzle-orm';
 import { addToAudit } from '../audit/audit-log.ts';
 import { inRounds } from '../objects/rounds.ts';
-import { inTransaction, type Database, type Transaction } from '../schema/transaction.ts';
+import { inTransaction, LOCK_WAIT, type Database, type Transaction } from '../schema/transaction.ts';
 import { isWorthRepeating, onDatabase } from './database-trouble.ts';
 import type { Done } from './done.ts';
 import { IdempotentAnswers, type Slot } from './idempotent-answers.ts';
@@ -12,8 +11,6 @@ import { Turns } from './turns.ts';
 /** Fewer than half of the pool's connections: a change may use a second one, and who asks what a key is finds one too. */
 const AT_ONCE = 3;
 const ATTEMPTS = 3;
-/** Of a row that someone else is changing. Less than the caller's patience. */
-const LOCK_WAIT = sql`set local lock_timeout = '4s'`;
 const SWEEP_MS = 60 * 60_000;
 
 export interface ChangesOptions {

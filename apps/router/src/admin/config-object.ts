@@ -1,15 +1,21 @@
-import { MASK, type CredentialConfig, type DejaConfig, type ModelConfig, type ProviderConfig } from '@deja/config';
-import type { Price } from '@deja/contracts';
+import { MASK, pricesObject, type AlertConfig, type CredentialConfig, type DejaConfig, type ModelConfig, type ProviderConfig, type Secret } from '@deja/config';
+import type { Smtp } from '@deja/contracts';
+import { shownSecret } from '../alerts/alert-object.ts';
 
 type Wire = Record<string, unknown>;
 
 /** A configuration as deja.yaml spells it, complete and without secrets. */
-export function configObject({ providers, models, settings }: DejaConfig): Wire {
+export function configObject({ providers, models, settings: { request_log: requestLog, ...settings }, alerts, smtp }: DejaConfig): Wire {
+  const { retention_days: retentionDays, ...requestLogSettings } = requestLog;
   return {
     providers: Object.fromEntries(providers.map((provider) => [provider.name, providerObject(provider)])),
     models: models.map(modelObject),
     ...settings,
-    prices: Object.fromEntries(Object.entries(settings.prices).map(([name, price]) => [name, priceObject(price)])),
+    retention_days: retentionDays,
+    request_log: requestLogSettings,
+    prices: pricesObject(settings.prices),
+    alerts: alerts.map(alertWire),
+    ...(smtp !== null && { smtp: smtpWire(smtp) }),
   };
 }
 
@@ -38,9 +44,22 @@ function modelObject({ name, strategy, deployments, fallbacks, fallbacksOn, hedg
   };
 }
 
-function priceObject({ input, cachedInput, cacheWrite, output }: Omit<Price, 'version'>): Wire {
-  const usd = (nanoUsd: number): number => nanoUsd / 1e9;
-  return { input_usd_per_million: usd(input), cached_input_usd_per_million: usd(cachedInput), cache_write_usd_per_million: usd(cacheWrite), output_usd_per_million: usd(output) };
+/** Of receivers what may be said of them, as the admin API does. */
+function alertWire({ rule: { name, enabled, when, group_by: groupBy, repeat_s: repeatS }, receivers }: AlertConfig): Wire {
+  return { name, enabled, when, notify: receivers.map(shownSecret), group_by: groupBy, repeat_s: repeatS };
+}
+
+function smtpWire(secret: Secret): Wire {
+  const { url, from }: Smtp = JSON.parse(secret.reveal());
+  return { url: maskedSmtp(url), from };
+}
+
+/** Only the server: the rest of such an address may be a user, a password, or what somebody took for one. */
+function maskedSmtp(address: string): string {
+  if (!URL.canParse(address)) return MASK;
+  const { protocol, username, password, host, pathname, search, hash } = new URL(address);
+  if (pathname.length > 1 || search + hash !== '') return MASK;
+  return `${protocol}//${username + password === '' ? '' : `${MASK}@`}${host}`;
 }
 
 /** An address may hold a user, a password or a key. */

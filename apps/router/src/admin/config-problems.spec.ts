@@ -6,7 +6,7 @@ const verdict = (yaml: string, variables: NodeJS.ProcessEnv = {}): ReturnType<ty
 
 describe('a configuration that is checked', () => {
   test('is good, and what has no effect in it is named with its line', () => {
-    expect(verdict('retention_days: 3\n')).toEqual({ valid: true, errors: [], warnings: [{ path: 'retention_days', line: 1, column: null, message: expect.stringContaining('no effect') }] });
+    expect(verdict('cache: { scope: global }\n')).toEqual({ valid: true, errors: [], warnings: [{ path: 'cache.scope', line: 1, column: null, message: expect.stringContaining('no effect') }] });
   });
 
   test('is refused with the place of each problem', () => {

@@ -117,7 +117,7 @@ export class ClientKeysRepository {
   async #find(secretIs: SQL, at: Date): Promise<StoredKey | null> {
     const [row] = await this.#db.select({
       key: clientKeys,
-      ofTenant: { models: tenants.models, limits: tenants.limits, budgets: tenants.budgets, cache: tenants.cache, validation: tenants.validation, disabled: tenants.disabled, revision: tenants.revision },
+      ofTenant: { models: tenants.models, limits: tenants.limits, budgets: tenants.budgets, cache: tenants.cache, validation: tenants.validation, capture: tenants.capture, disabled: tenants.disabled, revision: tenants.revision },
       secret: { keySha256: clientKeySecrets.keySha256, expiresAt: clientKeySecrets.expiresAt },
     }).from(clientKeySecrets)
       .innerJoin(clientKeys, eq(clientKeys.id, clientKeySecrets.key))

@@ -1,4 +1,4 @@
-import type { Budget, CachePolicy, PerUser, Principal, ScopeLimits, Validation } from '@deja/contracts';
+import type { Budget, CachePolicy, CaptureMode, PerUser, Principal, ScopeLimits, Validation } from '@deja/contracts';
 
 /** A client key with its tenant, by one of its secrets. */
 export interface StoredKey {
@@ -13,6 +13,8 @@ export interface StoredKey {
   budgets: Budget[];
   cache: CachePolicy;
   validation: Partial<Validation>;
+  /** null: as whoever stands above says. */
+  capture: CaptureMode | null;
   disabled: boolean;
   expiresAt: Date | null;
   ofTenant: StoredTenant;
@@ -25,6 +27,7 @@ export interface StoredTenant {
   budgets: Budget[];
   cache: CachePolicy;
   validation: Partial<Validation>;
+  capture: CaptureMode | null;
   disabled: boolean;
   revision: number;
 }
@@ -32,6 +35,7 @@ export interface StoredTenant {
 /** Who the bearer of a key is, whether or not it may be used at the moment. */
 export function principalOf(key: StoredKey): Principal {
   const { ofTenant: tenant, perUser: { budgets: userBudgets, ...userLimits } } = key;
+  const capture = key.capture ?? tenant.capture;
   return {
     tenant: key.tenant,
     revision: tenant.revision,
@@ -44,6 +48,7 @@ export function principalOf(key: StoredKey): Principal {
     budgets: { tenant: tenant.budgets, key: key.budgets, perUser: userBudgets ?? [] },
     cache: cacheOf(key.cache, tenant.cache),
     validation: { ...tenant.validation, ...key.validation },
+    ...(capture !== null && { capture }),
     expiresAtMs: earlier(key.expiresAt, key.secret.expiresAt),
   };
 }

@@ -1,6 +1,6 @@
-import type { AdminActor, Budget, CachePolicy, Limits, PerUser, ScopeLimits, StoredObjectKind, Validation } from '@deja/contracts';
+import type { AdminActor, AlertCondition, AlertLabel, AlertLabels, Budget, CachePolicy, CaptureMode, Limits, PerUser, ScopeLimits, ShownReceiver, StoredObjectKind, Validation } from '@deja/contracts';
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, customType, doublePrecision, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, customType, doublePrecision, integer, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /** The tables this app owns. The SQL that makes them is in `migrations/`. */
 
@@ -13,8 +13,10 @@ const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 export const cluster = router.table('cluster', {
   id: smallint('id').primaryKey().default(1),
   salt: bytes('salt').notNull(),
-  /** Grows with every change of the tables from `credentials` on. */
+  /** Grows with every change of credentials, their values and drains. */
   credentialsRevision: bigint('credentials_revision', { mode: 'number' }).notNull().default(0),
+  /** Grows, by triggers, with every change of alert rules, silences, and of who has which budgets. */
+  alertsRevision: bigint('alerts_revision', { mode: 'number' }).notNull().default(0),
   createdAt: timestamp('created_at', moment).notNull().defaultNow(),
 });
 
@@ -27,6 +29,8 @@ export const tenants = router.table('tenants', {
   cache: jsonb('cache').$type<CachePolicy>().notNull().default({}),
   /** Ceilings of requests in place of deja.yaml's `validation`. */
   validation: jsonb('validation').$type<Partial<Validation>>().notNull().default({}),
+  /** In place of deja.yaml's `capture`; null: as there. */
+  capture: text('capture').$type<CaptureMode>(),
   /** Public model names its keys may use; null is all. */
   models: jsonb('models').$type<string[]>(),
   disabled: boolean('disabled').notNull().default(false),
@@ -55,6 +59,8 @@ export const clientKeys = router.table('client_keys', {
   cache: jsonb('cache').$type<CachePolicy>().notNull().default({}),
   /** As its tenant's, and before it. */
   validation: jsonb('validation').$type<Partial<Validation>>().notNull().default({}),
+  /** In place of its tenant's; null: as that. */
+  capture: text('capture').$type<CaptureMode>(),
   disabled: boolean('disabled').notNull().default(false),
   expiresAt: timestamp('expires_at', moment),
   /** Grows with every change of the key: its etag. */
@@ -193,4 +199,41 @@ export const intakeKey = router.table('intake_key', {
 export const deploymentDrains = router.table('deployment_drains', {
   deployment: text('deployment').primaryKey(),
   drainedAt: timestamp('drained_at', moment).notNull().defaultNow(),
+});
+
+/** What captured bodies of a tenant are sealed with; the newest is the current one. */
+export const dataKeys = router.table('data_keys', {
+  id: uuid('id').primaryKey(),
+  tenant: text('tenant').notNull().references(() => tenants.id, { onDelete: 'cascade' }),
+  ...sealed,
+  createdAt: timestamp('created_at', moment).notNull(),
+});
+
+/** Alert rules of the admin API. Those of deja.yaml are nowhere here. */
+export const alertRules = router.table('alert_rules', {
+  id: uuid('id').primaryKey(),
+  name: text('name').notNull().unique('alert_rules_one_name'),
+  enabled: boolean('enabled').notNull().default(true),
+  condition: jsonb('condition').$type<AlertCondition>().notNull(),
+  groupBy: jsonb('group_by').$type<AlertLabel[]>().notNull().default([]),
+  repeatS: integer('repeat_s'),
+  /** What may be said of the receivers; they themselves are what is sealed. */
+  shown: jsonb('shown').$type<ShownReceiver[]>().notNull(),
+  ...sealed,
+  /** Grows with every change: its etag. */
+  revision: bigint('revision', { mode: 'number' }).notNull().default(1),
+  createdAt: timestamp('created_at', moment).notNull(),
+  updatedAt: timestamp('updated_at', moment).notNull(),
+});
+
+export const alertSilences = router.table('alert_silences', {
+  id: uuid('id').primaryKey(),
+  /** Name of a rule; null: of all. */
+  alert: text('alert'),
+  labels: jsonb('labels').$type<AlertLabels>().notNull().default({}),
+  startsAt: timestamp('starts_at', moment).notNull(),
+  endsAt: timestamp('ends_at', moment).notNull(),
+  comment: text('comment').notNull().default(''),
+  createdBy: text('created_by').notNull(),
+  createdAt: timestamp('created_at', moment).notNull(),
 });

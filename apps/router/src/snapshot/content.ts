@@ -31,9 +31,11 @@ export interface Configuration {
   content: SnapshotContent;
 }
 
-export function configurationOf(config: DejaConfig, sources: ContentSources, vaultRevision: number): Configuration {
+/** @param alerts changes with what the file says of alerts, which no snapshot holds; null: it says nothing */
+export function configurationOf(config: DejaConfig, sources: ContentSources, vaultRevision: number, alerts: string | null = null): Configuration {
   const ofFile = contentOf(config, { versionOf: sources.versionOf, storedFor: () => [], isKeyed: () => false, isDrained: () => false });
-  return { file: digestOf(ofFile), vault: vaultRevision, content: contentOf(config, sources) };
+  const file = alerts === null ? digestOf(ofFile) : hashOf([digestOf(ofFile), alerts]);
+  return { file, vault: vaultRevision, content: contentOf(config, sources) };
 }
 
 /** The configuration as the gateways see it, everything healthy. Holds versions of credentials, never values. */
@@ -145,8 +147,10 @@ function unavailability(deployment: Deployment, health: ReadonlyMap<string, Stan
 
 /** Names content: equal content has equal digests in every replica. */
 export function digestOf(content: SnapshotContent): string {
-  return createHash('sha256').update(JSON.stringify([content.models, content.deployments, content.settings])).digest('base64url').slice(0, 22);
+  return hashOf([content.models, content.deployments, content.settings]);
 }
+
+const hashOf = (parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 
 /** `id@version` of the values that `before` has and `after` does not have any more. The other value of a rotated credential stays where it is. */
 export function revokedCredentials(before: SnapshotContent, after: SnapshotContent): string[] {

@@ -114,6 +114,12 @@ export class SnapshotPublisher {
     return this.#current?.content ?? this.#own?.content ?? null;
   }
 
+  /** Whether the published snapshot is of this replica's own file, at this moment. Also where nothing is published, or nobody can say. */
+  async isOwnFilePublished(): Promise<boolean> {
+    const header = await this.store.header().catch(() => null);
+    return header === null || this.#own === null || header.file === this.#own.file;
+  }
+
   /** One step after the other: each reads what the one before wrote. */
   #next(step: () => Promise<void>): Promise<void> {
     const succeeded = (): void => {

@@ -4,6 +4,7 @@ import { checkMatch, etagOf } from '../admin/changes.ts';
 import type { Handlers } from '../admin/handlers.ts';
 import { afterOf, pageOf } from '../admin/pages.ts';
 import { noTenant, sees } from '../admin/scope.ts';
+import type { DataKeysRepository } from '../vault/data-keys.repository.ts';
 import { changed } from '../vault/stored-credentials.repository.ts';
 import { DEFAULT_TENANT } from './bootstrap.ts';
 import { tenantChanged } from './tenant-changed.ts';
@@ -17,12 +18,13 @@ const ATTEMPTS = 5;
 
 export interface TenantParts {
   tenants: TenantsRepository;
+  dataKeys: Pick<DataKeysRepository, 'deleteAll'>;
   revisions: Pick<TenantRevisions, 'changed'>;
   /** Credentials `provider/name` went with their tenant: has them taken out of use everywhere. */
   credentialsDeleted: (credentials: string[]) => Promise<void>;
 }
 
-type TenantHandlers = Pick<Handlers, 'createTenant' | 'listTenants' | 'getTenant' | 'updateTenant' | 'deleteTenant'>;
+type TenantHandlers = Pick<Handlers, 'createTenant' | 'listTenants' | 'getTenant' | 'updateTenant' | 'deleteTenant' | 'shredBodies'>;
 
 /** The operations of the admin API on tenants. */
 export function tenantOperations(parts: TenantParts): TenantHandlers {
@@ -60,6 +62,7 @@ export function tenantOperations(parts: TenantParts): TenantHandlers {
     },
 
     deleteTenant: remove(parts),
+    shredBodies: shred(parts),
   };
 }
 
@@ -108,8 +111,21 @@ function remove({ tenants, revisions, credentialsDeleted }: TenantParts): Tenant
   };
 }
 
+/** The keys are gone with the commit; gateways forget theirs as they forget all that they know of the tenant. */
+function shred({ tenants, dataKeys, revisions }: TenantParts): TenantHandlers['shredBodies'] {
+  return async (call, tx) => {
+    const tenant = await tenants.lock(tx, idOf(call.params));
+    if (tenant === null || !sees(call.by, tenant.id)) throw noTenant();
+    checkMatch(call, tenant.settingsRevision);
+    const { id } = tenant;
+    const revision = await tenantChanged(tx, id);
+    const body = { object: 'shredded' as const, id, keys: await dataKeys.deleteAll(tx, id) };
+    return { body, etag: null, audit: { action: 'shredBodies', resource: 'tenant', resourceId: id, tenant: id, before: null, after: body }, afterwards: () => revisions.changed(id, revision) };
+  };
+}
+
 const idOf = (params: Record<string, string>): string => params['id'] ?? '';
 
-export function tenantObject({ id, name, limits, budgets, cache, validation, models, disabled, createdAt, updatedAt }: StoredTenant): TenantObject {
-  return { object: 'tenant', id, name, limits, budgets, cache, validation, models, disabled, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+export function tenantObject({ id, name, limits, budgets, cache, validation, capture, models, disabled, createdAt, updatedAt }: StoredTenant): TenantObject {
+  return { object: 'tenant', id, name, limits, budgets, cache, validation, capture, models, disabled, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
 }

@@ -4,7 +4,7 @@ import { clientKeys, credentials, retiredTenants, tenants } from '../schema/tabl
 import type { Transaction } from '../schema/transaction.ts';
 
 export type StoredTenant = typeof tenants.$inferSelect;
-export type TenantSettings = Pick<StoredTenant, 'name' | 'limits' | 'budgets' | 'cache' | 'validation' | 'models' | 'disabled'>;
+export type TenantSettings = Pick<StoredTenant, 'name' | 'limits' | 'budgets' | 'cache' | 'validation' | 'capture' | 'models' | 'disabled'>;
 
 /** Tenants in Postgres. */
 export class TenantsRepository {

@@ -1,27 +1,27 @@
 import type { CredentialConfig, DejaConfig } from '@deja/config';
-import { DejaError, type AdminChange, type CredentialRef, type CredentialView, type JsonWebKeyPublic, type NewCredential, type RewrapReport, type RouterRpc } from '@deja/contracts';
+import type { AdminChange, CredentialRef, CredentialView, JsonWebKeyPublic, NewCredential, RewrapReport, RouterRpc } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import type { Changes } from '../admin/changes.ts';
-import { onDatabase } from '../admin/database-trouble.ts';
 import { CredentialChanges, type Rotated } from './credential-changes.ts';
 import { fileView, storedView, type HealthOf } from './credential-view.ts';
 import { FileCredentials } from './file-credentials.ts';
 import { IntakeKey } from './intake-key.ts';
+import { onMasterKey } from './key-trouble.ts';
 import { sealerTo, type SealFor } from './lease.ts';
 import type { MasterKeysRepository } from './master-keys.repository.ts';
-import { MasterKeys } from './master-keys.ts';
+import type { MasterKeys } from './master-keys.ts';
 import type { CheckAddress } from './new-credential.ts';
 import { rewrap } from './rewrap.ts';
 import { StoredCredentials } from './stored-credentials.ts';
 import type { CredentialChange, CredentialVersion, StoredCredentialsRepository } from './stored-credentials.repository.ts';
-import { KeyWrappingError, type KeyWrapping } from './wrapped-key.ts';
+import { KeyWrappingError } from './wrapped-key.ts';
 
 type Lease = RouterRpc['credential']['reply']['leases'][number];
 
 export interface VaultOptions {
   /** Of the cluster. */
   salt: Buffer;
-  keys: KeyWrapping;
+  keys: MasterKeys;
   changes: Pick<Changes, 'run'>;
   repository: StoredCredentialsRepository;
   masterKeysRepository: MasterKeysRepository;
@@ -50,7 +50,7 @@ export class CredentialVault {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#healthOf = options.healthOf ?? (() => ({ trouble: null, unavailableUntilMs: 0 }));
-    this.#keys = new MasterKeys(options.keys, options.masterKeysRepository);
+    this.#keys = options.keys;
     this.#intake = new IntakeKey(this.#keys, options.masterKeysRepository);
     this.#file = new FileCredentials(options.salt, this.#now);
     this.#stored = new StoredCredentials(options.repository, this.#keys, this.#now);
@@ -70,7 +70,7 @@ export class CredentialVault {
   }
 
   /** Of a credential of the file: changes with the value, says nothing about it, and is the same in every replica of the cluster. */
-  versionOf(credential: CredentialConfig): string {
+  versionOf(credential: Pick<CredentialConfig, 'id' | 'value'>): string {
     return this.#file.versionOf(credential);
   }
 
@@ -207,14 +207,8 @@ export class CredentialVault {
     }
   }
 
-  /** What the work comes to; `overloaded` where the database, or who keeps the master key, cannot be asked. */
-  async #usable<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await onDatabase(work);
-    } catch (cause) {
-      if (!(cause instanceof KeyWrappingError)) throw cause;
-      throw new DejaError('overloaded', 'Credentials cannot be changed at the moment: the master key cannot be used.', { retryAfterMs: 1000, cause });
-    }
+  #usable<T>(work: () => Promise<T>): Promise<T> {
+    return onMasterKey('Credentials cannot be changed', work);
   }
 
   /** What was changed is known when this resolves. It stays changed when that fails: the next look at the revision loads it. */

@@ -1,16 +1,10 @@
-import { and, count, eq, gt, ne, sql } from 'drizzle-orm';
-import { credentials, credentialValues, intakeKey, masterKeys } from '../schema/tables.ts';
+import { eq, sql, type SQL } from 'drizzle-orm';
+import { intakeKey, masterKeys } from '../schema/tables.ts';
 import { inTransaction, type Database } from '../schema/transaction.ts';
 import type { SealedValue } from './sealed-value.ts';
 import { changed } from './stored-credentials.repository.ts';
 import type { WrappedKey } from './wrapped-key.ts';
-
-/** A row that holds a wrapped data key: a credential's value, or the intake key. */
-export interface WrappedRow extends WrappedKey {
-  row: { credential: string; version: string } | 'intake_key';
-  /** `provider/name`, or `intake_key`. */
-  name: string;
-}
+import { WRAPPED_TABLES, type WrappedRow, type WrappedTable } from './wrapped-rows.ts';
 
 /** What is wrapped by which master key, in Postgres. */
 export class MasterKeysRepository {
@@ -29,9 +23,9 @@ export class MasterKeysRepository {
 
   /** Ids of the keys that something is wrapped by. */
   async inUse(): Promise<string[]> {
-    const rows = await this.db.selectDistinct({ keyId: credentialValues.keyId }).from(credentialValues);
-    const intake = await this.db.select({ keyId: intakeKey.keyId }).from(intakeKey);
-    return [...new Set([...rows, ...intake].map(({ keyId }) => keyId))].toSorted();
+    const ids = sql.join(WRAPPED_TABLES.map(({ name }) => sql`select key_id as id from ${tableOf(name)}`), sql` union `);
+    const { rows } = await this.db.execute<{ id: string }>(sql`${ids} order by 1`);
+    return rows.map(({ id }) => id);
   }
 
   async intakeKey(): Promise<SealedValue | null> {
@@ -46,35 +40,38 @@ export class MasterKeysRepository {
 
   /** Some of what another key wraps, in a fixed order. @param limit at least 1 @param after the last row of the part before */
   async notUnder(keyId: string, limit: number, after: WrappedRow | null): Promise<WrappedRow[]> {
-    const intake = after === null ? await this.db.select().from(intakeKey).where(ne(intakeKey.keyId, keyId)) : [];
-    const last = after === null || after.row === 'intake_key' ? null : after.row;
-    const isNext = last === null ? undefined : gt(sql`(${credentialValues.credential}, ${credentialValues.version})`, sql`(${last.credential}::uuid, ${last.version})`);
-    const rows = await this.db.select({ value: credentialValues, provider: credentials.provider, name: credentials.name })
-      .from(credentialValues).innerJoin(credentials, eq(credentials.id, credentialValues.credential))
-      .where(and(ne(credentialValues.keyId, keyId), isNext)).orderBy(credentialValues.credential, credentialValues.version).limit(limit - intake.length);
-    return [
-      ...intake.map((row): WrappedRow => ({ row: 'intake_key', name: 'intake_key', keyId: row.keyId, wrapped: row.wrappedKey })),
-      ...rows.map(({ value, provider, name }): WrappedRow => ({ row: { credential: value.credential, version: value.version }, name: `${provider}/${name}`, keyId: value.keyId, wrapped: value.wrappedKey })),
-    ];
+    const found: WrappedRow[] = [];
+    const left = WRAPPED_TABLES.slice(after === null ? 0 : WRAPPED_TABLES.findIndex(({ name }) => name === after.table));
+    for (const table of left) {
+      if (found.length === limit) break;
+      found.push(...(await this.#notUnderIn(table, keyId, limit - found.length, after?.table === table.name ? after.id : null)));
+    }
+    return found;
   }
 
   async countNotUnder(keyId: string): Promise<number> {
-    const [values] = await this.db.select({ rows: count() }).from(credentialValues).where(ne(credentialValues.keyId, keyId));
-    const [intake] = await this.db.select({ rows: count() }).from(intakeKey).where(ne(intakeKey.keyId, keyId));
-    return (values?.rows ?? 0) + (intake?.rows ?? 0);
+    const counts = sql.join(WRAPPED_TABLES.map(({ name }) => sql`(select count(*) from ${tableOf(name)} where key_id <> ${keyId})`), sql` + `);
+    const { rows } = await this.db.execute<{ rows: string }>(sql`select ${counts} as rows`);
+    return Number(rows[0]?.rows ?? 0);
   }
 
   /** Puts the data key's new wrapping in the place of the one that was read. False when that is not there any more: the value was replaced, or someone else was faster. */
-  replaceWrapping({ row, keyId, wrapped }: WrappedRow, next: WrappedKey): Promise<boolean> {
-    const set = { keyId: next.keyId, wrappedKey: next.wrapped };
+  replaceWrapping({ table: name, id, keyId, wrapped }: WrappedRow, next: WrappedKey): Promise<boolean> {
     return inTransaction(this.db, async (tx) => {
-      const rows = row === 'intake_key'
-        ? await tx.update(intakeKey).set(set).where(and(eq(intakeKey.keyId, keyId), eq(intakeKey.wrappedKey, wrapped))).returning({ keyId: intakeKey.keyId })
-        : await tx.update(credentialValues).set(set)
-          .where(and(eq(credentialValues.credential, row.credential), eq(credentialValues.version, row.version), eq(credentialValues.keyId, keyId), eq(credentialValues.wrappedKey, wrapped)))
-          .returning({ keyId: credentialValues.keyId });
-      if (rows.length > 0) await changed(tx);
-      return rows.length > 0;
+      const table = WRAPPED_TABLES.find((one) => one.name === name);
+      if (table === undefined) return false;
+      const { rowCount } = await tx.execute(sql`update ${tableOf(name)} w set key_id = ${next.keyId}, wrapped_key = ${next.wrapped} where ${table.isRow(id)} and key_id = ${keyId} and wrapped_key = ${wrapped}`);
+      if ((rowCount ?? 0) > 0 && table.isHeld === true) await changed(tx);
+      return (rowCount ?? 0) > 0;
     });
   }
+
+  async #notUnderIn({ name, join = sql``, id, called, order, isAfter }: WrappedTable, keyId: string, limit: number, after: string | null): Promise<WrappedRow[]> {
+    const { rows } = await this.db.execute<{ id: string; name: string; key_id: string; wrapped_key: Buffer }>(sql`
+      select ${id} as id, ${called} as name, w.key_id, w.wrapped_key from ${tableOf(name)} w ${join}
+      where w.key_id <> ${keyId} and ${after === null ? sql`true` : isAfter(after)} order by ${order} limit ${limit}`);
+    return rows.map((row) => ({ table: name, id: row.id, name: row.name, keyId: row.key_id, wrapped: row.wrapped_key }));
+  }
 }
+
+const tableOf = (name: WrappedTable['name']): SQL => sql`${sql.identifier('router')}.${sql.identifier(name)}`;

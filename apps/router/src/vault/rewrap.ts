@@ -1,7 +1,8 @@
 import type { RewrapReport } from '@deja/contracts';
-import type { MasterKeysRepository, WrappedRow } from './master-keys.repository.ts';
+import type { MasterKeysRepository } from './master-keys.repository.ts';
 import type { MasterKeys } from './master-keys.ts';
 import { KeyWrappingError } from './wrapped-key.ts';
+import type { WrappedRow } from './wrapped-rows.ts';
 
 const PART = 50;
 
