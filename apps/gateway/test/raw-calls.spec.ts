@@ -25,7 +25,8 @@ const asking = (body: RawQuestion['body']): RawQuestion => ({
   url: ({ deployment }) => `${deployment.baseUrl}/images/generations`,
   headers: { 'content-type': 'application/json' },
   body,
-  price: null,
+  price: () => null,
+  asked: { medium: 'images', characters: null },
   promptTokens: 0,
 });
 const json = raw({ contentType: 'application/json', body: '{"ok":true}' });

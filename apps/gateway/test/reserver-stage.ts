@@ -8,6 +8,7 @@ import { LimitMetrics } from '../src/limits/limit-metrics.ts';
 import { RedisWatch } from '../src/limits/redis-watch.ts';
 import { Reserver, type Reserved, type ReserveRequest } from '../src/limits/reserve.ts';
 import { LimitShards } from '../src/limits/shards.ts';
+import { AcceptedCounts } from '../src/settle/accepted.ts';
 
 export interface GatewayOptions {
   merged?: boolean;
@@ -40,7 +41,7 @@ export class ReservingGateway {
     this.watch = new RedisWatch(redis, { deadlineMs, merged, now: Date.now, random: () => 0, logger });
     this.leases = new Leases(redis, limits, logger);
     this.reserver = new Reserver({
-      redis, cache, instance: this.instance, limits, watch: this.watch, leases: this.leases, metrics: new LimitMetrics(this.meter()),
+      redis, cache, instance: this.instance, accepted: new AcceptedCounts(this.instance), limits, watch: this.watch, leases: this.leases, metrics: new LimitMetrics(this.meter()),
       ledger: { spent: ledger }, budgets: { saw: () => undefined, seeded: () => undefined }, deadlineMs, replicas: () => replicas, now: Date.now, random: () => 0.5, logger,
     });
   }

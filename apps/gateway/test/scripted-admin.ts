@@ -9,6 +9,7 @@ import { AdminModule } from '../src/admin/admin.module.ts';
 import { AdminSurface } from '../src/admin/admin-surface.ts';
 import type { Explain } from '../src/admin/plan/plan-explainer.ts';
 import type { CacheAdmin } from '../src/cache/cache-admin.ts';
+import type { DataKeys } from '../src/capture/data-keys.ts';
 import type { BudgetList } from '../src/budgets/list-budgets.ts';
 import { httpApp } from '../src/http-app.ts';
 import type { Runtime } from '../src/runtime.ts';
@@ -42,6 +43,7 @@ export interface ScriptedAdminOptions {
   explain?: Explain;
   listBudgets?: BudgetList['list'];
   cache?: CacheAdmin;
+  dataKeys?: Pick<DataKeys, 'byId'>;
   seen?: RoutingView;
   now?: () => number;
 }
@@ -49,13 +51,14 @@ export interface ScriptedAdminOptions {
 const unscripted = (): Promise<never> => Promise.reject(new Error('the script has no cache'));
 
 /** The admin surface as the gateway serves it on a port of its own, over apps that play a script. */
-export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_KEY, explain, listBudgets, cache, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
+export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_KEY, explain, listBudgets, cache, dataKeys, seen, now = () => NOW_MS }: ScriptedAdminOptions = {}): Promise<ScriptedAdmin> {
   const calls: ScriptedAdmin['calls'] = [];
   const lines: string[] = [];
   const log = (...parts: unknown[]): void => void lines.push(inspect(parts, { depth: 10 }));
   const logger = { info: log, warn: log, error: log } as unknown as Logger;
   const played = (plays: Record<string, ((request: never, signal?: AbortSignal) => unknown) | undefined>) => async (pattern: string, request: unknown, { signal }: { signal?: AbortSignal }): Promise<never> => {
     if (pattern !== 'resolve_admin_token') calls.push({ pattern, request });
+    if (pattern === 'captured' && plays[pattern] === undefined) return { captured: null } as never;
     const play = plays[pattern];
     if (play === undefined) throw new Error(`the script has no ${pattern}`);
     return (await play(request as never, signal)) as never;
@@ -67,6 +70,7 @@ export async function scriptedAdmin({ script = {}, usage = {}, adminKey = ADMIN_
     clientAddress: () => ROOT.from,
     seen: () => seen ?? { deployments: new Map(), credentials: new Map() },
     explain: explain ?? (() => ({ snapshotVersion: 1, candidates: [] })),
+    dataKeys: dataKeys ?? { byId: () => Promise.resolve(null) },
     cache: cache ?? ({ stats: unscripted, invalidate: unscripted, feedback: unscripted } as unknown as CacheAdmin),
     listBudgets: listBudgets ?? (() => Promise.reject(new Error('the script has no budgets'))),
     logger,

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { FAILURE_KINDS, MOST_LEASES, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
+import { FAILURE_KINDS, MOST_DATA_KEYS, MOST_LEASES, MOST_OBJECT_IDS, OBJECT_ID, type RouterRpc } from '@deja/contracts';
 import { z } from 'zod';
 import { ConfigFile } from './config-file.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
@@ -22,6 +22,8 @@ const CREDENTIAL = z.object({
 });
 /** Ids are UUIDs: anything else names nothing. */
 const DATA_KEY = z.object({ tenant: z.string().min(1).max(63), id: z.uuid().nullable(), publicKey: PUBLIC_KEY });
+
+const DATA_KEYS = z.object({ ids: z.array(z.string().max(64)).max(MOST_DATA_KEYS) });
 
 const nullableNumber = z.number().nullable();
 const ATTEMPT_OUTCOMES = z.object({
@@ -88,6 +90,11 @@ export class RouterController {
   @MessagePattern('data_key')
   dataKey(@Payload() payload: unknown): Promise<RouterRpc['data_key']['reply']> {
     return this.dataKeys.lease(parsed(DATA_KEY, payload));
+  }
+
+  @MessagePattern('data_keys_gone')
+  async dataKeysGone(@Payload() payload: unknown): Promise<RouterRpc['data_keys_gone']['reply']> {
+    return { gone: await this.dataKeys.gone(parsed(DATA_KEYS, payload).ids) };
   }
 
   @EventPattern('attempt_outcomes')

@@ -47,6 +47,15 @@ const rows = async (tenant: string): Promise<number> => Number((await stage.sql.
 const revision = async (tenant: string): Promise<number> => Number(await stage.redis.get(tenantRevisionKey(tenant)));
 
 describe('a data key', () => {
+  test('that is gone is told from one that is there, and from what never was one', async () => {
+    await stage.tenant('gone');
+    const { id } = await leased('gone');
+    const ids = [id, newId(), 'no id at all'];
+    expect(await stage.rpc('data_keys_gone', { ids })).toEqual({ gone: ids.slice(1) });
+    await shred('gone');
+    expect(await stage.rpc('data_keys_gone', { ids })).toEqual({ gone: ids });
+  });
+
   test('is made once for a tenant, however many gateways ask at once, and is another for each tenant', async () => {
     await stage.tenant('one');
     await stage.tenant('two');

@@ -91,6 +91,9 @@ prices:
         'gpt-4o-mini': { input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null },
         'openai/gpt-4o': { input: 2_500_000_000, cachedInput: 2_500_000_000, cacheWrite: 2_500_000_000, output: 10_000_000_000, longContext: null },
       },
+      capture: 'full',
+      request_log: { retention_days: 30, search: false },
+      ledger: { retention_days: 400, minutes_retention_days: 8, queue_max_bytes: 536_870_912, spool_max_bytes: 4_294_967_296, capture_spool_max_bytes: 1_073_741_824 },
       capability: {},
     });
   });

@@ -35,6 +35,8 @@ export interface RouterRpc {
    * ephemeral public key. `id` null: the current one, made where there is none. Errors: `not_found` for a tenant or key that is gone: what it sealed is lost.
    */
   data_key: { request: { tenant: string; id: string | null; publicKey: JsonWebKeyPublic }; reply: { id: string; jwe: string } };
+  /** Which of these data keys there are no more: what they sealed is lost. At most MOST_DATA_KEYS. */
+  data_keys_gone: { request: { ids: string[] }; reply: { gone: string[] } };
   /** What alerts are decided and sent by. `known`: the version that the asker has; `settings` is null where that is still the one. */
   alert_settings: { request: { known: string | null; publicKey: JsonWebKeyPublic }; reply: { settings: AlertSettings | null } };
   /** The cluster's own key: what is to be kept is sealed to it (as leases are), so that no secret passes Redis in clear. */
@@ -195,6 +197,7 @@ export interface StoredObject extends ObjectAccount {
 export const OBJECT_ID = /^[\x21-\x7e]{1,256}$/;
 export const MOST_OBJECT_IDS = 256;
 export const MOST_LEASES = 256;
+export const MOST_DATA_KEYS = 256;
 
 /** What a gateway learned from one attempt. */
 export interface AttemptOutcome {

@@ -1,6 +1,6 @@
 import type { SafetyRules } from '@deja/content-safety';
 import type { CaptureMode } from './capture.ts';
-import type { Price } from './usage.ts';
+import type { PriceOverride } from './usage.ts';
 
 /** Ceilings; a missing one is no ceiling. Spelled as in deja.yaml and the admin API. */
 export interface Limits {
@@ -255,8 +255,8 @@ export interface Settings {
     spool_max_bytes: number;
     capture_spool_max_bytes: number;
   };
-  /** Overrides of the shipped price table, by upstream model or `provider/model`. */
-  prices: Record<string, Omit<Price, 'version'>>;
+  /** Overrides of the shipped price table, by upstream model or `provider/model`; several of one model in the order of their beginnings. */
+  prices: Record<string, PriceOverride | readonly PriceOverride[]>;
   /** Overrides of the shipped capability ranks (0 to 100, higher is more capable), by upstream model or `provider/model`. */
   capability: Record<string, number>;
 }

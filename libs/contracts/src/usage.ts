@@ -1,4 +1,7 @@
-/** Tokens of one answer, in OpenAI's words. `promptTokens` include the cached ones, `completionTokens` the reasoning ones. */
+/**
+ * What one answer used. Tokens in OpenAI's words: `promptTokens` include the cached ones, `completionTokens` the reasoning ones. Only what is
+ * not text is optional: absent is none of it, as in events of gateways of an earlier version.
+ */
 export interface Usage {
   promptTokens: number;
   cachedTokens: number;
@@ -6,11 +9,32 @@ export interface Usage {
   cacheWriteTokens: number;
   completionTokens: number;
   reasoningTokens: number;
+  /** Parts of `promptTokens`. */
+  audioInputTokens?: number;
+  imageInputTokens?: number;
+  /** Parts of `completionTokens`. */
+  audioOutputTokens?: number;
+  imageOutputTokens?: number;
+  /** Pictures that were made, where the provider counts those and not their tokens. */
+  images?: number;
+  /** Length of a recording, where the provider counts that and not its tokens. */
+  audioSeconds?: number;
+  /** Of a text that was read aloud, Unicode code points, where the provider counts those and not tokens. */
+  characters?: number;
+  /** How the provider says it served the request, where that is not its standard way. */
+  serviceTier?: ServiceTier;
 }
+
+/** Ways of being served that have a price of their own. */
+export const SERVICE_TIERS = ['batch', 'flex', 'priority'] as const;
+export type ServiceTier = (typeof SERVICE_TIERS)[number];
 
 export type UsageSource = 'upstream' | 'estimated' | 'cache' | 'none';
 
-/** Rates as quoted at the time of the call. Integer nano-USD per million tokens: 0.15 USD per million is 150_000_000. */
+/**
+ * Rates as quoted at the time of the call: integer nano-USD per million tokens, unless a name says otherwise (0.15 USD per million is
+ * 150_000_000). What an optional rate is absent for has no known price, and a usage that has some of it no known cost; the exceptions say so.
+ */
 export interface Price {
   /** Names the table and the override it came from; recorded with each row. */
   version: string;
@@ -19,7 +43,40 @@ export interface Price {
   cacheWrite: number;
   output: number;
   /** Rates for requests whose prompt is longer than `abovePromptTokens`. */
-  longContext: { abovePromptTokens: number; input: number; cachedInput: number; output: number } | null;
+  longContext: ContextRates | null;
+  /** Where there are rates for several lengths: all of them, the shortest first. `longContext` is then the first one, for readers of an earlier version. */
+  tiers?: readonly ContextRates[];
+  /** Absent: reasoning is billed as other output is. */
+  reasoning?: number;
+  /** `text`: at the rates of text, whatever they are for the request. */
+  audioInput?: number | 'text';
+  audioOutput?: number;
+  /** Absent: as text, which is how chat models bill pictures. */
+  imageInput?: number;
+  imageOutput?: number;
+  /** Nano-USD of one. */
+  perImage?: number;
+  perAudioMinute?: number;
+  perMillionCharacters?: number;
+  perRequest?: number;
+  /** What all of it is multiplied by when it is served so. */
+  serviceTiers?: Partial<Record<ServiceTier, number>>;
+  /** Tokens have no rate at all, and the token rates are without meaning: what is billed by the picture, the minute or the character alone. */
+  tokenless?: true;
+}
+
+export interface ContextRates {
+  abovePromptTokens: number;
+  input: number;
+  cachedInput: number;
+  output: number;
+  /** Absent: as much dearer than `cacheWrite` as `input` is than the price's. */
+  cacheWrite?: number;
+}
+
+/** An operator's own price, from a moment on (Unix ms); absent: from the beginning. */
+export interface PriceOverride extends Omit<Price, 'version'> {
+  validFromMs?: number;
 }
 
 export type Outcome = 'ok' | 'error' | 'cancelled' | 'blocked' | 'orphaned';

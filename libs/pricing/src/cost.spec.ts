@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Price, Usage } from '@deja/contracts';
-import { costNanoUsd, expectedCostNanoUsd, knownCostNanoUsd } from './cost.ts';
+import { costNanoUsd, expectedCostNanoUsd, explainCost, knownCostNanoUsd } from './cost.ts';
 
 const usage = (of: Partial<Usage>): Usage => ({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0, ...of });
 const flat = (of: Partial<Price>): Price => ({ version: 'v', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null, ...of });
@@ -49,7 +49,7 @@ test('cost is exact to half a nano-dollar, and half rounds up', () => {
 test('without a tier, the costs of two calls add up to the cost of both, but for rounding', () => {
   fc.assert(fc.property(anyUsage, anyUsage, anyPrice, (a, b, price) => {
     const at = { ...price, longContext: null };
-    const both = usage(Object.fromEntries(Object.entries(a).map(([k, v]) => [k, v + b[k as keyof Usage]])));
+    const both = usage(Object.fromEntries(Object.entries(a).map(([k, v]) => [k, Number(v) + Number(b[k as keyof Usage])])));
     const off = costNanoUsd(both, at)! - costNanoUsd(a, at)! - costNanoUsd(b, at)!;
     expect(off >= -1n && off <= 1n).toBe(true);
   }));
@@ -96,5 +96,97 @@ test('attempts are known to have cost what each of them cost; shadows, and those
   fc.assert(fc.property(fc.array(attempt), (attempts) => {
     const counted = attempts.filter(({ usage: u, price, shadow }) => u !== null && price !== null && !shadow);
     expect(knownCostNanoUsd(attempts)).toBe(counted.reduce((total, { usage: u, price }) => total + costNanoUsd(u!, price)!, 0n));
+  }));
+});
+
+describe('what is not text', () => {
+  const M = 1_000_000;
+  const rates = { input: 1, cachedInput: 2, cacheWrite: 3, output: 10, audioInput: 100, imageInput: 1000, audioOutput: 100_000, imageOutput: 1_000_000, reasoning: 10_000_000 };
+
+  test('every token is charged exactly once, at the rate of its kind', () => {
+    const used = usage({
+      promptTokens: 10 * M, cachedTokens: M, cacheWriteTokens: M, audioInputTokens: 2 * M, imageInputTokens: 3 * M,
+      completionTokens: 10 * M, reasoningTokens: M, audioOutputTokens: 2 * M, imageOutputTokens: 3 * M,
+    });
+    expect(costNanoUsd(used, flat(rates))).toBe(3n + 2n + 3n + 200n + 3000n + 40n + 10_000_000n + 200_000n + 3_000_000n);
+  });
+
+  test('the parts of a prompt or an answer are never billed for more tokens than it has', () => {
+    const n = fc.integer({ min: 0, max: 1000 });
+    const any = fc.record({ promptTokens: n, cachedTokens: n, cacheWriteTokens: n, completionTokens: n, reasoningTokens: n, audioInputTokens: n, imageInputTokens: n, audioOutputTokens: n, imageOutputTokens: n });
+    const one = flat({ input: M, cachedInput: M, cacheWrite: M, output: M, reasoning: M, audioInput: M, imageInput: M, audioOutput: M, imageOutput: M });
+    fc.assert(fc.property(any, (u) => {
+      expect(costNanoUsd(u, one)).toBe(BigInt(u.promptTokens + u.completionTokens));
+    }));
+  });
+
+  test('what is used and has no rate makes the cost unknown, never 0; pictures in a prompt are text unless they have a rate', () => {
+    const price = flat({ input: 5, output: 7 });
+    const cost = (of: Partial<Usage>, at = price) => costNanoUsd(usage(of), at);
+    expect(cost({ promptTokens: 2 * M, imageInputTokens: M })).toBe(10n);
+    expect(cost({ promptTokens: 2 * M, audioInputTokens: M }, flat({ input: 5, audioInput: 'text' }))).toBe(10n);
+    const unknown: Partial<Usage>[] = [
+      { promptTokens: M, audioInputTokens: 1 }, { completionTokens: M, audioOutputTokens: 1 }, { completionTokens: M, imageOutputTokens: 1 },
+      { images: 1 }, { audioSeconds: 0.5 }, { characters: 1 }, { promptTokens: 1, serviceTier: 'priority' },
+    ];
+    for (const of of unknown) expect(cost(of)).toBeNull();
+    expect(cost({ promptTokens: 1 }, flat({ perAudioMinute: 1, tokenless: true }))).toBeNull();
+  });
+
+  test('pictures, minutes, characters and requests have their own units', () => {
+    expect(costNanoUsd(usage({ images: 3 }), flat({ perImage: 40_000_000 }))).toBe(120_000_000n);
+    expect(costNanoUsd(usage({ audioSeconds: 90.5 }), flat({ perAudioMinute: 6_000_000, tokenless: true }))).toBe(9_050_000n);
+    expect(costNanoUsd(usage({ characters: 1234 }), flat({ perMillionCharacters: 15_000_000_000, tokenless: true }))).toBe(18_510_000n);
+    expect(costNanoUsd(usage({ promptTokens: M }), flat({ input: 5, perRequest: 8_000_000 }))).toBe(8_000_005n);
+  });
+
+  test('a service tier multiplies all of it, exactly, and the sum is rounded once', () => {
+    const price = flat({ input: 1_000_000, output: 1_000_000, perImage: 1, serviceTiers: { batch: 0.5, priority: 1.8 } });
+    expect(costNanoUsd(usage({ promptTokens: 2, completionTokens: 3, images: 2, serviceTier: 'batch' }), price)).toBe(4n);
+    expect(costNanoUsd(usage({ promptTokens: 5, serviceTier: 'priority' }), price)).toBe(9n);
+    const million = fc.integer({ min: 0, max: 5_000_000 });
+    fc.assert(fc.property(anyUsage, anyPrice, million, (u, rated, millionths) => {
+      const at = { ...rated, longContext: null, serviceTiers: { flex: millionths / 1e6 } };
+      const exact = BigInt(u.promptTokens - u.cachedTokens - u.cacheWriteTokens) * BigInt(at.input) + BigInt(u.cachedTokens) * BigInt(at.cachedInput) + BigInt(u.cacheWriteTokens) * BigInt(at.cacheWrite) + BigInt(u.completionTokens) * BigInt(at.output);
+      const off2 = 2n * (costNanoUsd({ ...u, serviceTier: 'flex' }, at)! * 1_000_000_000_000n - exact * BigInt(millionths));
+      expect(off2 > -1_000_000_000_000n && off2 <= 1_000_000_000_000n).toBe(true);
+    }));
+  });
+});
+
+describe('context lengths', () => {
+  const tiers = [{ abovePromptTokens: 100, input: 2_000_000, cachedInput: 0, output: 0 }, { abovePromptTokens: 200, input: 4_000_000, cachedInput: 0, output: 0, cacheWrite: 9_000_000 }];
+  const price = flat({ input: 1_000_000, cacheWrite: 1_000_000, longContext: tiers[0]!, tiers, serviceTiers: { batch: 1 } });
+  const cost = (of: Partial<Usage>) => costNanoUsd(usage(of), price);
+
+  test('of several, the longest that the prompt goes beyond has the rates', () => {
+    expect([100, 101, 200, 201].map((promptTokens) => cost({ promptTokens }))).toEqual([100n, 202n, 400n, 804n]);
+    expect(expectedCostNanoUsd({ price, promptTokens: 201, cachedTokens: 0, outputTokens: 0 })).toBe(804);
+  });
+
+  test('one that names its rate of cache writes has that, any other keeps the ratio', () => {
+    expect(cost({ promptTokens: 150, cacheWriteTokens: 150 })).toBe(300n);
+    expect(cost({ promptTokens: 300, cacheWriteTokens: 300 })).toBe(2700n);
+  });
+
+  test('the sum of a batch is no long prompt', () => {
+    expect(cost({ promptTokens: 500, serviceTier: 'batch' })).toBe(500n);
+  });
+});
+
+test('a bill says what of it is for what, and what has no rate', () => {
+  const price = flat({ version: 'v7', input: 2_000_000, output: 8_000_000, serviceTiers: { flex: 0.5 } });
+  expect(explainCost(usage({ promptTokens: 10, completionTokens: 1, serviceTier: 'flex' }), price)).toEqual({
+    version: 'v7', costNanoUsd: 14n, missing: [], lines: [{ kind: 'input', quantity: 10n, costNanoUsd: 10n }, { kind: 'output', quantity: 1n, costNanoUsd: 4n }],
+  });
+  expect(explainCost(usage({ promptTokens: 10, images: 2 }), price)).toMatchObject({ costNanoUsd: null, missing: ['images'] });
+  expect(explainCost(usage({ promptTokens: 10 }), null)).toEqual({ version: null, costNanoUsd: null, lines: [], missing: [] });
+});
+
+test('a bill has no line for nothing, and is unknown exactly where something is missing', () => {
+  fc.assert(fc.property(anyUsage, anyPrice, fc.boolean(), (u, price, pictures) => {
+    const { lines, missing, costNanoUsd: cost } = explainCost({ ...u, ...(pictures && { images: 1 }) }, price);
+    expect(lines.every(({ quantity }) => quantity > 0n)).toBe(true);
+    expect(cost === null).toBe(missing.length > 0);
   }));
 });

@@ -1,30 +1,52 @@
 import type { AttemptRecord, Price, Usage } from '@deja/contracts';
-
-/** Rates are per million tokens. */
-const TOKENS = 1_000_000n;
+import { partsOf, ratesFor, type CostKind, type CostPart } from './cost-parts.ts';
 
 /**
- * What `usage` costs at `price`, integer nano-USD, null when the price is unknown. Exact, and rounded once, at the end,
- * half up. Tokens read from and written to a provider's cache are part of the prompt and have their own rates; reasoning
- * is part of the completion. A long prompt moves the whole request to the long-context rates, as providers bill it.
+ * What `usage` costs at `price`, integer nano-USD; null when the price is unknown, or has no rate for something that was used. Exact, and
+ * rounded once, at the end, half up. Tokens read from and written to a provider's cache are part of the prompt and have their own rates; so have
+ * sounds and pictures. A long prompt moves the whole request to the rates of its length, as providers bill it.
  */
 export function costNanoUsd(usage: Usage, price: Price | null): bigint | null {
   if (price === null) return null; // an unknown price is not a free one
-  const prompt = tokens(usage.promptTokens);
-  const cached = least(tokens(usage.cachedTokens), prompt);
-  const written = least(tokens(usage.cacheWriteTokens), prompt - cached);
-  const plain = prompt - cached - written;
-  const output = tokens(usage.completionTokens);
-
-  const long = price.longContext;
-  if (long === null || usage.promptTokens <= long.abovePromptTokens) {
-    const total = plain * rate(price.input) + cached * rate(price.cachedInput) + written * rate(price.cacheWrite) + output * rate(price.output);
-    return rounded(total, TOKENS);
+  const { parts, missing, multiplier } = partsOf(usage, price);
+  if (missing.length > 0) return null;
+  let [top, bottom] = [0n, 1n];
+  for (const part of parts) {
+    if (part.per === bottom) top += part.quantity * part.rate;
+    else [top, bottom] = [top * part.per + part.quantity * part.rate * bottom, bottom * part.per];
   }
-  const total = plain * rate(long.input) + cached * rate(long.cachedInput) + output * rate(long.output);
-  // No list names a long-context rate for cache writes; Anthropic's documented multipliers stack, so the ratio to input stays.
-  const [share, of] = price.input > 0 ? [rate(price.cacheWrite) * rate(long.input), rate(price.input)] : [rate(price.cacheWrite), 1n];
-  return rounded(total * of + written * share, TOKENS * of);
+  return rounded(top * multiplier.top, bottom * multiplier.bottom);
+}
+
+/** One line of a bill. `costNanoUsd` is rounded by itself: of several lines, the sum may be off by half a nano-dollar each. */
+export interface CostLine {
+  kind: CostKind;
+  /** Tokens, characters, pictures, requests, or milliseconds of sound. */
+  quantity: bigint;
+  costNanoUsd: bigint;
+}
+
+export interface CostExplained {
+  /** Name of the price; null when it is unknown. */
+  version: string | null;
+  costNanoUsd: bigint | null;
+  /** Of everything that has a rate. */
+  lines: CostLine[];
+  /** What was used and has no rate: why the cost is unknown. */
+  missing: CostKind[];
+}
+
+/** How `costNanoUsd` comes about, for people who ask. */
+export function explainCost(usage: Usage, price: Price | null): CostExplained {
+  if (price === null) return { version: null, costNanoUsd: null, lines: [], missing: [] };
+  const { parts, missing, multiplier } = partsOf(usage, price);
+  const costOf = ({ quantity, rate, per }: CostPart): bigint => rounded(quantity * rate * multiplier.top, per * multiplier.bottom);
+  return {
+    version: price.version,
+    costNanoUsd: costNanoUsd(usage, price),
+    lines: parts.filter(({ quantity }) => quantity > 0n).map((part) => ({ kind: part.kind, quantity: part.quantity, costNanoUsd: costOf(part) })),
+    missing,
+  };
 }
 
 /**
@@ -32,11 +54,10 @@ export function costNanoUsd(usage: Usage, price: Price | null): bigint | null {
  * `cachedTokens` of the prompt are read from the provider's cache; nothing is thought to be written to it.
  */
 export function expectedCostNanoUsd(o: { price: Price | null; promptTokens: number; cachedTokens: number; outputTokens: number }): number | null {
-  if (o.price === null) return null;
-  const { longContext } = o.price;
-  const rates = longContext !== null && o.promptTokens > longContext.abovePromptTokens ? longContext : o.price;
+  if (o.price === null || (o.price.tokenless && o.promptTokens + o.outputTokens > 0)) return null;
+  const rates = ratesFor(o.promptTokens, o.price);
   const cached = Math.min(o.cachedTokens, o.promptTokens);
-  return ((o.promptTokens - cached) * rates.input + cached * rates.cachedInput + o.outputTokens * rates.output) / 1e6;
+  return ((o.promptTokens - cached) * rates.input + cached * rates.cachedInput + o.outputTokens * rates.output) / 1e6 + (o.price.perRequest ?? 0);
 }
 
 /**
@@ -47,8 +68,4 @@ export function knownCostNanoUsd(attempts: readonly Pick<AttemptRecord, 'usage' 
   return attempts.reduce((total, { usage, price, shadow }) => total + (shadow || usage === null ? 0n : (costNanoUsd(usage, price) ?? 0n)), 0n);
 }
 
-/** A count that is no whole number of tokens is a defect upstream; money must not depend on it. */
-const tokens = (count: number): bigint => BigInt(Math.max(0, Math.round(count)) || 0);
-const rate = (nanoUsdPerMillion: number): bigint => BigInt(Math.round(nanoUsdPerMillion));
-const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const rounded = (numerator: bigint, denominator: bigint): bigint => (2n * numerator + denominator) / (2n * denominator);

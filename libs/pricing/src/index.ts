@@ -1,5 +1,6 @@
 export * from './capability-of.ts';
 export * from './cost.ts';
+export type { CostKind } from './cost-parts.ts';
 export * from './model-facts.ts';
 export type { UpstreamModel } from './model-lists.ts';
 export type { Modality } from './model-rows.ts';

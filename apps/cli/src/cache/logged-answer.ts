@@ -21,6 +21,9 @@ const KINDS: Readonly<Record<string, ProviderKind>> = { anthropic: 'anthropic', 
 /** Whose models have a name without a provider's before it. */
 const VENDORS: readonly ProviderKind[] = ['openai', 'anthropic', 'gemini'];
 
+/** Past requests would be made again at the latest prices. */
+const LATEST_MS = Infinity;
+
 /**
  * What a line of the log says about the answer. `response`: OpenAI's completion, or `{status_code, body}` as its batch files have it; absent: nothing
  * is known, and it is taken for an answer like any other. Its cost is `cost_usd` (number or decimal text), else its usage at the shipped prices.
@@ -46,7 +49,7 @@ export function loggedAnswer(line: Readonly<Record<string, unknown>>, model: str
 export function listPrice(model: string): Price | null {
   const slash = model.indexOf('/');
   const prefix = model.slice(0, Math.max(0, slash)).toLowerCase();
-  const ask = (provider: string, kind: ProviderKind, upstreamModel: string): Price | null => priceOf({ provider, kind, upstreamModel, overrides: {} });
+  const ask = (provider: string, kind: ProviderKind, upstreamModel: string): Price | null => priceOf({ provider, kind, upstreamModel, overrides: {}, atMs: LATEST_MS });
   if (prefix !== '') return ask(prefix, KINDS[prefix] ?? 'openai', model.slice(slash + 1));
   for (const kind of VENDORS) {
     const price = ask(kind, kind, model);

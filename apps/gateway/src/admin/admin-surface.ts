@@ -6,9 +6,11 @@ import type { RoutingView } from '@deja/routing';
 import type { Logger } from '@deja/telemetry';
 import type { BudgetList } from '../budgets/list-budgets.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { DataKeys } from '../capture/data-keys.ts';
 import { AdminAccess } from './admin-access.ts';
 import { AppCalls, type CallApp } from './app-calls.ts';
 import { Budgets } from './budgets/budgets.ts';
+import { CapturedBodies } from './captured-bodies.ts';
 import { Credentials } from './credentials/credentials.ts';
 import { Deployments } from './deployments/deployments.ts';
 import { Forwarded } from './forwarded.ts';
@@ -30,7 +32,9 @@ export interface AdminSurroundings {
   explain: Explain;
   listBudgets: BudgetList['list'];
   cache: CacheAdmin;
-  logger: Pick<Logger, 'info' | 'warn'>;
+  /** What captured bodies are opened with. */
+  dataKeys: Pick<DataKeys, 'byId'>;
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Unix ms. */
   now: () => number;
 }
@@ -44,16 +48,19 @@ export class AdminSurface {
   readonly clientAddress: (request: IncomingMessage) => string | null;
   private readonly handlers: GatewayHandlers;
   private readonly forwarded: Forwarded;
+  private readonly bodies: CapturedBodies;
   private description: string | null = null;
 
-  constructor({ adminKey, callRouter, callUsage, clientAddress, seen, explain, listBudgets, cache, logger, now }: AdminSurroundings) {
+  constructor({ adminKey, callRouter, callUsage, clientAddress, seen, explain, listBudgets, cache, dataKeys, logger, now }: AdminSurroundings) {
     const router = new AppCalls<RouterRpc>(callRouter, 'router');
     this.access = new AdminAccess(adminKey, (request) => router.read('resolve_admin_token', request));
     this.fingerprintKey = createHmac('sha256', adminKey ?? '').update('deja fingerprints of admin requests').digest();
     this.logger = logger;
     this.clientAddress = clientAddress;
     const sealer = new ValueSealer(async () => (await router.read('vault_key', {})).publicKey);
-    this.forwarded = new Forwarded(router, new AppCalls<UsageRpc>(callUsage, 'usage-worker'), sealer);
+    const usage = new AppCalls<UsageRpc>(callUsage, 'usage-worker');
+    this.forwarded = new Forwarded(router, usage, sealer);
+    this.bodies = new CapturedBodies(usage, dataKeys, logger);
     this.handlers = gatewayHandlers({
       credentials: new Credentials(router, sealer, now),
       vault: new Vault(router, logger, now),
@@ -65,11 +72,18 @@ export class AdminSurface {
   }
 
   /** Does an operation that is no stream. */
-  answer(operation: AdminOperation, call: OperationCall): Promise<Answer> {
-    if (operation.owner !== 'gateway') return this.forwarded.answer(operation, call);
+  async answer(operation: AdminOperation, call: OperationCall): Promise<Answer> {
+    if (operation.owner !== 'gateway') {
+      const answer = await this.forwarded.answer(operation, call);
+      return operation.id === 'getRequest' ? this.withBodies(answer, call) : answer;
+    }
     // The call was parsed by the schemas of this very operation.
     const handler = this.handlers[operation.id as keyof GatewayHandlers] as unknown as (call: OperationCall) => Promise<Answer>;
     return handler(call);
+  }
+
+  private async withBodies(answer: Answer, { params, change }: OperationCall): Promise<Answer> {
+    return { ...answer, body: { ...(answer.body as object), captured: await this.bodies.of(params['id'] ?? '', change.by) } };
   }
 
   /** Does one that is, a portion at a time. */

@@ -10,10 +10,11 @@ import { ADMIN_PATH, routeOf } from './admin-routes.ts';
 import { AdminSurface } from './admin-surface.ts';
 import { conditionsOf } from './change-headers.ts';
 import type { OperationCall } from './operation-call.ts';
+import { parquetFile } from './parquet/parquet-file.ts';
 import { permit, withinTenant } from './permission.ts';
 
 const NO_QUERY = z.strictObject({});
-const LINE_TYPES: Record<string, string> = { csv: 'text/csv; charset=utf-8', jsonl: 'application/jsonl; charset=utf-8' };
+const STREAM_TYPES: Record<string, string> = { csv: 'text/csv; charset=utf-8', jsonl: 'application/jsonl; charset=utf-8', parquet: 'application/vnd.apache.parquet' };
 
 /** Every address below `/admin/v1`; the list of operations (libs/admin-api) says what is at which. */
 @Controller(ADMIN_PATH)
@@ -52,12 +53,12 @@ export class AdminController {
     const left = new AbortController();
     reply.raw.once('close', () => left.abort());
     const portions = await this.surface.portions(operation, call, left.signal);
-    const lines = Readable.from(portions);
-    lines.on('error', (err) => {
+    const { format = 'jsonl' } = call.query as { format?: string };
+    const stream = Readable.from(format === 'parquet' ? parquetFile(portions) : portions);
+    stream.on('error', (err) => {
       if (!left.signal.aborted) this.surface.logger.warn({ err, operation: operation.id, request_id: call.change.by.requestId }, 'an answer of the admin API broke off');
     });
-    const { format = 'jsonl' } = call.query as { format?: string };
-    void reply.type(LINE_TYPES[format] ?? 'text/plain; charset=utf-8').send(lines);
+    void reply.type(STREAM_TYPES[format] ?? 'text/plain; charset=utf-8').send(stream);
   }
 }
 

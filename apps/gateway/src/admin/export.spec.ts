@@ -1,7 +1,9 @@
+import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, expect, test } from '@jest/globals';
 import { ADMIN_OPERATIONS, type AdminOperation } from '@deja/admin-api';
 import { DejaError, type RouterRpc, type UsageRpc } from '@deja/contracts';
 import { RpcTimeout } from '@deja/transport';
+import { parquetReadObjects } from 'hyparquet';
 import { ADMIN_KEY, adminAnswer, scriptedAdmin, tokenOf, withToken, type ScriptedAdmin, type ScriptedAdminOptions } from '../../test/scripted-admin.ts';
 import { AppCalls } from './app-calls.ts';
 import { Forwarded } from './forwarded.ts';
@@ -35,6 +37,23 @@ test.each([['', 'application/jsonl; charset=utf-8', {}], ['?format=csv&tenant=ac
 test('an export of nothing is empty', async () => {
   const admin = await started(paged([]));
   expect((await admin.send({ method: 'GET', url: '/admin/v1/usage/export' })).body).toBe('');
+});
+
+test('an export as Parquet is one file of all pages, made here of the lines that the ledger gives', async () => {
+  const line = (tenant: string): string => JSON.stringify({ id: tenant, tenant, tags: {}, safety_flags: [], usage: null, cost_usd: '0.000000001', saved_usd: null, received_at: '2026-03-31T12:00:00.000Z', attempts: [] });
+  const admin = await started(paged([line('acme'), line('other')], [], [line('third')]));
+  const response = await fetch(`${await admin.listen()}/usage/export?format=parquet`, { headers: { authorization } });
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/vnd.apache.parquet']);
+  const rows = await parquetReadObjects({ file: await response.arrayBuffer(), compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) } });
+  expect(rows.map((row) => [row['tenant'], row['cost_nano_usd'], row['saved_usd']])).toEqual([['acme', 1n, null], ['other', 1n, null], ['third', 1n, null]]);
+  expect(admin.calls.map(({ request }) => request)).toMatchObject([null, '1', '2'].map((after) => ({ operation: 'exportUsage', query: { format: 'parquet' }, after })));
+});
+
+test('a Parquet file that breaks off never looks complete', async () => {
+  const admin = await started({ usage: { admin: ({ after }) => (after === null ? adminAnswer({ body: [], next: '1' }) : Promise.reject(new RpcTimeout('admin', 1))) } });
+  const response = await fetch(`${await admin.listen()}/usage/export?format=parquet`, { headers: { authorization } });
+  expect(response.status).toBe(200);
+  await expect(response.arrayBuffer()).rejects.toThrow('terminated');
 });
 
 test('the export of one tenant\'s token is that tenant\'s', async () => {

@@ -97,9 +97,46 @@ test('a configuration to be validated passes Redis only sealed to the cluster\'s
 describe('the ledger', () => {
   test("is the usage-worker's to look at, and who has no ledger to ask hears so", async () => {
     const admin = await started({ usage: { admin: ({ operation }) => (operation === 'getUsage' ? Promise.reject(new RpcTimeout('admin', 1)) : adminAnswer({ body: { object: 'request', id: ID } })) } });
-    expect((await admin.send({ method: 'GET', url: `/admin/v1/requests/${ID}` })).json()).toEqual({ object: 'request', id: ID });
+    expect((await admin.send({ method: 'GET', url: `/admin/v1/requests/${ID}` })).json()).toEqual({ object: 'request', id: ID, captured: null });
     expect((await admin.send({ method: 'GET', url: '/admin/v1/usage?group_by=day,%20model' })).json()).toMatchObject({ error: { code: 'overloaded', message: expect.stringContaining('usage-worker') } });
-    expect(admin.calls.map(({ request }) => request)).toMatchObject([{ operation: 'getRequest', params: { id: ID }, after: null }, { operation: 'getUsage', query: { group_by: 'day, model' } }]);
+    expect(admin.calls.map(({ request }) => request)).toMatchObject([{ operation: 'getRequest', params: { id: ID }, after: null }, { operation: ID, tenant: null }, { operation: 'getUsage', query: { group_by: 'day, model' } }]);
+  });
+});
+
+describe('a change of the ledger', () => {
+  const from = '2026-11-01T00:00:00Z';
+  const body = { from, to: '2026-11-02T00:00:00Z', dry_run: true };
+  /** The router keeps what it was told first, as it does under an idempotency key. */
+  const audited = (): { outcome: unknown; audit: (change: { outcome: unknown }) => { outcome: unknown; replayed: boolean } } => {
+    const kept = { outcome: null as unknown, audit: (change: { outcome: unknown }) => ({ outcome: (kept.outcome ??= change.outcome), replayed: kept.outcome !== change.outcome }) };
+    return kept;
+  };
+
+  test('stands in the audit log before the usage-worker is told, and has the same id when it is repeated', async () => {
+    const { audit } = audited();
+    const admin = await started({ script: { audit: (change) => audit(change) }, usage: { admin: () => adminAnswer({ body: { object: 'job' } }) } });
+    const send = () => admin.send({ method: 'POST', url: '/admin/v1/ledger/reprice', ...json(body, { 'idempotency-key': 'the-first-of-january' }) });
+    const [first, second] = [await send(), await send()];
+    expect([first.statusCode, first.headers['idempotent-replayed'], second.headers['idempotent-replayed']]).toEqual([201, undefined, 'true']);
+    expect(admin.calls.map(({ pattern }) => pattern)).toEqual(['audit', 'admin', 'audit', 'admin']);
+    expect(admin.calls[0]?.request).toMatchObject({ action: 'repriceLedger', resource: 'ledger', after: { from, dry_run: true }, change: { by: { id: 'root' } } });
+    const ids = [1, 3].map((n) => (admin.calls[n]?.request as { changeId: string }).changeId);
+    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(ids[1]).toBe(ids[0]);
+  });
+
+  test('that the audit log does not take is not made', async () => {
+    const admin = await started({ script: { audit: () => Promise.reject(new RpcTimeout('audit', 1)) }, usage: { admin: () => adminAnswer() } });
+    expect((await admin.send({ method: 'POST', url: '/admin/v1/ledger/reprice', ...json(body) })).statusCode).toBe(503);
+    expect(admin.calls.map(({ pattern }) => pattern)).toEqual(['audit']);
+  });
+
+  test('that erases a name leaves no name in the audit log', async () => {
+    const admin = await started({ script: { audit: ({ outcome }) => ({ outcome, replayed: false }) }, usage: { admin: () => adminAnswer() } });
+    await admin.send({ method: 'POST', url: '/admin/v1/users/erase', ...json({ tenant: 'acme', user: 'ann@example.com' }) });
+    expect(admin.calls[0]?.request).toMatchObject({ tenant: 'acme', after: { tenant: 'acme', user_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+    expect(JSON.stringify(admin.calls[0])).not.toContain('ann@');
+    expect(admin.calls[1]?.request).toMatchObject({ body: { tenant: 'acme', user: 'ann@example.com' } });
   });
 });
 

@@ -9,6 +9,7 @@ import { cacheWishes } from '../cache/directives.ts';
 import { cachePolicyOf } from '../cache/policy.ts';
 import { encodeEntry, type CacheEntry, type KeptAnswer } from '../cache/entry.ts';
 import { scopeOf } from '../cache/scope.ts';
+import { capturedFor } from '../capture/captured.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Reservations } from '../limits/reservations.ts';
@@ -22,7 +23,7 @@ import { sendWhole } from '../reply/reply.ts';
 import type { Validator } from '../validate/validator.ts';
 import { EMBEDDINGS_PATH, embeddingsExchange, unsuitedForEmbeddings } from './embeddings-exchange.ts';
 import { inputParts, parseEmbeddingsRequest, tooManyInputs, type EmbeddingsRequest } from './embeddings-request.ts';
-import { asEmbeddings, embeddingsReply, sharesOf, type KeptVector } from './vectors.ts';
+import { asEmbeddings, embeddingsReply, embeddingsShape, sharesOf, type KeptVector } from './vectors.ts';
 
 /** What validation and guard need to know of `POST /v1/embeddings`; its way is its own, because each input is cached by itself. */
 export const EMBEDDINGS: Endpoint<EmbeddingsRequest> = {
@@ -76,6 +77,8 @@ export class EmbeddingsPipeline {
     const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
+    operation.captured = capturedFor(principal, snapshot.settings);
+    operation.captured?.came(bytes);
     // 3 Validate
     const validated = await this.validator.validate(EMBEDDINGS, operation, principal, bytes, snapshot);
     const { promptTokens } = validated;
@@ -83,6 +86,7 @@ export class EmbeddingsPipeline {
     if (tooMany !== null) throw new DejaError('invalid_value', tooMany, { param: 'input' });
     // 4 Guard
     const request = await operation.timed('guard', () => this.guard.prompt(EMBEDDINGS, operation, validated.request, snapshot));
+    operation.captured?.asked(request.body, EMBEDDINGS.textMembers);
     const moderation = this.guard.moderate(EMBEDDINGS, operation, request, snapshot);
     // 5 Plan
     const plan = await operation.timed('plan', () =>
@@ -112,6 +116,7 @@ export class EmbeddingsPipeline {
     if (partial) operation.cacheReason = 'partial_hit';
     // 9 Reply: the provider's own bytes where it gave everything, in order
     const all = places.map(({ entry }, index) => bought.vectors[bought.indexes.indexOf(index)] ?? entry?.vector ?? { embedding: [], tokens: 0, model: '' });
+    operation.captured?.repliedAs(embeddingsShape(all));
     sendWhole(response, operation, partial || bought.usage === null || !bought.inOrder ? embeddingsReply(all) : bought.body);
     // 10 Settle, by the front door
     if (place.wishes.write && place.exactKey !== null) operation.kept = bought.indexes.flatMap((index, i) => this.kept(operation, place, places[index]?.key ?? '', bought.candidate, bought.vectors[i]));
@@ -168,7 +173,9 @@ function replyFromCache(operation: Operation, places: Place[], response: ServerR
   const entries = places.flatMap(({ entry }) => entry ?? []);
   const oldest = entries.reduce((a, b) => (b.meta.createdAtMs < a.meta.createdAtMs ? b : a));
   const usage = entries.reduce<Usage>((sum, { meta }) => ({ ...sum, promptTokens: sum.promptTokens + (meta.usage?.promptTokens ?? 0) }), { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 });
-  const body = embeddingsReply(entries.map(({ vector }) => vector));
+  const vectors = entries.map(({ vector }) => vector);
+  const body = embeddingsReply(vectors);
+  operation.captured?.repliedAs(embeddingsShape(vectors));
   operation.servedFromCache({ meta: { ...oldest.meta, usage }, body, similarity: null }, 'exact');
   sendWhole(response, operation, body);
 }

@@ -52,6 +52,13 @@ export function sharesOf(total: number, sizes: readonly number[]): number[] {
   return shares;
 }
 
+/** The same reply as the request log has it: how long each vector is, and none of its numbers. */
+export function embeddingsShape(vectors: readonly KeptVector[]): object {
+  const tokens = vectors.reduce((sum, vector) => sum + vector.tokens, 0);
+  const data = vectors.map(({ embedding }, index) => ({ object: 'embedding', index, embedding: typeof embedding === 'string' ? { chars: embedding.length } : { numbers: embedding.length } }));
+  return { object: 'list', data, model: vectors.at(-1)?.model ?? '', usage: { prompt_tokens: tokens, total_tokens: tokens } };
+}
+
 /** A reply put together from vectors in the order of the inputs. */
 export function embeddingsReply(vectors: readonly KeptVector[]): Buffer {
   const tokens = vectors.reduce((sum, vector) => sum + vector.tokens, 0);

@@ -1,3 +1,4 @@
+import type { KeptReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { EntryMeta } from '../cache/entry.ts';
 import type { QuestionPlace } from '../cache/question-place.ts';
@@ -5,11 +6,20 @@ import type { Operation } from '../operation/operation.ts';
 import type { ApiRequest } from '../pipeline/endpoint.ts';
 import type { SharedText } from './shared-text.ts';
 
+interface StreamedContent {
+  kind: 'stream';
+  text: SharedText;
+  /** What closes the stream after a clean end. */
+  closing: () => string;
+  /** As much of it as has come, put together; null where that is nothing. */
+  soFar: () => KeptReply | null;
+}
+
 /** An answer that identical requests get together, from its first content on. */
 export interface SharedAnswer {
   /** As the cache will have it; its usage is known at the end. */
   meta: EntryMeta;
-  content: { kind: 'whole'; body: Buffer } | { kind: 'stream'; text: SharedText; /** What closes the stream after a clean end. */ closing: () => string };
+  content: { kind: 'whole'; body: Buffer } | StreamedContent;
   /** With the usage, once it is known. Rejects when the answer broke off. */
   settled: Promise<EntryMeta>;
 }

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { context, trace, TraceFlags, type Context, type Span } from '@opentelemetry/api';
 import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
 import type { CacheEntry, KeptAnswer } from '../cache/entry.ts';
+import type { Captured } from '../capture/captured.ts';
 import type { Reservation } from '../limits/reserve.ts';
 import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
@@ -41,6 +42,8 @@ export class Operation {
   /** `explanation`, for people: why the question was taken for the one that the answer was made for. */
   hit: (CacheEntry & { similarity: number | null; explanation?: string }) | null = null;
   servedModel: string | null = null;
+  /** What the request log is to have of it; null: nothing. */
+  captured: Captured | null = null;
   /** What settlement is to put into the cache. */
   kept: KeptAnswer[] = [];
   readonly attempts: AttemptRecord[] = [];

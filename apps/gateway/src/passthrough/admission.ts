@@ -1,4 +1,5 @@
 import type { Principal, RoutingSnapshot } from '@deja/contracts';
+import { capturedFor } from '../capture/captured.ts';
 import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Reservations } from '../limits/reservations.ts';
@@ -20,7 +21,9 @@ export class Admission {
     operation.user = userOf(headerText(operation.headers['x-deja-user']), null);
     operation.cache = 'BYPASS';
     operation.cacheReason = 'endpoint';
-    return { principal, snapshot: this.routing.snapshot() };
+    const snapshot = this.routing.snapshot();
+    operation.captured = capturedFor(principal, snapshot.settings);
+    return { principal, snapshot };
   }
 
   /** 6 Reserve: one request, and as many tokens as are known beforehand. What it costs nobody knows; a budget that is used up refuses it all the same. */

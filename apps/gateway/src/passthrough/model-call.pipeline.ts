@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { DejaError, type Candidate, type Plan, type Principal, type RoutingSnapshot } from '@deja/contracts';
+import { DejaError, type Candidate, type Plan, type Price, type Principal, type RoutingSnapshot } from '@deja/contracts';
+import { priceOf } from '@deja/pricing';
 import { estimate } from '@deja/tokens';
 import { addressOf } from '../dialects/openai/address.ts';
 import { openAiBody } from '../dialects/openai/body.ts';
@@ -17,6 +18,7 @@ import type { Admission } from './admission.ts';
 import { Form } from './form.ts';
 import type { RawAnswer, RawCalls, RawQuestion } from './raw-call.ts';
 import { relayRaw } from './raw-reply.ts';
+import type { Medium } from './reported-usage.ts';
 import { sendTranscript } from './transcript-reply.ts';
 
 /** An endpoint that deja passes on to the provider of the model that the request names. */
@@ -37,6 +39,8 @@ interface FormRoute {
   plan: Plan;
   /** For one candidate: the upstream's name for the model of the form; throws the DejaError that the client is to get. */
   modelFor(candidate: Candidate): (model: string) => string;
+  /** The name that was sent, where that is known only when the form has gone by. */
+  sentModel?: () => string | null;
 }
 
 /** Pass-through of calls that name a model: images and audio, as JSON or as a form that streams by. */
@@ -53,12 +57,14 @@ export class ModelCallPipeline {
   async answerJson(endpoint: ModelCall, operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     // 2 Authenticate
     const { principal, snapshot } = await this.admission.authenticate(operation);
+    operation.captured?.came(bytes);
     // 3 Validate
     checkSize(bytes.length, validationFor(principal, snapshot));
     const parsed = parseJsonBody(bytes);
     const model = modelOf(parsed.value['model'], operation, principal, snapshot);
     // 4 Guard
     const { body, texts } = this.guard.passing(operation, parsed, endpoint.textMembers, snapshot);
+    operation.captured?.asked(body, endpoint.textMembers);
     const moderation = this.guard.moderateTexts(operation, texts, snapshot);
     // 5 Plan
     const plan = this.plan(endpoint, operation, model, await pinOf(this.objects, principal.tenant, body.value), snapshot);
@@ -68,7 +74,7 @@ export class ModelCallPipeline {
     await moderation;
     // 8 Attempt, 9 Reply
     const question: RawQuestion = {
-      ...this.question(endpoint, promptTokens),
+      ...this.question(endpoint, operation, snapshot, { promptTokens, characters: charactersIn(body.value) }),
       headers: { 'content-type': 'application/json' },
       body: ({ deployment, upstreamModel }) => openAiBody(body, { upstreamModel, stream: false, includeUsage: false, server: serverOf(deployment), endpoint: endpoint.offer }).text,
     };
@@ -79,6 +85,7 @@ export class ModelCallPipeline {
   /** A form. Files in it stream by: they are never held, and so an upload that has begun is not repeated elsewhere. */
   async answerForm(endpoint: ModelCall, operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
+    operation.captured?.sentForm(operation.headers['content-type'] ?? '');
     const treat = (text: string, field: string): string => this.guard.passingText(operation, text, field, snapshot);
     const judge = (texts: string[]): Promise<void> => this.guard.moderateTexts(operation, texts, snapshot);
     const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge });
@@ -87,9 +94,11 @@ export class ModelCallPipeline {
       const route = model === null ? this.lateRoute(endpoint, form, operation, principal, snapshot) : this.namedRoute(endpoint, model, operation, principal, snapshot);
       await this.admission.reserve(operation, 0, snapshot);
       await form.judgeAhead();
-      const question: RawQuestion = { ...this.question(endpoint, 0), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
+      const question: RawQuestion = { ...this.question(endpoint, operation, snapshot), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
       const { plan } = route;
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
+      const sent = route.sentModel?.() ?? null;
+      if (sent !== null) Object.assign(answer.call.record, { model: sent, price: priceAt(answer.candidate, sent, operation, snapshot) });
       await this.reply(endpoint, operation, answer, response, snapshot);
     } finally {
       form.close();
@@ -121,15 +130,17 @@ export class ModelCallPipeline {
     const inAddress = first?.kind === 'azure-openai' && first.apiVersion !== null;
     if (form.ended || first === undefined || inAddress || offering.some(({ provider }) => provider !== first.provider)) throw modelComesLate(form.ended);
     const anyModel: RoutingSnapshot = { ...snapshot, models: [{ name: first.id, strategy: 'weighted', deployments: [{ id: first.id, weight: 1, priority: 1 }], fallbacks: [] }] };
+    let sent: string | null = null;
     const modelFor: FormRoute['modelFor'] = (candidate) => (value) => {
       modelOf(value, operation, principal, snapshot);
       const own = snapshot.models.find(({ name }) => name === value) ?? snapshot.models.find(({ name }) => name === '*');
       const served = offering.find(({ id }) => own?.deployments.some((deployment) => deployment.id === id));
       if (served === undefined) throw new DejaError('invalid_value', lacks({ deployment: candidate.deployment }, endpoint.path)?.message ?? '', { param: 'model' });
       candidate.model = value;
-      return served.upstreamModel === '*' ? value : served.upstreamModel;
+      sent = served.upstreamModel === '*' ? value : served.upstreamModel;
+      return sent;
     };
-    return { plan: this.plan(endpoint, operation, first.id, null, anyModel), modelFor };
+    return { plan: this.plan(endpoint, operation, first.id, null, anyModel), modelFor, sentModel: () => sent };
   }
 
   private plan(endpoint: ModelCall, operation: Operation, model: string, pin: Pin | null, snapshot: RoutingSnapshot): Plan {
@@ -143,11 +154,32 @@ export class ModelCallPipeline {
     });
   }
 
-  private question(endpoint: ModelCall, promptTokens: number): Pick<RawQuestion, 'method' | 'url' | 'price' | 'promptTokens'> {
-    // The price table knows rates of text only; what pictures and sound cost is not known, and not 0.
-    return { method: 'POST', url: ({ deployment, upstreamModel }) => addressOf(deployment, upstreamModel, endpoint.path), price: null, promptTokens };
+  private question(
+    endpoint: ModelCall,
+    operation: Operation,
+    snapshot: RoutingSnapshot,
+    { promptTokens, characters }: { promptTokens: number; characters: number | null } = { promptTokens: 0, characters: null },
+  ): Pick<RawQuestion, 'method' | 'url' | 'price' | 'asked' | 'promptTokens'> {
+    return {
+      method: 'POST',
+      url: ({ deployment, upstreamModel }) => addressOf(deployment, upstreamModel, endpoint.path),
+      price: (candidate) => priceAt(candidate, candidate.upstreamModel, operation, snapshot),
+      asked: { medium: mediumOf(endpoint), characters },
+      promptTokens,
+    };
   }
 }
+
+const priceAt = ({ deployment: { provider, kind } }: Candidate, upstreamModel: string, { receivedAtMs }: Operation, { settings }: RoutingSnapshot): Price | null =>
+  priceOf({ provider, kind, upstreamModel, overrides: settings.prices, atMs: receivedAtMs });
+
+function mediumOf({ path, offer }: ModelCall): Medium {
+  if (offer === 'images') return 'images';
+  return ANSWERING_IN_TEXT.has(path) ? 'transcript' : 'speech';
+}
+
+/** Length of the text that is to be read aloud, as those who bill by it count. */
+const charactersIn = (body: Readonly<Record<string, unknown>>): number | null => (typeof body['input'] === 'string' ? Array.from(body['input']).length : null);
 
 function modelOf(model: unknown, operation: Operation, principal: Principal, snapshot: RoutingSnapshot): string {
   if (model === undefined || model === null) throw new DejaError('missing_required_parameter', "Missing required parameter: 'model'.", { param: 'model' });

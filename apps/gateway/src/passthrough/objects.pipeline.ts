@@ -9,11 +9,12 @@ import type { Operation } from '../operation/operation.ts';
 import type { Planner } from '../plan/planner.ts';
 import { priceOf } from '@deja/pricing';
 import { itemIds } from '../responses/response-object.ts';
-import { asResponse, isUnderWay, responseUsage } from '../responses/response-stream.ts';
+import { asResponse } from '../responses/response-stream.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
 import { purposeMissing, wholeUpload } from './file-upload.ts';
+import { batchBill, responseBill, type LateBill } from './late-bill.ts';
 import { Form } from './form.ts';
 import type { MultipartBounds } from './multipart.ts';
 import { listOwn, type ListPage } from './own-list.ts';
@@ -48,6 +49,7 @@ export class ObjectsPipeline {
   /** `POST /v1/files`: a form that streams by to the provider of the model in `x-deja-model`, else of the first that keeps files. */
   async upload(operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
+    operation.captured?.sentForm(operation.headers['content-type'] ?? '');
     const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve() });
     try {
       if ((await form.readAhead('purpose')) === null && form.ended) throw purposeMissing();
@@ -66,6 +68,7 @@ export class ObjectsPipeline {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     checkSize(bytes.length, validationFor(principal, snapshot));
     const body = parseJsonBody(bytes);
+    operation.captured?.asked(body, []);
     if (typeof body.value['input_file_id'] !== 'string') throw new DejaError('missing_required_parameter', "Missing required parameter: 'input_file_id'.", { param: 'input_file_id' });
     const pin = await pinOf(this.objects, principal.tenant, body.value);
     if (pin === null) throw new DejaError('invalid_value', "Invalid value for 'input_file_id': expected the id of a file.", { param: 'input_file_id' });
@@ -82,8 +85,9 @@ export class ObjectsPipeline {
     if (object === null || object.kind !== call.kind) throw new DejaError('not_found', `There is no ${call.kind} '${call.id.slice(0, 64)}'.`, { param: 'id' });
     await this.admission.reserve(operation, 0, snapshot);
     const path = [FOLDER[call.kind], idSegment(call.id), ...(call.action === '' ? [] : [call.action])].join('/');
-    const sent = call.method === 'POST' && bytes.length > 0 ? parseJsonBody(bytes).text : null;
-    const asked: RawQuestion = { ...asking(call.method, path, call.query), ...(sent !== null && { headers: { 'content-type': 'application/json' }, body: () => sent }) };
+    const sent = call.method === 'POST' && bytes.length > 0 ? parseJsonBody(bytes) : null;
+    if (sent !== null) operation.captured?.asked(sent, []);
+    const asked: RawQuestion = { ...asking(call.method, path, call.query), ...(sent !== null && { headers: { 'content-type': 'application/json' }, body: () => sent.text }) };
     const answer = await this.calls.run(operation, asked, this.planFor(principal.tenant, snapshot, object), snapshot.settings);
     const stored = new StoredResponse(this.guard, operation, snapshot);
     const watched = call.kind === 'response' && stored.isWatched;
@@ -92,9 +96,12 @@ export class ObjectsPipeline {
     if (call.action === 'content' || streams) return relayRaw(operation, answer, response, snapshot.settings.timeouts.idle_ms);
     const { bytes: reply, json } = await readJson(answer);
     if (call.method === 'DELETE') await this.objects.forget(principal.tenant, call.id);
-    if (call.kind === 'batch') await this.rememberResults(object, json);
+    if (call.kind === 'batch') {
+      await this.bill(object, batchBill(json, call.id), operation, answer, snapshot);
+      await this.rememberResults(object, json);
+    }
     if (call.kind === 'response') {
-      await this.bill(object, json, answer, snapshot);
+      await this.bill(object, responseBill(json, call.id), operation, answer, snapshot);
       await this.rememberItems(object, json);
     }
     operation.servedModel = answer.candidate.model;
@@ -123,17 +130,18 @@ export class ObjectsPipeline {
     const { bytes, json } = await readJson(answer);
     const { provider, deployment, credential } = answer.call.record;
     if (typeof json['id'] === 'string') await this.objects.remember({ tenant, kind, id: json['id'], provider, deployment, credential, createdAtMs: Date.now() });
+    if (kind === 'batch' && typeof json['id'] === 'string') await this.objects.leaveUnbilled(tenant, json['id']);
     operation.servedModel = answer.candidate.model;
     sendJson(operation, response, answer.reply.status, bytes);
   }
 
-  /** What a background response used is billed to whoever sees first that it has ended. */
-  private async bill({ tenant, id }: Known, json: Record<string, unknown>, { call, candidate }: RawAnswer, { settings }: RoutingSnapshot): Promise<void> {
-    const response = asResponse(json);
-    const usage = response === null || isUnderWay(response) ? null : responseUsage(response.usage);
-    if (response === null || usage === null || response.id !== id || !(await this.objects.claimBill(tenant, id))) return;
+  /** What ended in the provider's own time, a background response or a batch, is billed once, to whoever sees first that it has ended. */
+  private async bill({ tenant, id }: Known, bill: LateBill | null, operation: Operation, { call, candidate }: RawAnswer, { settings }: RoutingSnapshot): Promise<void> {
+    if (bill === null || !(await this.objects.claimBill(tenant, id))) return;
     const { provider, kind } = candidate.deployment;
-    Object.assign(call.record, { usage, usageSource: 'upstream', model: response.model, price: priceOf({ provider, kind, upstreamModel: response.model, overrides: settings.prices }) });
+    const { usage, model } = bill;
+    const price = model === null ? null : priceOf({ provider, kind, upstreamModel: model, overrides: settings.prices, atMs: operation.receivedAtMs });
+    Object.assign(call.record, { usage, usageSource: 'upstream', price, ...(model !== null && { model }) });
   }
 
   /** What a background response has put out is told here first. Its input is not asked for ids: a client may have written them. */
@@ -172,7 +180,8 @@ const asking = (method: RawQuestion['method'], path: string, query: QueryPairs):
   url: ({ deployment, upstreamModel }: Candidate) => addressOf(deployment, upstreamModel, path, query),
   headers: {},
   body: null,
-  price: UNBILLED,
+  price: () => UNBILLED,
+  asked: { medium: null, characters: null },
   promptTokens: 0,
 });
 

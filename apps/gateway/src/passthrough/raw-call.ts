@@ -11,6 +11,7 @@ import { failureOfError, type Upstream, type UpstreamReply } from '../attempt/up
 import { openAiFailure } from '../dialects/openai/failure.ts';
 import { serverOf } from '../dialects/openai/compatible-servers.ts';
 import type { Operation } from '../operation/operation.ts';
+import { ReportedUsage, type AskedFor } from './reported-usage.ts';
 
 type Body = string | AsyncIterable<Uint8Array> | null;
 
@@ -21,8 +22,9 @@ export interface RawQuestion {
   headers: Record<string, string>;
   /** Text, or a function that gives the bytes; null when they can be given no more. */
   body: ((candidate: Candidate) => Body) | null;
-  /** null: what such a call costs is not known. */
-  price: Price | null;
+  /** What calls of this candidate cost; null: nobody knows. */
+  price(candidate: Candidate): Price | null;
+  asked: AskedFor;
   promptTokens: number;
 }
 
@@ -31,6 +33,8 @@ export interface RawAnswer {
   candidate: Candidate;
   reply: UpstreamReply;
   call: Call;
+  /** Is to be given the reply's body as it comes. */
+  reported: ReportedUsage;
 }
 
 /** Calls that nobody bills: what is asked of the provider is only to keep, list or forget something. */
@@ -84,7 +88,8 @@ export class RawCalls {
   /** One call. Throws an AttemptFailure, or what the body's own source throws (a form that is not well formed). */
   private async once(operation: Operation, question: RawQuestion, { candidate, credential }: ReadyCall<null>, body: Body, settings: Settings): Promise<RawAnswer> {
     const uploads = body !== null && typeof body !== 'string';
-    const { promptTokens, price } = question;
+    const { promptTokens } = question;
+    const price = question.price(candidate);
     const call = new Call(operation, candidate, { genAiOperation: operation.endpoint, stream: true, uploads, untimed: true, promptTokens, price }, settings, this.watchers);
     const source = uploads ? new BodySource(body, () => call.bodySent()) : null;
     try {
@@ -101,15 +106,21 @@ export class RawCalls {
       });
       call.firstByte();
       call.answered(reply);
-      return { candidate, reply, call };
+      return { candidate, reply, call, reported: new ReportedUsage(question.asked) };
     } catch (error) {
       // A source that broke off says nothing about the provider.
       const failure = source?.error && !call.signal.aborted ? new AttemptFailure('cancelled', { cause: source.error }) : failureOfError(error, call.signal);
-      call.finish(failure);
+      finishUncounted(call, failure);
       if (source?.error) throw source.error;
       throw credential === null ? failure : failure.without(credential);
     }
   }
+}
+
+/** Ends a call of which nobody knows what was made before it failed: what it costs is unknown, where it costs anything. */
+export function finishUncounted(call: Call, failure: AttemptFailure): void {
+  if (call.record.usage === null && call.record.price?.version !== UNBILLED.version) call.record.price = null;
+  call.finish(failure);
 }
 
 /** Bytes on their way up; remembers why their source broke off, because the call only knows that it did. */

@@ -5,6 +5,7 @@ import { RelayedStream } from '../attempt/relayed-stream.ts';
 import { Transcript } from '../attempt/transcript.ts';
 import { failureOfError } from '../attempt/upstream.ts';
 import type { QueryPairs } from '../dialects/openai/address.ts';
+import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { Operation } from '../operation/operation.ts';
 import { StreamedReply } from '../reply/streamed-reply.ts';
@@ -54,8 +55,10 @@ export class StoredResponse {
       for await (const text of watched ? guard.moderateStream(RESPONSES, operation, pieces, () => reader.takeText(), snapshot) : pieces) if (text !== '') await told.send(text);
       call.finish(null);
       await told.end('');
+      operation.captured?.streamed(() => reader.kept());
     } catch (error) {
       call.finish(operation.abandoned ? new AttemptFailure('cancelled') : failureOfError(error, call.signal));
+      operation.captured?.streamed(() => reader.kept(), { shapeOnly: error instanceof BlockedByRule });
       throw error;
     }
   }

@@ -11,6 +11,7 @@ import type { PipelineCache } from '../cache/pipeline-cache.ts';
 import type { QuestionPlace } from '../cache/question-place.ts';
 import { flightKey, type Flight, type Flights } from '../flight/flights.ts';
 import { SharedText } from '../flight/shared-text.ts';
+import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 import type { Guard } from '../guard/guard.ts';
 import { AnswerMemory } from '../objects/answer-memory.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
@@ -61,6 +62,7 @@ export class Answering {
   async fromCache(journey: Journey, stream: StreamedReply | null): Promise<void> {
     const { operation, response } = journey;
     const body = operation.hit?.body ?? NO_BODY;
+    operation.captured?.replied(body);
     if (stream === null) return sendWhole(response, operation, body);
     await this.replay(journey, body, stream);
   }
@@ -69,6 +71,7 @@ export class Answering {
   private async sendReply(journey: Journey, body: Buffer, stream: StreamedReply | null): Promise<void> {
     const { operation, response } = journey;
     if (operation.abandoned) return;
+    operation.captured?.replied(body);
     if (stream === null) return sendWhole(response, operation, body);
     await this.replay(journey, body, stream).catch((error: unknown) => {
       if (!operation.abandoned) throw error;
@@ -102,6 +105,7 @@ export class Answering {
       } else if (stream) await this.relay(journey, answer, stream, memory, shared);
       // A clean answer is kept for the next one who asks, in the round trip that settles; also when its client left in the meantime.
       const kept = keptReply(answer);
+      if (answer.kind === 'stream' && kept !== null) operation.captured?.replied(kept.body, answer.stream.reader.producedChars);
       operation.kept = this.cache.answers.prepare(operation, place, answer.candidate, kept, meta);
       if (audit !== null) this.cache.evidence.audit(journey, place, endpoint, audit, kept);
       if (operation.abandoned) throw new AttemptFailure('cancelled');
@@ -122,10 +126,12 @@ export class Answering {
       else {
         for await (const text of content.text.read()) await stream.send(text);
         await stream.end(content.closing());
+        operation.captured?.streamed(content.soFar);
       }
       operation.servedFromCache({ meta: await settled, body: NO_BODY, similarity: null }, 'exact');
       return true;
     } catch (error) {
+      if (content.kind === 'stream') operation.captured?.streamed(content.soFar, { shapeOnly: error instanceof BlockedByRule });
       operation.notServed();
       throw error;
     } finally {
@@ -179,13 +185,15 @@ export class Answering {
       return { ...shared.meta, usage: operation.servingAttempt?.usage ?? null };
     });
     settled.catch(() => undefined); // it is for those who share it
-    shared?.flight.answered({ meta: shared.meta, content: { kind: 'stream', text, closing: () => reader.closing }, settled });
+    shared?.flight.answered({ meta: shared.meta, content: { kind: 'stream', text, closing: () => reader.closing, soFar: () => reader.kept() }, settled });
     try {
       for await (const piece of text.read()) await reply.send(piece);
     } catch (error) {
       if (operation.abandoned && shared !== null && (await Promise.race([text.outcome, shared.flight.whenDeserted()])) === 'ended') return;
       const failure = operation.abandoned ? new AttemptFailure('cancelled') : error instanceof AttemptFailure ? error : new AttemptFailure('blocked', { cause: error });
       answer.finish(failure);
+      // What a moderation model blocks was read, and never sent.
+      operation.captured?.streamed(() => reader.kept(), { producedChars: reader.producedChars, shapeOnly: error instanceof BlockedByRule });
       await memory?.note(reader.storedIds);
       throw error instanceof DejaError ? error : failure;
     }

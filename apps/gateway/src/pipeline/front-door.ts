@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { context, SpanKind } from '@opentelemetry/api';
-import { DejaError } from '@deja/contracts';
+import { DejaError, errorBody } from '@deja/contracts';
 import { contextOf, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
@@ -64,6 +64,7 @@ export class FrontDoor {
     operation.outcome = known instanceof BlockedByRule ? 'blocked' : 'error';
     if (known instanceof BlockedByRule) operation.flags.add(known.rule);
     operation.errorCode = known.code;
+    operation.captured?.failed(errorBody(known));
     try {
       sendError(response, operation, known);
     } catch (defect) {

@@ -7,6 +7,7 @@ import type { PipelineCache } from '../cache/pipeline-cache.ts';
 import { cachePolicyOf } from '../cache/policy.ts';
 import { questionPlace, type QuestionPlace } from '../cache/question-place.ts';
 import { scopeOf } from '../cache/scope.ts';
+import { capturedFor } from '../capture/captured.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { reservedTokens, type Reservations } from '../limits/reservations.ts';
@@ -47,11 +48,14 @@ export class Pipeline {
     const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
+    operation.captured = capturedFor(principal, snapshot.settings);
+    operation.captured?.came(bytes);
     // 3 Validate
     const { request, promptTokens } = await this.validator.validate(endpoint, operation, principal, bytes, snapshot);
     const journey: Journey = { endpoint, operation, principal, request, promptTokens, affinityKey: affinityKeyOf(request, promptTokens), snapshot, response };
     // 4 Guard: our own rules now; a moderation model runs beside the next steps and is waited for before step 8
     journey.request = await operation.timed('guard', () => this.guard.prompt(endpoint, operation, request, snapshot));
+    operation.captured?.asked(journey.request.body, endpoint.textMembers);
     const moderation = this.guard.moderate(endpoint, operation, journey.request, snapshot);
     // 5 Plan
     const pin = await pinOf(this.objects, principal.tenant, journey.request.body.value);

@@ -89,7 +89,7 @@ export class Planner {
       },
       factsOf: (deployment, upstreamModel) => modelFacts(named(deployment, upstreamModel)),
       costOf: (deployment, upstreamModel) => {
-        const price = priceOf({ ...named(deployment, upstreamModel), overrides: settings.prices });
+        const price = priceOf({ ...named(deployment, upstreamModel), overrides: settings.prices, atMs: nowMs });
         const cachedTokens = this.prefixes.cachedTokens(affinityKey, deployment.id, promptTokens, nowMs);
         return expectedCostNanoUsd({ price, promptTokens, cachedTokens, outputTokens });
       },

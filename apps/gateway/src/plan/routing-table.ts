@@ -59,6 +59,11 @@ export class RoutingTable {
     return this.current !== null && this.fresh;
   }
 
+  /** Of the last snapshot, however old; null where there is none yet. */
+  get settings(): RoutingSnapshot['settings'] | null {
+    return this.current?.settings ?? null;
+  }
+
   get version(): number {
     return this.current?.version ?? 0;
   }

@@ -4,6 +4,7 @@ import { knownCostNanoUsd } from '@deja/pricing';
 import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient } from '@deja/redis';
 import { GEN_AI, type Logger } from '@deja/telemetry';
 import type { AnswerStore } from '../cache/answer-store.ts';
+import type { RequestLog } from '../capture/request-log.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { Reserver } from '../limits/reserve.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -18,6 +19,7 @@ export class Settler {
     private readonly outbox: Outbox,
     private readonly answers: AnswerStore,
     private readonly metrics: GatewayMetrics,
+    private readonly requestLog: Pick<RequestLog, 'take'>,
     private readonly logger: Pick<Logger, 'error' | 'debug'>,
   ) {}
 
@@ -31,6 +33,7 @@ export class Settler {
     this.metrics.count(operation);
     if (operation.principal === null) return;
     await this.write(operation, settledRecord(operation.facts()));
+    this.requestLog.take(operation);
   }
 
   /** A shadow that goes into the ledger by itself. Never throws. */

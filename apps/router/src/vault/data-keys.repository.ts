@@ -1,4 +1,4 @@
-import { and, desc, eq, gt } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray } from 'drizzle-orm';
 import { dataKeys, tenants } from '../schema/tables.ts';
 import { inTransaction, LOCK_WAIT, type Database, type Transaction } from '../schema/transaction.ts';
 
@@ -17,6 +17,11 @@ export class DataKeysRepository {
   async find(tenant: string, id: string): Promise<StoredDataKey | null> {
     const [row] = await this.db.select().from(dataKeys).where(and(eq(dataKeys.id, id), eq(dataKeys.tenant, tenant)));
     return row ?? null;
+  }
+
+  /** Which of these are there. */
+  async existing(ids: readonly string[]): Promise<string[]> {
+    return (await this.db.select({ id: dataKeys.id }).from(dataKeys).where(inArray(dataKeys.id, [...ids]))).map(({ id }) => id);
   }
 
   async hasTenant(tenant: string): Promise<boolean> {

@@ -13,6 +13,7 @@ import { DATA_KEY_BYTES } from './wrapped-key.ts';
  * is 800 requests a second, all the time, of one tenant.
  */
 const CURRENT_MS = 30 * 86_400_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const WHAT = 'Keys of captured bodies cannot be had';
 
 export interface DataKeysOptions {
@@ -45,6 +46,14 @@ export class DataKeys {
       } finally {
         key.fill(0);
       }
+    });
+  }
+
+  /** Which of these there are no more. What is no id of a key names none. */
+  gone(ids: readonly string[]): Promise<string[]> {
+    return onMasterKey(WHAT, async () => {
+      const there = new Set(await this.o.repository.existing(ids.filter((id) => UUID.test(id))));
+      return ids.filter((id) => !there.has(id));
     });
   }
 

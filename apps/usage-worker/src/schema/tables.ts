@@ -1,4 +1,4 @@
-import type { AttemptRecord, CacheOutcome, Outcome, UsageSource } from '@deja/contracts';
+import type { AttemptRecord, CacheOutcome, Outcome, ServiceTier, UsageSource } from '@deja/contracts';
 import { bigint, boolean, doublePrecision, integer, jsonb, numeric, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 /**
@@ -7,6 +7,18 @@ import { bigint, boolean, doublePrecision, integer, jsonb, numeric, pgSchema, pr
  */
 const usage = pgSchema('usage');
 
+/** Members are missing where there is nothing of the kind. */
+export interface OtherUsage {
+  audio_input_tokens?: number;
+  image_input_tokens?: number;
+  audio_output_tokens?: number;
+  image_output_tokens?: number;
+  images?: number;
+  audio_seconds?: number;
+  characters?: number;
+  service_tier?: ServiceTier;
+}
+
 /** null where no usage is known. */
 const tokens = {
   prompt_tokens: integer(),
@@ -14,6 +26,8 @@ const tokens = {
   cache_write_tokens: integer(),
   completion_tokens: integer(),
   reasoning_tokens: integer(),
+  /** What was used that is not text, and how it was served; null for nothing of the kind. */
+  other_usage: jsonb().$type<OtherUsage>(),
 };
 
 /** One client request. Money is integer nano-USD, null when it is unknown. */
@@ -101,6 +115,53 @@ export const spend = usage.table(
   (table) => [primaryKey({ columns: [table.who, table.at, table.model] })],
 );
 
+/** Everything that sums are told apart by; the migration says what the cubes are. */
+export const series = usage.table('series', {
+  /** `usage.series_id` */
+  id: uuid().primaryKey(),
+  cube: text().$type<'all' | 'user' | 'tag'>().notNull(),
+  tenant: text().notNull(),
+  key: text(),
+  user: text(),
+  /** `k=v` */
+  tag: text(),
+  endpoint: text().notNull(),
+  requested_model: text().notNull(),
+  model: text(),
+  provider: text(),
+  cache: text(),
+  cache_reason: text(),
+  price_version: text(),
+  /** When the first operation of it was received. */
+  first_at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
+});
+
+/** What the tables of sums have in common; durations, `l00` to `l79`, are in rollups/latency-buckets.ts. */
+const sums = {
+  tenant: text().notNull(),
+  at: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
+  series: uuid().notNull(),
+  requests: bigint({ mode: 'number' }).notNull(),
+  errors: bigint({ mode: 'number' }).notNull(),
+  cancelled: bigint({ mode: 'number' }).notNull(),
+  blocked: bigint({ mode: 'number' }).notNull(),
+  orphaned: bigint({ mode: 'number' }).notNull(),
+  prompt_tokens: bigint({ mode: 'number' }).notNull(),
+  cached_tokens: bigint({ mode: 'number' }).notNull(),
+  cache_write_tokens: bigint({ mode: 'number' }).notNull(),
+  completion_tokens: bigint({ mode: 'number' }).notNull(),
+  reasoning_tokens: bigint({ mode: 'number' }).notNull(),
+  cost_nano_usd: numeric({ mode: 'bigint' }).notNull(),
+  saved_nano_usd: numeric({ mode: 'bigint' }).notNull(),
+  saved_ms: bigint({ mode: 'number' }).notNull(),
+  unpriced_requests: bigint({ mode: 'number' }).notNull(),
+};
+
+/** Sums of the minute, the quarter of an hour and the UTC day that begins at `at`. Changed together with `operations`. */
+export const rollupMinutes = usage.table('rollup_minutes', sums, (table) => [primaryKey({ columns: [table.tenant, table.at, table.series] })]);
+export const rollupQuarters = usage.table('rollup_quarters', sums, (table) => [primaryKey({ columns: [table.tenant, table.at, table.series] })]);
+export const rollupDays = usage.table('rollup_days', sums, (table) => [primaryKey({ columns: [table.tenant, table.at, table.series] })]);
+
 /** Events that were no usage events, set aside as they came. */
 export const rejectedEvents = usage.table('rejected_events', {
   /** SHA-256 of `raw`: the same event is set aside once. */
@@ -113,3 +174,4 @@ export const rejectedEvents = usage.table('rejected_events', {
 type Complete<Row> = { [Column in keyof Row]-?: Exclude<Row[Column], undefined> };
 export type OperationRow = Complete<Omit<typeof operations.$inferInsert, 'recorded_at'>>;
 export type AttemptRow = Complete<typeof attempts.$inferInsert>;
+export type SeriesRow = Complete<typeof series.$inferInsert>;

@@ -1,0 +1,99 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newId, type CaptureBatch } from '@deja/contracts';
+
+const BATCH = '.json';
+const UNFINISHED = '.part';
+
+/**
+ * Sealed captures that Redis has no room for, on this machine's disk: one batch a file, `<pid>.<id>.json`, so that the names of one process sort by time.
+ * Files of a process that is gone are adopted. Nothing is synced: a power cut may take the last of them.
+ */
+export class CaptureSpool {
+  /** Bytes by file: this process's, and those it may adopt. */
+  private readonly sizes = new Map<string, number>();
+  private made = false;
+  private looked = false;
+  private readonly dir: string;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  get bytes(): number {
+    let sum = 0;
+    for (const bytes of this.sizes.values()) sum += bytes;
+    return sum;
+  }
+
+  /** Looks for what other processes left behind. Never rejects. */
+  async look(): Promise<void> {
+    const names = await readdir(this.dir).catch(() => []); // no spool yet
+    const isFirst = !this.looked;
+    this.looked = true;
+    for (const name of names.filter((each) => isLeftBehind(each, isFirst)).toSorted((a, b) => (idIn(a) < idIn(b) ? -1 : 1))) {
+      const path = join(this.dir, name);
+      if (name.endsWith(UNFINISHED)) await rm(path, { force: true }).catch(() => undefined);
+      else if (!this.sizes.has(name)) this.sizes.set(name, await stat(path).then(({ size }) => size, () => 0));
+    }
+    const there = new Set(names);
+    for (const name of this.sizes.keys()) if (!there.has(name)) this.sizes.delete(name); // adopted by another gateway
+  }
+
+  /** False where it does not fit below `mostBytes`, or the disk refuses. Never rejects. */
+  async put(text: string, mostBytes: number): Promise<boolean> {
+    const bytes = Buffer.byteLength(text);
+    if (this.bytes + bytes > mostBytes) return false;
+    const name = `${process.pid}.${newId()}${BATCH}`;
+    const unfinished = join(this.dir, `${name}${UNFINISHED}`);
+    try {
+      if (!this.made) await mkdir(this.dir, { recursive: true, mode: 0o700 });
+      this.made = true;
+      await writeFile(unfinished, text, { mode: 0o600 });
+      await rename(unfinished, join(this.dir, name));
+      this.sizes.set(name, bytes);
+      return true;
+    } catch {
+      this.made = false;
+      await rm(unfinished, { force: true }).catch(() => undefined);
+      return false;
+    }
+  }
+
+  /** The next batch, oldest first but for those of others, out of every other process's reach; null when there is none. `done` removes it, `back` leaves it for a later try. What cannot be read is removed. */
+  async claim(): Promise<{ batch: CaptureBatch; done: () => Promise<void>; back: () => void } | null> {
+    for (const [name, bytes] of this.sizes) {
+      this.sizes.delete(name);
+      const claimed = `${process.pid}.${idIn(name)}${BATCH}`;
+      const path = join(this.dir, claimed);
+      try {
+        await rename(join(this.dir, name), path);
+      } catch {
+        continue; // adopted by another gateway on this machine
+      }
+      const batch = await readFile(path, 'utf8').then((text) => JSON.parse(text) as CaptureBatch, () => null).catch(() => null);
+      const done = (): Promise<void> => rm(path, { force: true }).catch(() => undefined);
+      if (batch === null) await done();
+      else return { batch, done, back: () => void this.sizes.set(claimed, bytes) };
+    }
+    return null;
+  }
+}
+
+/** Whether no living process but this one is to deal with it. What this one has not finished is left behind only `atStart`: by one before it that had its pid. */
+function isLeftBehind(name: string, atStart: boolean): boolean {
+  const pid = Number(name.split('.')[0]);
+  if (!Number.isInteger(pid) || !(name.endsWith(BATCH) || name.endsWith(UNFINISHED))) return false;
+  return pid === process.pid ? atStart || name.endsWith(BATCH) : !isAlive(pid);
+}
+
+const idIn = (name: string): string => name.split('.')[1] ?? '';
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
