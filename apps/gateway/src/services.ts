@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc, type UsageBatch } from '@deja/contracts';
+import { USAGE_QUEUE, USAGE_QUEUE_PREFIX, type RouterRpc, type SemanticCacheRpc, type UsageJobData } from '@deja/contracts';
 import { isUp, openRedis } from '@deja/redis';
 import { StreamsClient } from '@deja/transport';
 import { Queue } from 'bullmq';
@@ -14,6 +14,7 @@ import { Shadows } from './attempt/shadow.ts';
 import { Upstream } from './attempt/upstream.ts';
 import { GatewayCache } from './cache/gateway-cache.ts';
 import { PipelineCache } from './cache/pipeline-cache.ts';
+import { GatewayCapture } from './capture/gateway-capture.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';
 import { Flights } from './flight/flights.ts';
 import { Guard } from './guard/guard.ts';
@@ -37,8 +38,10 @@ import { RoutingTable } from './plan/routing-table.ts';
 import { CredentialQuotas } from './quotas/credential-quotas.ts';
 import { QuotaAdmission } from './quotas/quota-admission.ts';
 import { Runtime } from './runtime.ts';
-import { GatewayMetrics } from './settle/metrics.ts';
+import { AcceptedCounts } from './settle/accepted.ts';
+import { GatewayMetrics, OutboxMetrics } from './settle/metrics.ts';
 import { Outbox } from './settle/outbox.ts';
+import { lookAt, QueueBound } from './settle/queue-bound.ts';
 import { Settler } from './settle/settler.ts';
 import { Spool } from './settle/spool.ts';
 import { Validator } from './validate/validator.ts';
@@ -53,6 +56,9 @@ const SAVINGS_DEADLINE_MS = 5000;
 const REDIS_DEADLINE_MS = 1000;
 /** Routers say every second that they live. After so long a silence a change may have been missed. */
 const PUSH_SILENT_MS = 2500;
+
+/** Until a router has said what deja.yaml says: its own defaults. */
+const USUAL_BOUNDS = { spool_max_bytes: 4 * 1024 ** 3, queue_max_bytes: 512 * 1024 ** 2 };
 
 /** The gateway's parts, put together once. Connections open in the background: readiness tells when they stand. */
 @Injectable()
@@ -71,7 +77,8 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly cache;
   private readonly subscriber;
   private readonly queueRedis;
-  private readonly queue: Queue<UsageBatch>;
+  private readonly queue: Queue<UsageJobData>;
+  private readonly capture: GatewayCapture;
   private readonly router: StreamsClient;
   private readonly semantic: StreamsClient;
   private readonly usage: StreamsClient;
@@ -115,10 +122,10 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.follow(leases, view);
 
     this.reporter = new OutcomeReporter((outcomes) => this.router.notify('attempt_outcomes', { gateway: instance, outcomes }));
-    const spool = new Spool(join(environment.dataDir, 'spool'), instance);
-    this.outbox = new Outbox(this.commands, (batch) => this.enqueue(batch), spool, { instance, leaseS, logger });
+    const accepted = new AcceptedCounts(instance);
+    this.outbox = this.openOutbox(accepted);
     this.limits = new GatewayLimits({
-      redis: this.commands, cache: this.cache, instance, leaseS, telemetry, logger,
+      redis: this.commands, cache: this.cache, instance, leaseS, accepted, telemetry, logger,
       spent: (request, deadlineMs) => this.usage.call('spent', request, { deadlineMs }),
       replicas: () => this.outbox.replicas,
       settings: () => this.routing.snapshot().settings,
@@ -133,8 +140,16 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       askSimilar: (request) => this.semantic.call('similar', request, { deadlineMs: SEMANTIC_ADMIN_DEADLINE_MS }),
     });
     const { answers } = this.answers;
+    this.capture = new GatewayCapture({
+      redis: this.queueRedis, telemetry, logger,
+      spoolDir: join(environment.dataDir, 'captures'),
+      askDataKey: (request) => this.router.call('data_key', request, { deadlineMs: CREDENTIAL_DEADLINE_MS }),
+      settings: () => this.routing.settings,
+      pushHealthy: () => this.routing.heardWithin(PUSH_SILENT_MS),
+      staleOkMs: () => this.routing.staleOkMs,
+    });
     const metrics = new GatewayMetrics(telemetry.meter);
-    const settler = new Settler(this.limits.reserver, this.commands, this.outbox, answers, metrics, logger);
+    const settler = new Settler(this.limits.reserver, this.commands, this.outbox, answers, metrics, this.capture.log, logger);
     const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view, admission: quotaAdmission };
     const attempts = new Attempts(this.upstream, leases, watchers);
     this.shadows = new Shadows(attempts, (event) => settler.late(event), metrics, logger);
@@ -164,6 +179,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       clientAddress: (request) => this.addresses.of(request),
       listBudgets: (query, owners) => this.limits.list.list(query, owners),
       cache: this.answers.admin,
+      dataKeys: this.capture.keys,
       seen: () => view.forPlan(Date.now()),
       explain: explainedBy(planner, this.routing, this.quotas),
       logger,
@@ -175,6 +191,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.routing.start();
     this.limits.start();
     this.answers.start();
+    this.capture.start();
     await Promise.all([this.outbox.start(), this.quotas.start()]);
   }
 
@@ -185,7 +202,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     this.quotas.close();
     this.limits.close();
     await this.answers.close();
-    await this.outbox.close();
+    await Promise.all([this.outbox.close(), this.capture.close()]);
     await this.upstream.close();
     await Promise.all([this.queue.close(), this.router.close(), this.semantic.close(), this.usage.close()]);
     for (const redis of new Set([this.commands, this.cache, this.subscriber, this.queueRedis])) redis.disconnect();
@@ -204,21 +221,32 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private follow(leases: CredentialLeases, view: OwnView): void {
     this.routing.onReconnect(() => {
       this.keys.forget();
+      this.capture.keys.doubt();
       this.answers.invalidations.notice();
     });
     this.routing.onPush((push) => {
       if (push.kind === 'snapshot') {
         leases.prefetch(push.snapshot);
         view.keep(push.snapshot);
+      } else if (push.kind === 'tenant_changed') {
+        this.keys.forgetTenant(push.tenant);
+        this.capture.keys.forgetTenant(push.tenant);
       } else if (push.kind === 'key_changed') this.keys.forget(push.keySha256);
-      else if (push.kind === 'tenant_changed') this.keys.forgetTenant(push.tenant);
       else if (push.kind === 'cache_invalidated') this.answers.invalidations.notice();
       else if (push.kind === 'credential_revoked') leases.revoke(push.ids);
     });
   }
 
-  private async enqueue(batch: UsageBatch): Promise<void> {
+  private openOutbox(accepted: AcceptedCounts): Outbox {
+    const { environment, instance, leaseS, logger, telemetry } = this.runtime;
+    const bound = (name: 'spool_max_bytes' | 'queue_max_bytes'): number => this.routing.settings?.ledger[name] ?? USUAL_BOUNDS[name];
+    const spool = new Spool(join(environment.dataDir, 'spool'), instance, () => bound('spool_max_bytes'));
+    const queue = new QueueBound({ look: lookAt(this.queueRedis, (name) => this.queue.toKey(name)), maxBytes: () => bound('queue_max_bytes'), replicas: () => this.outbox.replicas });
+    return new Outbox(this.commands, (data) => this.enqueue(data), spool, { instance, leaseS, accepted, queue, metrics: new OutboxMetrics(telemetry.meter), logger });
+  }
+
+  private async enqueue(data: UsageJobData): Promise<void> {
     if (!isUp(this.queueRedis)) throw new Error('redis is away');
-    await this.queue.add('settled', batch, { removeOnComplete: true, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 1000 } });
+    await this.queue.add('settled', data, { removeOnComplete: true, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 1000 } });
   }
 }

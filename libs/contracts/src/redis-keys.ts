@@ -16,8 +16,12 @@ export const GATEWAYS_KEY = 'deja:ops:gateways';
 export const gatewayAliveKey = (instance: string): string => `deja:ops:{${instance}}:alive`;
 /** Hash of operation id → OpenOperation or, until it is safely queued, OperationRecord (JSON). */
 export const gatewayOpsKey = (instance: string): string => `deja:ops:{${instance}}:open`;
-/** Hash of what a gateway process accepted, by the beginning (Unix ms) of the quarter of an hour in which it was received: `<ms>` → operations, `<ms>:unsure` → those of which it is not known whether they are in the former. */
+/** Hash of how many operations a gateway process accepted, in all that is known of it: the beginning (Unix ms) of the quarter of an hour in which they were received → their number; SPOOLED_FIELD. */
 export const gatewayAcceptedKey = (instance: string): string => `deja:ops:{${instance}}:accepted`;
+/** Of gatewayAcceptedKey: what is on this process's disk, JSON of quarter → operations. */
+export const SPOOLED_FIELD = 'spooled';
+/** Set of gateway processes that count what they accept: one of an earlier version does not. */
+export const COUNTING_GATEWAYS_KEY = 'deja:ops:counting';
 export const GATEWAY_LEASE_S = 60;
 export const GATEWAY_HEARTBEAT_S = 15;
 

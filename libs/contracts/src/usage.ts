@@ -184,10 +184,10 @@ export interface LateAttempt {
 export type UsageEvent = OperationRecord | LateAttempt;
 
 /**
- * Data of one BullMQ job on `USAGE_QUEUE`. A worker sets an event whose `kind` it does not know aside and records the rest,
- * so a new kind is no new version.
+ * Data of one BullMQ job on `USAGE_QUEUE`: base64 of the zstd of UsageEvent[] as JSON. A worker sets an event whose `kind` it does not know aside and
+ * records the rest, so a new kind is no new version. Gateways of earlier versions send `{ v: 1, events: UsageEvent[] }`.
  */
-export interface UsageBatch {
-  v: 1;
-  events: UsageEvent[];
+export interface UsageJobData {
+  v: 2;
+  z: string;
 }

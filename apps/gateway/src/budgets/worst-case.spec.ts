@@ -1,10 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Candidate, Settings } from '@deja/contracts';
+import type { Candidate, PriceOverride } from '@deja/contracts';
 import { costNanoUsd } from '@deja/pricing';
 import { promptCostNanoUsd, worstCase, type CostBounds } from './worst-case.ts';
-
-type Override = Settings['prices'][string];
 
 const candidate = (provider: string, upstreamModel: string, kind: Candidate['deployment']['kind'] = 'openai'): Candidate => ({
   model: 'm',
@@ -12,28 +10,34 @@ const candidate = (provider: string, upstreamModel: string, kind: Candidate['dep
   credential: null,
   upstreamModel,
 });
-const price = (of: Partial<Override> = {}): Override => ({ input: 1_000_000, cachedInput: 1_000_000, cacheWrite: 1_000_000, output: 2_000_000, longContext: null, ...of });
-const bounds = (of: Partial<CostBounds> = {}): CostBounds => ({ promptTokens: 100, outputTokens: 10, mostOutputTokens: 1000, choices: 1, hedged: false, prices: {}, ...of });
+const price = (of: Partial<PriceOverride> = {}): PriceOverride => ({ input: 1_000_000, cachedInput: 1_000_000, cacheWrite: 1_000_000, output: 2_000_000, longContext: null, ...of });
+const bounds = (of: Partial<CostBounds> = {}): CostBounds => ({ promptTokens: 100, outputTokens: 10, mostOutputTokens: 1000, choices: 1, hedged: false, prices: {}, atMs: 0, ...of });
 
 const rate = fc.integer({ min: 0, max: 100_000_000_000 });
 const tokens = fc.integer({ min: 0, max: 300_000 });
 const anyPrice = fc.record({
   input: rate, cachedInput: rate, cacheWrite: rate, output: rate,
   longContext: fc.option(fc.record({ abovePromptTokens: tokens, input: rate, cachedInput: rate, output: rate })),
+  reasoning: fc.option(rate, { nil: undefined }), audioOutput: fc.option(rate, { nil: undefined }),
 });
 
 describe('what a request costs at most', () => {
   test('is never less than what it then costs, at whichever candidate and however the prompt was cached', () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true });
-    fc.assert(fc.property(fc.array(anyPrice, { minLength: 1, maxLength: 4 }), tokens, tokens, fc.integer({ min: 1, max: 4 }), fc.nat(), fc.tuple(share, share, share), (given, promptTokens, outputTokens, choices, pick, [cached, written, answered]) => {
+    fc.assert(fc.property(fc.array(anyPrice, { minLength: 1, maxLength: 4 }), tokens, tokens, fc.integer({ min: 1, max: 4 }), fc.nat(), fc.tuple(share, share, share, share, fc.boolean()), (given, promptTokens, outputTokens, choices, pick, [cached, written, answered, thought, spoken]) => {
       const prices = Object.fromEntries(given.map((one, n) => [`p/m${n}`, one]));
       const candidates = given.map((_, n) => candidate('p', `m${n}`));
       const { nanoUsd } = worstCase(candidates, bounds({ promptTokens, outputTokens, choices, prices }));
       const cachedTokens = Math.floor(promptTokens * cached);
-      const usage = { promptTokens, cachedTokens, cacheWriteTokens: Math.floor((promptTokens - cachedTokens) * written), completionTokens: Math.floor(outputTokens * choices * answered), reasoningTokens: 0 };
       const served = given[pick % given.length]!;
+      const completionTokens = Math.floor(outputTokens * choices * answered);
+      const part = Math.floor(completionTokens * thought);
+      const usage = {
+        promptTokens, cachedTokens, cacheWriteTokens: Math.floor((promptTokens - cachedTokens) * written), completionTokens,
+        reasoningTokens: part, ...(spoken && served.audioOutput !== undefined && { audioOutputTokens: completionTokens - part }),
+      };
       expect(nanoUsd >= costNanoUsd(usage, { version: 'v', ...served })!).toBe(true);
-      expect(nanoUsd >= promptCostNanoUsd(candidates[0]!, promptTokens, prices)!).toBe(true);
+      expect(nanoUsd >= promptCostNanoUsd(candidates[0]!, promptTokens, prices, 0)!).toBe(true);
     }));
   });
 
@@ -58,7 +62,7 @@ describe('what a request costs at most', () => {
     const candidates = [candidate('a', 'm'), candidate('nobody', 'knows'), candidate('nobody', 'knows')];
     expect(worstCase(candidates, bounds({ outputTokens: 0, prices, hedged: true }))).toEqual({ nanoUsd: 100n, unpriced: ['nobody/knows'] });
     expect(worstCase([candidate('nobody', 'knows')], bounds())).toEqual({ nanoUsd: 0n, unpriced: ['nobody/knows'] });
-    expect(promptCostNanoUsd(candidate('nobody', 'knows'), 5, {})).toBeNull();
+    expect(promptCostNanoUsd(candidate('nobody', 'knows'), 5, {}, 0)).toBeNull();
   });
 
   test('what is known to be free costs nothing, and is not told', () => {

@@ -12,6 +12,8 @@ export interface CostBounds {
   /** A second deployment may be asked beside the first, and both are paid. */
   hedged: boolean;
   prices: Settings['prices'];
+  /** When the request was received, Unix ms: its prices are those of then. */
+  atMs: number;
 }
 
 export interface WorstCase {
@@ -40,22 +42,26 @@ export function worstCase(candidates: readonly Candidate[], bounds: CostBounds):
 }
 
 /** What the prompt alone costs where the plan begins, integer nano-USD: what an operation counts that is never heard of again. Null where the price is unknown. Never more than the worst case. */
-export function promptCostNanoUsd(first: Candidate, promptTokens: number, prices: Settings['prices']): bigint | null {
-  return costNanoUsd({ ...NOTHING, promptTokens }, priceAt(first, prices));
+export function promptCostNanoUsd(first: Candidate, promptTokens: number, prices: Settings['prices'], atMs: number): bigint | null {
+  return costNanoUsd({ ...NOTHING, promptTokens }, priceAt(first, prices, atMs));
 }
 
 const NOTHING: Usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 
-function mostNanoUsd(candidate: Candidate, { promptTokens, outputTokens, mostOutputTokens, choices, prices }: CostBounds): bigint | null {
-  const price = priceAt(candidate, prices);
+function mostNanoUsd(candidate: Candidate, { promptTokens, outputTokens, mostOutputTokens, choices, prices, atMs }: CostBounds): bigint | null {
+  const price = priceAt(candidate, prices, atMs);
   if (price === null) return null; // an unknown price is not a free one
   const perChoice = outputTokens ?? modelFacts(upstreamOf(candidate))?.maxOutputTokens ?? mostOutputTokens;
   const usage = { ...NOTHING, promptTokens, completionTokens: perChoice * choices };
   // The prompt may be new, written to the provider's cache, or read from it, each at its own rate; a mixture costs something in between.
-  const costs = [usage, { ...usage, cacheWriteTokens: promptTokens }, { ...usage, cachedTokens: promptTokens }].map((all) => costNanoUsd(all, price) ?? 0n);
+  const prompts = [usage, { ...usage, cacheWriteTokens: promptTokens }, { ...usage, cachedTokens: promptTokens }];
+  // Likewise the answer may be thought, or spoken.
+  const spoken = price.audioOutput === undefined ? [] : prompts.map((all) => ({ ...all, audioOutputTokens: all.completionTokens }));
+  const all = [...prompts, ...prompts.map((prompt) => ({ ...prompt, reasoningTokens: prompt.completionTokens })), ...spoken];
+  const costs = all.map((one) => costNanoUsd(one, price) ?? 0n);
   return costs.reduce((most, cost) => (cost > most ? cost : most), 0n);
 }
 
-const priceAt = (candidate: Candidate, prices: Settings['prices']): Price | null => priceOf({ ...upstreamOf(candidate), overrides: prices });
+const priceAt = (candidate: Candidate, prices: Settings['prices'], atMs: number): Price | null => priceOf({ ...upstreamOf(candidate), overrides: prices, atMs });
 const upstreamOf = ({ deployment: { provider, kind }, upstreamModel }: Candidate) => ({ provider, kind, upstreamModel });
 const nameOf = ({ deployment: { provider }, upstreamModel }: Candidate): string => `${provider}/${upstreamModel}`;

@@ -1,4 +1,4 @@
-import type { Usage } from '@deja/contracts';
+import { SERVICE_TIERS, type Usage } from '@deja/contracts';
 
 /** The parts of a chat completion deja reads; the rest passes through. */
 export interface ChatCompletion {
@@ -22,8 +22,8 @@ export interface CompletionUsage {
   prompt_tokens?: number;
   completion_tokens?: number;
   total_tokens?: number;
-  prompt_tokens_details?: { cached_tokens?: number | null; cache_creation_tokens?: number | null } | null;
-  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
+  prompt_tokens_details?: { cached_tokens?: number | null; cache_creation_tokens?: number | null; audio_tokens?: number | null; image_tokens?: number | null } | null;
+  completion_tokens_details?: { reasoning_tokens?: number | null; audio_tokens?: number | null; image_tokens?: number | null } | null;
 }
 
 /** No answer has more tokens than this; a provider that says so is not believed, and the bill says "estimated". */
@@ -36,14 +36,37 @@ const tokens = (value: unknown): number => (isCount(value) ? Math.round(value) :
 export function usageOf(usage: CompletionUsage | null | undefined): Usage | null {
   if (!usage || !isCount(usage.prompt_tokens) || !isCount(usage.completion_tokens ?? 0)) return null;
   const promptTokens = tokens(usage.prompt_tokens);
-  const cachedTokens = Math.min(tokens(usage.prompt_tokens_details?.cached_tokens), promptTokens);
+  const completionTokens = tokens(usage.completion_tokens);
+  const { prompt_tokens_details: prompt, completion_tokens_details: completion } = usage;
+  const cachedTokens = Math.min(tokens(prompt?.cached_tokens), promptTokens);
   return {
     promptTokens,
     cachedTokens,
-    cacheWriteTokens: Math.min(tokens(usage.prompt_tokens_details?.cache_creation_tokens), promptTokens - cachedTokens),
-    completionTokens: tokens(usage.completion_tokens),
-    reasoningTokens: Math.min(tokens(usage.completion_tokens_details?.reasoning_tokens), tokens(usage.completion_tokens)),
+    cacheWriteTokens: Math.min(tokens(prompt?.cache_creation_tokens), promptTokens - cachedTokens),
+    completionTokens,
+    reasoningTokens: Math.min(tokens(completion?.reasoning_tokens), completionTokens),
+    ...nonTextTokens({ promptTokens, completionTokens, audioIn: prompt?.audio_tokens, imageIn: prompt?.image_tokens, audioOut: completion?.audio_tokens, imageOut: completion?.image_tokens }),
   };
+}
+
+/** Sounds and pictures among the tokens of a prompt and an answer, as a provider says; no more of them than there are tokens, and nothing of what there is none of. */
+export function nonTextTokens(said: { promptTokens: number; completionTokens: number; audioIn: unknown; imageIn: unknown; audioOut: unknown; imageOut: unknown }): Partial<Usage> {
+  const audioInputTokens = Math.min(tokens(said.audioIn), said.promptTokens);
+  const imageInputTokens = Math.min(tokens(said.imageIn), said.promptTokens - audioInputTokens);
+  const audioOutputTokens = Math.min(tokens(said.audioOut), said.completionTokens);
+  const imageOutputTokens = Math.min(tokens(said.imageOut), said.completionTokens - audioOutputTokens);
+  return {
+    ...(audioInputTokens > 0 && { audioInputTokens }),
+    ...(imageInputTokens > 0 && { imageInputTokens }),
+    ...(audioOutputTokens > 0 && { audioOutputTokens }),
+    ...(imageOutputTokens > 0 && { imageOutputTokens }),
+  };
+}
+
+/** A usage with the tier at which a reply says that it was served, where that has a price of its own (OpenAI's API reference: the tier that was asked for may be another). */
+export function atTier(usage: Usage | null, served: unknown): Usage | null {
+  const serviceTier = SERVICE_TIERS.find((tier) => tier === served);
+  return usage === null || serviceTier === undefined ? usage : { ...usage, serviceTier };
 }
 
 /** A whole reply that looks like one: an object with at least one choice. */

@@ -5,6 +5,7 @@ import { AccountRegister } from '../budgets/account-register.ts';
 import { BudgetWatch } from '../budgets/budget-watch.ts';
 import { BudgetList } from '../budgets/list-budgets.ts';
 import { SpentSource } from '../budgets/spent-source.ts';
+import type { AcceptedCounts } from '../settle/accepted.ts';
 import type { BudgetState } from './ask.ts';
 import { Leases } from './leases.ts';
 import { LimitMetrics } from './limit-metrics.ts';
@@ -17,6 +18,8 @@ export interface LimitSurroundings {
   /** Where cached answers are; the same connection unless they have a Redis of their own. */
   cache: RedisClient;
   instance: string;
+  /** Counts operations as they are opened. */
+  accepted: AcceptedCounts;
   /** How long what an operation holds outlives this process. */
   leaseS: number;
   spent: (request: UsageRpc['spent']['request'], deadlineMs: number) => Promise<UsageRpc['spent']['reply']>;
@@ -35,7 +38,7 @@ export class GatewayLimits {
   private readonly redisWatch: RedisWatch;
   private readonly leases: Leases;
 
-  constructor({ redis, cache, instance, leaseS, spent, replicas, settings, telemetry, logger }: LimitSurroundings) {
+  constructor({ redis, cache, instance, accepted, leaseS, spent, replicas, settings, telemetry, logger }: LimitSurroundings) {
     const merged = !isCluster(redis);
     const limits = new LimitShards({ leaseMs: leaseS * 1000, merged });
     const ledger = new SpentSource(spent, logger);
@@ -45,7 +48,7 @@ export class GatewayLimits {
     this.leases = new Leases(redis, limits, logger, Math.min(GATEWAY_HEARTBEAT_S, leaseS / 4) * 1000);
     this.redisWatch = new RedisWatch(redis, { deadlineMs: DECISION_MS, merged, now: Date.now, random: Math.random, logger });
     this.reserver = new Reserver({
-      redis, cache, instance, limits, ledger, replicas, logger,
+      redis, cache, instance, accepted, limits, ledger, replicas, logger,
       watch: this.redisWatch,
       leases: this.leases,
       metrics: new LimitMetrics(telemetry.meter),

@@ -50,7 +50,7 @@ export class Reservations {
     const shards = shardsFor({ principal, user: operation.user, model, settings, receivedAtMs: operation.receivedAtMs });
     const isBudgeted = shards.some(({ budgets }) => budgets.length > 0);
     const first = need.plan?.candidates[0];
-    const keptNanoUsd = first === undefined ? null : promptCostNanoUsd(first, need.promptTokens, settings.prices);
+    const keptNanoUsd = first === undefined ? null : promptCostNanoUsd(first, need.promptTokens, settings.prices, operation.receivedAtMs);
     const open: OpenOperation = { ...operation.opening(), estimatedCostNanoUsd: keptNanoUsd?.toString() ?? null };
     const reserved = await this.reserver.reserve({
       open,
@@ -79,7 +79,7 @@ export class Reservations {
     const { max_output_tokens: most } = validationFor(operation.principal, snapshot);
     const { contextWindow, contentPolicy } = plan.instead;
     const { nanoUsd, unpriced } = worstCase([...plan.candidates, ...contextWindow, ...contentPolicy], {
-      promptTokens: mostPromptTokens(), outputTokens, mostOutputTokens: most, choices, hedged: plan.hedge !== null, prices: snapshot.settings.prices,
+      promptTokens: mostPromptTokens(), outputTokens, mostOutputTokens: most, choices, hedged: plan.hedge !== null, prices: snapshot.settings.prices, atMs: operation.receivedAtMs,
     });
     if (unpriced.length > 0) this.watch.unpriced(unpriced);
     return nanoUsd;

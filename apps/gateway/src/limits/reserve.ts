@@ -1,6 +1,7 @@
 import type { BudgetAccount, DegradedMode } from '@deja/contracts';
 import { openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
+import type { AcceptedCounts } from '../settle/accepted.ts';
 import type { BudgetCeiling, BudgetState, Ceiling, Charge, Shard } from './ask.ts';
 import { inTime } from './in-time.ts';
 import type { Leases } from './leases.ts';
@@ -45,6 +46,7 @@ export interface ReserverParts {
   /** Where cached answers are; the same connection unless they have a Redis of their own. */
   cache: RedisClient;
   instance: string;
+  accepted: AcceptedCounts;
   limits: LimitShards;
   watch: RedisWatch;
   leases: Leases;
@@ -123,10 +125,10 @@ export class Reserver {
 
   /** The first question goes with everything else that is to be known. null: Redis did not answer in time, or is not asked at the moment. */
   private async open(request: ReserveRequest, reservation: Reservation, ask: ShardAsk | undefined): Promise<{ reply: RoundTripReply; verdict: ShardVerdict | null } | null> {
-    const { redis, limits, watch, instance, cache } = this.parts;
+    const { redis, limits, watch, instance, accepted, cache } = this.parts;
     const shard = ask === undefined ? request.open.tenant : nameOf(ask);
     if (!watch.mayAsk(shard)) return null;
-    const trip = roundTrip(redis, request, ask === undefined ? null : limits.reserveCall(ask), { instance, readsCache: cache === redis })
+    const trip = roundTrip(redis, request, ask === undefined ? null : limits.reserveCall(ask), { instance, accepted, readsCache: cache === redis })
       .then((reply) => ({ reply, verdict: ask === undefined ? null : limits.read(ask, reply.limits) }));
     const opened = await inTime(this.told(trip), this.deadlineMs, (late) => void this.late(reservation, late?.verdict ?? null, request, late?.reply));
     if (opened === null) watch.troubled(shard);

@@ -1,6 +1,7 @@
 import { gatewayOpsKey, tenantRevisionKey, type OpenOperation } from '@deja/contracts';
 import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { OperationQuotas } from '../quotas/operation-quotas.ts';
+import type { AcceptedCounts } from '../settle/accepted.ts';
 import { inTime } from './in-time.ts';
 
 /** What one request wants to know of Redis before it is answered. */
@@ -32,7 +33,7 @@ export interface RoundTripReply {
  * the exact cache, and whether a semantic look-up is worth it. Rejects where the limits, or where there are none the opening,
  * got no answer.
  */
-export async function roundTrip(redis: RedisClient, asked: Asked, limits: ScriptCall | null, o: { instance: string; readsCache: boolean }): Promise<RoundTripReply> {
+export async function roundTrip(redis: RedisClient, asked: Asked, limits: ScriptCall | null, o: { instance: string; accepted: AcceptedCounts; readsCache: boolean }): Promise<RoundTripReply> {
   const pipeline = openPipeline(redis);
   let queued = 0;
   /** Where its reply will stand. */
@@ -43,6 +44,7 @@ export async function roundTrip(redis: RedisClient, asked: Asked, limits: Script
   const { open, presenceKey, quotas } = asked;
   const quotaCall = quotas?.call ?? null;
   const opened = queue((p) => p.hset(gatewayOpsKey(o.instance), open.id, JSON.stringify(open)));
+  queue((p) => o.accepted.queue(p, o.accepted.opened(open)));
   const limited = limits === null ? null : queue((p) => queueScript(p, limits));
   const revision = queue((p) => p.get(tenantRevisionKey(open.tenant)));
   const presence = presenceKey === null ? null : queue((p) => p.exists(presenceKey));

@@ -1,7 +1,7 @@
 import type { ErrorBody, Usage } from '@deja/contracts';
 import { FAILURES, refusalKind } from '../attempt/failure-table.ts';
 import { AttemptFailure, type FailureKind } from '../attempt/failure.ts';
-import { usageOf } from '../chat/completion.ts';
+import { atTier, usageOf } from '../chat/completion.ts';
 import type { OutputItem, ResponseObject, ResponseUsage } from './response-object.ts';
 
 /** What one event of a streamed response means for the one who relays it. */
@@ -26,7 +26,7 @@ export class ResponseReader {
   }
 
   get usage(): Usage | null {
-    return responseUsage(this.last?.usage);
+    return this.last === null ? null : usageOfResponse(this.last);
   }
 
   /** Why the provider gave up; null while it did not. */
@@ -91,6 +91,9 @@ export function responseUsage(usage: ResponseUsage | null | undefined): Usage | 
   if (!counted || typeof written !== 'number' || !(written > 0)) return counted;
   return { ...counted, cacheWriteTokens: Math.min(Math.round(written), counted.promptTokens - counted.cachedTokens) };
 }
+
+/** What a response used, and how it was served; null when it says nothing worth believing. */
+export const usageOfResponse = (response: ResponseObject): Usage | null => atTier(responseUsage(response.usage), response['service_tier']);
 
 /** Whether a response was only begun: it runs in the background, and what it uses is known when it has ended. */
 export const isUnderWay = ({ status }: ResponseObject): boolean => status === 'queued' || status === 'in_progress';

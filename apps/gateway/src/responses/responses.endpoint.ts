@@ -19,7 +19,7 @@ import { responseSse } from './response-events.ts';
 import { itemIds, type ResponseObject, type ResponseOrigin } from './response-object.ts';
 import { NativeResponseReader, TranslatedResponseReader } from './response-readers.ts';
 import { responseEvents } from './response-replay.ts';
-import { asResponse, isCompleteResponse, isUnderWay, isStorableResponse, responseUsage } from './response-stream.ts';
+import { asResponse, isCompleteResponse, isUnderWay, isStorableResponse, usageOfResponse } from './response-stream.ts';
 import { chatBodyOf, refusedInResponse, responsesParams } from './response-to-chat.ts';
 import { responsesRequest, type ResponsesBody } from './responses-request.ts';
 
@@ -98,7 +98,7 @@ function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate, 
 function wholeResponse(bytes: Buffer, stored: boolean, rules: AnswerRules | null): WholeReply {
   const response = asResponse(parsedReply(bytes));
   if (response === null) throw new AttemptFailure('malformed');
-  const facts = { usage: isUnderWay(response) ? NOTHING_YET : responseUsage(response.usage), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedIds: stored ? { response: response.id, parts: itemIds(response.output) } : NOTHING_STORED };
+  const facts = { usage: isUnderWay(response) ? NOTHING_YET : usageOfResponse(response), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedIds: stored ? { response: response.id, parts: itemIds(response.output) } : NOTHING_STORED };
   try {
     const treated = rules === null ? response : guardedResponse(response, rules);
     return { ...facts, ...kept(treated, treated === response ? bytes : null), text: spokenInResponse(treated) };

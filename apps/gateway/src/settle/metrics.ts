@@ -43,3 +43,38 @@ export class GatewayMetrics {
     this.shadows.add(1, { outcome });
   }
 }
+
+/** How figures leave this process for the ledger. */
+export class OutboxMetrics {
+  private readonly meter: Meter;
+  private readonly spooledEvents: Counter;
+  private readonly heldEvents: Counter;
+  private readonly lostEvents: Counter;
+
+  constructor(meter: Meter) {
+    this.meter = meter;
+    this.spooledEvents = meter.createCounter('deja.gateway.usage.spooled', { description: 'Usage records that went to the disk, by why: redis_away, queue_full' });
+    this.heldEvents = meter.createCounter('deja.gateway.usage.held', { description: 'Usage records that stay in Redis until the queue has room, because the disk takes no more' });
+    this.lostEvents = meter.createCounter('deja.gateway.usage.lost', { description: 'Usage records that neither Redis nor the disk took' });
+    for (const why of ['redis_away', 'queue_full'] as const) this.spooledEvents.add(0, { why });
+    this.heldEvents.add(0);
+    this.lostEvents.add(0);
+  }
+
+  watch({ spoolBytes, queueRoomBytes }: { spoolBytes: () => number; queueRoomBytes: () => number }): void {
+    this.meter.createObservableGauge('deja.gateway.usage.spool.bytes', { unit: 'By', description: 'Usage records that wait on this disk, of all gateways that share it' }).addCallback((gauge) => gauge.observe(spoolBytes()));
+    this.meter.createObservableGauge('deja.gateway.usage.queue.room', { unit: 'By', description: 'Bytes of Redis that are left to the usage queue, about' }).addCallback((gauge) => gauge.observe(queueRoomBytes()));
+  }
+
+  spooled(events: number, why: 'redis_away' | 'queue_full'): void {
+    this.spooledEvents.add(events, { why });
+  }
+
+  held(events: number): void {
+    this.heldEvents.add(events);
+  }
+
+  lost(events: number): void {
+    this.lostEvents.add(events);
+  }
+}

@@ -1,75 +1,134 @@
-import { gatewayAliveKey, gatewayOpsKey, GATEWAY_HEARTBEAT_S, GATEWAYS_KEY, type LateAttempt, type OpenOperation, type OperationRecord, type UsageBatch, type UsageEvent } from '@deja/contracts';
+import { gatewayOpsKey, type LateAttempt, type OpenOperation, type OperationRecord, type UsageEvent, type UsageJobData } from '@deja/contracts';
 import { isUp, onReady, openPipeline, type Pipeline, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import { lineId, type Spool, type SpoolLine } from './spool.ts';
+import type { AcceptedCount, AcceptedCounts } from './accepted.ts';
+import { BATCH_SIZE, batchMs } from './batching.ts';
+import { jobData } from './job-data.ts';
+import { LastSent } from './last-sent.ts';
+import type { OutboxMetrics } from './metrics.ts';
+import { Overflow, type SpoolReason } from './overflow.ts';
+import { Presence } from './presence.ts';
+import type { QueueBound } from './queue-bound.ts';
+import { Replay } from './replay.ts';
+import type { Spool } from './spool.ts';
+import { lineId } from './spool-lines.ts';
 
-/** Puts one batch on the usage queue; resolves when Redis has it. */
-export type Enqueue = (batch: UsageBatch) => Promise<void>;
+/** Puts one job on the usage queue; resolves when Redis has it. */
+export type Enqueue = (data: UsageJobData) => Promise<void>;
 
-const BATCH_MS = 20;
-const BATCH_SIZE = 200;
-const REPLAY_MS = 1000;
+export interface OutboxOptions {
+  instance: string;
+  leaseS: number;
+  accepted: AcceptedCounts;
+  queue: QueueBound;
+  metrics: OutboxMetrics;
+  logger: Pick<Logger, 'error' | 'warn' | 'info'>;
+}
+
+const TICK_MS = 1000;
+/** How long a process that stops goes on with what is on its disk; the rest is for the next one there. */
+const CLOSING_MS = 5000;
+const PAGE = 200;
 
 /**
- * The way of a settled operation to the usage-worker. First its record replaces the opening in this process's hash in
- * Redis, so that it survives a kill; then batches go on the queue; then the hash forgets it. What Redis cannot take goes
- * to the spool and is replayed. A shadow's record takes the same steps under its own id.
+ * The way of a settled operation to the usage-worker. First its record replaces the opening in this process's hash in Redis, so that it survives a kill; then
+ * batches go on the queue; then the hash forgets it. What Redis cannot take, or the queue has no room for, goes to the spool and is replayed. Where the spool is
+ * full, what is in the hash stays there until there is room. A shadow's record takes the same steps under its own id. Nothing of it fails or delays a request.
  */
 export class Outbox {
+  private readonly redis: RedisClient;
+  private readonly enqueue: Enqueue;
+  private readonly spool: Spool;
+  private readonly o: OutboxOptions;
   private waiting: UsageEvent[] = [];
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> | null = null;
-  private readonly timers: NodeJS.Timeout[] = [];
+  private tick: NodeJS.Timeout | null = null;
+  private stopFollowing: () => void = () => undefined;
+  private closingMs: number | null = null;
   /** Operations under way in this process. */
-  private readonly open = new Set<string>();
-  private replaying = false;
-  /** Live gateway processes, as of the last heartbeat. */
-  replicas = 1;
+  private readonly open = new Map<string, OpenOperation>();
+  private readonly lastSent = new LastSent();
+  /** What the queue took just before Redis went away. */
+  private again: UsageEvent[] = [];
+  /** The hash has records that wait for room, or of which it is not known whether they are on the queue. */
+  private held = false;
+  private catchingUp: Promise<void> | null = null;
+  private readonly overflow: Overflow;
+  private readonly presence: Presence;
+  private readonly replay: Replay;
 
-  constructor(
-    private readonly redis: RedisClient,
-    private readonly enqueue: Enqueue,
-    private readonly spool: Spool,
-    private readonly o: { instance: string; leaseS: number; logger: Pick<Logger, 'error' | 'info'> },
-  ) {}
+  constructor(redis: RedisClient, enqueue: Enqueue, spool: Spool, o: OutboxOptions) {
+    this.redis = redis;
+    this.enqueue = enqueue;
+    this.spool = spool;
+    this.o = o;
+    const { instance, leaseS, accepted, queue, metrics, logger } = o;
+    this.overflow = new Overflow(spool, metrics, logger);
+    this.presence = new Presence({ redis, instance, leaseS, accepted, spooled: () => spool.settledByQuarter() });
+    this.replay = new Replay({ redis, spool, instance, isOpen: (id) => this.open.has(id), hasRoom: () => !queue.isFull && (this.closingMs === null || Date.now() < this.closingMs + CLOSING_MS), post: (events, of) => this.post(events, of), logger });
+    metrics.watch({ spoolBytes: () => spool.bytes, queueRoomBytes: () => queue.roomBytes });
+  }
+
+  /** Live gateway processes. */
+  get replicas(): number {
+    return this.presence.replicas;
+  }
 
   /** Announces this process, keeps its lease and replays what the spool holds. */
   async start(): Promise<void> {
-    await this.heartbeat();
-    const beatMs = Math.min(GATEWAY_HEARTBEAT_S * 1000, (this.o.leaseS * 1000) / 4);
-    this.timers.push(setInterval(() => void this.heartbeat(), beatMs).unref());
-    this.timers.push(setInterval(() => void this.replay(), REPLAY_MS).unref());
-    onReady(this.redis, () => void this.heartbeat());
+    await Promise.all([this.presence.start(), this.o.queue.start(), this.spool.look()]);
+    this.tick = setInterval(() => void this.catchUp(), TICK_MS).unref();
+    this.stopFollowing = onReady(this.redis, () => void this.afterOutage());
   }
 
   /** Remembers that an operation was opened; `recorded` says whether Redis knows it already. */
   opened(operation: OpenOperation, recorded: boolean): void {
-    this.open.add(operation.id);
-    if (!recorded) this.toSpool([operation]);
+    this.open.set(operation.id, operation);
+    const count = this.o.accepted.opened(operation);
+    if (recorded) return;
+    try {
+      this.spool.append([count, operation]);
+    } catch {
+      // It is only for the case that this process is killed. Its end will be told of.
+    }
   }
 
   /** Adds the first step, the record in place of the opening, to a pipeline. */
   queue(pipeline: Pipeline, record: OperationRecord): void {
-    pipeline.hset(gatewayOpsKey(this.o.instance), record.id, JSON.stringify(record));
+    const { accepted, instance } = this.o;
+    if (!accepted.isCounted(record)) {
+      // Refused before it was opened. What is sent now comes before what the pipeline sends.
+      void accepted.queue(openPipeline(this.redis), accepted.opened(record)).exec().catch(() => undefined); // said again with every beat
+    }
+    pipeline.hset(gatewayOpsKey(instance), record.id, JSON.stringify(record));
   }
 
   /** Takes a settled operation; `recorded` says whether Redis has its record. Never throws: settlement must not fail a request that was answered. */
   settled(record: OperationRecord, recorded: boolean): void {
     this.open.delete(record.id);
-    this.take(record, recorded);
+    const count = this.o.accepted.settled(record);
+    this.take(record, recorded, [count]);
   }
 
   /** Takes a shadow attempt by itself, in the same steps. Never throws. */
   async late(event: LateAttempt): Promise<void> {
     const recorded = isUp(this.redis) && (await this.redis.hset(gatewayOpsKey(this.o.instance), lineId(event), JSON.stringify(event)).then(() => true, () => false));
-    this.take(event, recorded);
+    this.take(event, recorded, []);
   }
 
-  private take(event: UsageEvent, recorded: boolean): void {
-    if (!recorded) return this.toSpool([event]);
+  private take(event: UsageEvent, recorded: boolean, counts: AcceptedCount[]): void {
+    if (!recorded) {
+      this.overflow.keep([event], { inRedis: false, why: 'redis_away', counts });
+      return;
+    }
     this.waiting.push(event);
+    if (!this.flushing) this.schedule();
+  }
+
+  private schedule(): void {
     if (this.waiting.length >= BATCH_SIZE) void this.flush();
-    else this.timer ??= setTimeout(() => void this.flush(), BATCH_MS);
+    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.flush(), batchMs(this.o.queue.jobs));
   }
 
   /** Sends what is waiting; one batch is under way at a time. */
@@ -80,79 +139,145 @@ export class Outbox {
     if (this.waiting.length === 0) return;
     this.flushing = this.send(this.waiting.splice(0, BATCH_SIZE)).finally(() => {
       this.flushing = null;
-      if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.flush(), 0);
+      this.schedule();
     });
     await this.flushing;
   }
 
   /** Hands everything over; gives the lease back when nothing of this process is left open. */
   async close(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+    this.closingMs = Date.now();
+    if (this.tick) clearInterval(this.tick);
+    this.stopFollowing();
     while (this.waiting.length > 0 || this.flushing) await this.flush();
-    await this.replay();
+    await this.catchingUp;
+    await this.catchUp();
+    this.o.queue.close();
+    this.presence.close();
+    this.overflow.giveUp();
+    await this.spool.sync().catch(() => undefined);
     this.spool.close();
-    if (this.open.size > 0 || !isUp(this.redis)) return;
-    const left = await this.redis.hlen(gatewayOpsKey(this.o.instance));
-    if (left === 0) await openPipeline(this.redis).srem(GATEWAYS_KEY, this.o.instance).del(gatewayAliveKey(this.o.instance)).exec();
+    if (!isUp(this.redis)) return;
+    await this.presence.beat();
+    if (this.open.size === 0) await this.presence.leave();
   }
 
   private async send(events: UsageEvent[]): Promise<void> {
-    try {
-      await this.enqueue({ v: 1, events });
-    } catch {
-      this.toSpool(events);
-      return;
-    }
-    await this.redis.hdel(gatewayOpsKey(this.o.instance), ...events.map(lineId)).catch((error: unknown) => {
-      // Harmless: inserting twice changes nothing, and the sweep takes what stays.
-      this.o.logger.info({ err: error }, 'settled operations stay listed as open until the next sweep');
+    if (this.o.queue.isFull) return this.keep(events, 'queue_full');
+    await this.post(events, this.o.instance).catch(() => this.keep(events, 'redis_away'));
+  }
+
+  /** Records that are in this process's hash. */
+  private keep(events: UsageEvent[], why: SpoolReason): void {
+    // What is left by a process that stops the sweep takes: nobody has to come back to this disk for it.
+    const place = this.closingMs !== null ? this.overflow.leave(events, null) : this.overflow.keep(events, { inRedis: true, why });
+    if (place === 'disk') void this.forget(events);
+    else this.held = true;
+  }
+
+  /** On the queue, and then out of the hash. Rejects when the queue has not taken them, as far as is known. */
+  private async post(events: UsageEvent[], instance: string): Promise<void> {
+    const data = await jobData(events);
+    await this.enqueue(data);
+    this.o.queue.sent(data.z.length);
+    this.lastSent.add(events, Date.now());
+    await this.redis.hdel(gatewayOpsKey(instance), ...events.map(lineId)).catch((error: unknown) => {
+      // Harmless: inserting twice changes nothing.
+      this.held = true;
+      this.o.logger.info({ err: error }, 'settled operations stay listed as open for a while');
     });
   }
 
-  private toSpool(lines: SpoolLine[]): void {
+  /** Out of the hash, when the disk has them for good. */
+  private async forget(events: UsageEvent[]): Promise<void> {
     try {
-      this.spool.append(lines);
-    } catch (error) {
-      this.o.logger.error({ err: error, records: lines.map(lineId) }, 'neither Redis nor the disk takes usage records; these are lost');
+      await this.spool.sync();
+      await this.redis.hdel(gatewayOpsKey(this.o.instance), ...events.map(lineId));
+    } catch {
+      this.held = true; // they are in both
     }
   }
 
-  private async heartbeat(): Promise<void> {
+  private catchUp(): Promise<void> {
+    return (this.catchingUp ??= this.catchUpOnce().finally(() => {
+      this.catchingUp = null;
+    }));
+  }
+
+  /** Brings to the queue what is anywhere else, as far as it has room. Never rejects. */
+  private async catchUpOnce(): Promise<void> {
+    this.overflow.tellLost();
+    await this.spool.look();
     if (!isUp(this.redis)) return;
     try {
-      const replies = await openPipeline(this.redis).sadd(GATEWAYS_KEY, this.o.instance).set(gatewayAliveKey(this.o.instance), '1', 'EX', this.o.leaseS).scard(GATEWAYS_KEY).exec();
-      this.replicas = Math.max(1, Number(replies?.[2]?.[1] ?? this.replicas));
+      await this.sendAgain();
+      await this.fromMemory();
+      await this.fromHash();
     } catch {
-      // The next beat tries again; the lease outlives several.
+      return; // away again, or without room: the next round goes on
+    }
+    if (await this.replay.run()) this.overflow.empty();
+  }
+
+  private async sendAgain(): Promise<void> {
+    while (this.again.length > 0) {
+      await this.post(this.again.slice(0, BATCH_SIZE), this.o.instance);
+      this.again.splice(0, BATCH_SIZE);
     }
   }
 
-  /** Sends spooled records to the queue, and openings of processes that are gone to the sweep. */
-  private async replay(): Promise<void> {
-    if (this.replaying || !isUp(this.redis)) return;
-    this.replaying = true;
+  private async fromMemory(): Promise<void> {
+    const { inMemory } = this.overflow;
+    while (inMemory.length > 0) {
+      const events = inMemory.splice(0, BATCH_SIZE);
+      await this.post(events, this.o.instance).catch((error: unknown) => {
+        this.overflow.keep(events, { inRedis: false, why: 'redis_away' });
+        throw error;
+      });
+    }
+  }
+
+  /** Records in this process's hash that nobody has put on the queue. */
+  private async fromHash(): Promise<void> {
+    const { instance, queue } = this.o;
+    if (!this.held || this.closingMs !== null) return;
+    this.held = false;
     try {
-      await this.replayFiles();
-    } finally {
-      this.replaying = false;
+      for (let cursor = '0'; ; ) {
+        if (queue.isFull) throw new Error('the usage queue has no room');
+        const [next, flat] = await this.redis.hscan(gatewayOpsKey(instance), cursor, 'COUNT', PAGE);
+        const events = flat.filter((_, i) => i % 2 === 1).map(eventIn).filter((event) => event !== null);
+        for (let at = 0; at < events.length; at += BATCH_SIZE) await this.post(events.slice(at, at + BATCH_SIZE), instance);
+        cursor = next;
+        if (cursor === '0') return;
+      }
+    } catch (error) {
+      this.held = true;
+      throw error;
     }
   }
 
-  private async replayFiles(): Promise<void> {
-    for (const path of this.spool.waiting()) {
-      const claimed = this.spool.claim(path);
-      if (!claimed) continue;
-      const { instance, lines } = claimed.content;
-      try {
-        const settled = lines.filter((line) => line.kind !== 'open');
-        for (let i = 0; i < settled.length; i += BATCH_SIZE) await this.enqueue({ v: 1, events: settled.slice(i, i + BATCH_SIZE) });
-        const openings = lines.filter((line) => line.kind === 'open' && (instance !== this.o.instance || this.open.has(line.id)));
-        for (const line of openings) await openPipeline(this.redis).hset(gatewayOpsKey(instance), lineId(line), JSON.stringify(line)).sadd(GATEWAYS_KEY, instance).exec();
-        claimed.done();
-        this.o.logger.info({ settled: settled.length, open: openings.length }, 'spooled usage records were replayed');
-      } catch {
-        return; // still away: the claimed file is found again at the next try
-      }
+  /** Redis may have come back without what it knew last: the last moments are told again. */
+  private async afterOutage(): Promise<void> {
+    this.held = true;
+    this.again = this.lastSent.all();
+    const open = [...this.open.values()];
+    for (let at = 0; at < open.length; at += PAGE) {
+      const pipeline = openPipeline(this.redis);
+      // Checked again here: what has ended meanwhile has no opening.
+      for (const one of open.slice(at, at + PAGE)) if (this.open.has(one.id)) pipeline.hsetnx(gatewayOpsKey(this.o.instance), one.id, JSON.stringify(one));
+      await pipeline.exec().catch(() => undefined); // away again; its return brings us back here
     }
+    await this.catchUp();
+  }
+}
+
+/** A record or a shadow in the hash; null for an opening, and for what the sweep is to set aside. */
+function eventIn(text: string): UsageEvent | null {
+  try {
+    const event = JSON.parse(text) as UsageEvent | OpenOperation;
+    return event.kind === 'open' ? null : event;
+  } catch {
+    return null;
   }
 }

@@ -20,6 +20,17 @@ describe('settlement', () => {
     expect(chargedTokens(record)).toBe(43);
   });
 
+  test('what is not text is added up too, and a tier is named where all were served at it', () => {
+    const [one, two] = [{ ...usage(10, 3), audioInputTokens: 4, images: 1, serviceTier: 'flex' as const }, { ...usage(10, 20), audioInputTokens: 5, audioSeconds: 1.5, serviceTier: 'flex' as const }];
+    const used = (...all: Usage[]) => settledRecord(facts({ attempts: all.map((each, n) => attempt({ n: n + 1, usage: each, usageSource: 'upstream' })) })).usage;
+    expect(used(one, two)).toEqual({ ...usage(20, 23), audioInputTokens: 9, images: 1, audioSeconds: 1.5, serviceTier: 'flex' });
+    expect(used(one, usage(1, 1))).toEqual({ ...usage(11, 4), audioInputTokens: 4, images: 1 });
+  });
+
+  test('a batch is no burden on limits: providers count its tokens apart', () => {
+    expect(chargedTokens(settledRecord(facts({ attempts: [attempt({ usage: { ...usage(1e6, 1e6), serviceTier: 'batch' }, usageSource: 'upstream' })] })))).toBe(0);
+  });
+
   test('an answer from the cache repeats the original numbers, charges no tokens, and names who gave it', () => {
     const record = settledRecord(facts({ cache: 'HIT-EXACT', hit: { entry: 'e', similarity: null, model: 'm', provider: 'p', deployment: 'p/m', usage: usage(10, 20), price: null, tookMs: null } }));
     expect(record).toMatchObject({ usage: { promptTokens: 10, completionTokens: 20 }, usageSource: 'cache', cacheEntry: 'e', provider: 'p', credential: null });

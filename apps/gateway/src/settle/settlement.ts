@@ -63,20 +63,26 @@ export function settledRecord(facts: OperationFacts): OperationRecord {
 function usageOf(attempts: AttemptRecord[]): { usage: Usage | null; source: UsageSource } {
   const counted = attempts.filter((a) => a.usage !== null && !a.shadow);
   if (counted.length === 0) return { usage: null, source: 'none' };
-  const sum = counted.reduce<Usage>(
-    (total, { usage }) => ({
-      promptTokens: total.promptTokens + (usage?.promptTokens ?? 0),
-      cachedTokens: total.cachedTokens + (usage?.cachedTokens ?? 0),
-      cacheWriteTokens: total.cacheWriteTokens + (usage?.cacheWriteTokens ?? 0),
-      completionTokens: total.completionTokens + (usage?.completionTokens ?? 0),
-      reasoningTokens: total.reasoningTokens + (usage?.reasoningTokens ?? 0),
-    }),
-    { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 },
-  );
-  return { usage: sum, source: counted.some((a) => a.usageSource === 'estimated') ? 'estimated' : 'upstream' };
+  const usage = sumOf(counted.flatMap((a) => a.usage ?? []));
+  return { usage, source: counted.some((a) => a.usageSource === 'estimated') ? 'estimated' : 'upstream' };
 }
 
-/** Tokens to be charged against limits in place of the reservation: none for an answer from the cache or for no answer. */
+const COUNTS = ['promptTokens', 'cachedTokens', 'cacheWriteTokens', 'completionTokens', 'reasoningTokens'] as const;
+const OTHER_COUNTS = ['audioInputTokens', 'imageInputTokens', 'audioOutputTokens', 'imageOutputTokens', 'images', 'audioSeconds', 'characters'] as const;
+
+/** All of them together; the tier only where it is everyone's. */
+function sumOf(usages: readonly Usage[]): Usage {
+  const sum: Usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+  for (const usage of usages) {
+    for (const name of COUNTS) sum[name] += usage[name];
+    for (const name of OTHER_COUNTS) if (usage[name] !== undefined) sum[name] = (sum[name] ?? 0) + usage[name];
+  }
+  const [first] = usages;
+  const isOne = first?.serviceTier !== undefined && usages.every(({ serviceTier }) => serviceTier === first.serviceTier);
+  return { ...sum, ...(isOne && { serviceTier: first.serviceTier }) };
+}
+
+/** Tokens to be charged against limits in place of the reservation: none for an answer from the cache or for no answer, nor for a batch, whose tokens providers count apart. */
 export function chargedTokens(record: OperationRecord): number {
-  return record.usage === null || record.usageSource === 'cache' ? 0 : record.usage.promptTokens + record.usage.completionTokens;
+  return record.usage === null || record.usageSource === 'cache' || record.usage.serviceTier === 'batch' ? 0 : record.usage.promptTokens + record.usage.completionTokens;
 }

@@ -29,6 +29,18 @@ test('a well-formed event is read as it is, without what is not known of it', ()
   expect(readEvent({ ...late, invented: 1 }, nowMs)).toEqual({ event: late });
 });
 
+test('what was used besides text, and the prices of it, are read as they are; events without them are as ever', () => {
+  const other = { ...usage, audioInputTokens: 1, imageInputTokens: 2, audioOutputTokens: 3, imageOutputTokens: 1, images: 4, audioSeconds: 8.47, characters: 5, serviceTier: 'flex' };
+  const tier = { abovePromptTokens: 10, input: 1, cachedInput: 2, output: 3, cacheWrite: 4 };
+  const rates = {
+    ...price, longContext: tier, tiers: [tier, { ...tier, abovePromptTokens: 20 }], reasoning: 1, audioInput: 'text', audioOutput: 2, imageInput: 3, imageOutput: 4,
+    perImage: 5, perAudioMinute: 6, perMillionCharacters: 7, perRequest: 8, serviceTiers: { batch: 0.5 }, tokenless: true,
+  };
+  const event = { ...settled, usage: other, attempts: [{ ...attempt, usage: other, price: rates }] };
+  expect(readEvent(event, nowMs)).toEqual({ event });
+  expect(readEvent({ ...event, usage: { ...other, serviceTier: 'first class' } }, nowMs)).toEqual({ rejected: expect.stringMatching(/^usage\.serviceTier: /) });
+});
+
 test.each([
   ['no object', null, 'event'],
   ['an unknown kind', { ...settled, kind: 'other' }, 'kind'],

@@ -1,4 +1,4 @@
-import { idTimeMs, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
+import { idTimeMs, SERVICE_TIERS, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 import { z } from 'zod';
 
 /** The last moment that ISO 8601 writes with four digits of year. */
@@ -18,8 +18,26 @@ const moment = z.number().min(0).max(LAST_MS);
 const text = z.string().transform((value) => value.slice(0, MAX_TEXT));
 const status = z.number().int().min(0).max(999);
 
-const usage = z.object({ promptTokens: count, cachedTokens: count, cacheWriteTokens: count, completionTokens: count, reasoningTokens: count });
+// What is optional here, a gateway of an earlier version does not send.
+const usage = z.object({
+  promptTokens: count,
+  cachedTokens: count,
+  cacheWriteTokens: count,
+  completionTokens: count,
+  reasoningTokens: count,
+  audioInputTokens: count.exactOptional(),
+  imageInputTokens: count.exactOptional(),
+  audioOutputTokens: count.exactOptional(),
+  imageOutputTokens: count.exactOptional(),
+  images: count.exactOptional(),
+  audioSeconds: z.number().min(0).max(MAX_TOKENS).exactOptional(),
+  characters: count.exactOptional(),
+  serviceTier: z.enum(SERVICE_TIERS).exactOptional(),
+});
 const usageSource = z.enum(['upstream', 'estimated', 'cache', 'none']);
+
+const contextRates = z.object({ abovePromptTokens: count, input: rate, cachedInput: rate, output: rate, cacheWrite: rate.exactOptional() });
+const multiplier = z.number().min(0).max(1000).exactOptional();
 
 const price = z.object({
   version: text,
@@ -27,7 +45,19 @@ const price = z.object({
   cachedInput: rate,
   cacheWrite: rate,
   output: rate,
-  longContext: z.object({ abovePromptTokens: count, input: rate, cachedInput: rate, output: rate }).nullable(),
+  longContext: contextRates.nullable(),
+  tiers: z.array(contextRates).max(100).exactOptional(),
+  reasoning: rate.exactOptional(),
+  audioInput: z.union([rate, z.literal('text')]).exactOptional(),
+  audioOutput: rate.exactOptional(),
+  imageInput: rate.exactOptional(),
+  imageOutput: rate.exactOptional(),
+  perImage: rate.exactOptional(),
+  perAudioMinute: rate.exactOptional(),
+  perMillionCharacters: rate.exactOptional(),
+  perRequest: rate.exactOptional(),
+  serviceTiers: z.object({ batch: multiplier, flex: multiplier, priority: multiplier }).exactOptional(),
+  tokenless: z.literal(true).exactOptional(),
 });
 
 const attempt = z.object({

@@ -7,6 +7,7 @@ import { NotRecorded, type LedgerWriter } from '../ledger/ledger-writer.ts';
 import type { QueueState } from '../metrics.ts';
 import { eventsOf } from './batch.ts';
 import { ledgerEvent } from './ledger-event.ts';
+import { eventsOnQueue } from './queue-contents.ts';
 
 /** Jobs under way at once: what one batch of the writer may gather. */
 const CONCURRENCY = 64;
@@ -69,6 +70,11 @@ export class QueueConsumer {
     const taken = await Promise.all(active.map((id) => this.redis.hget(this.queue.toKey(id), 'timestamp')));
     const times = [oldest?.timestamp, ...taken.flatMap((time) => (time === null ? [] : [Number(time)]))].filter((time) => time !== undefined);
     return Math.max(0, ...times.map((time) => nowMs - time));
+  }
+
+  /** Events of all jobs that are not done; null while Redis is away, and where there are too many to be read. */
+  async events(): Promise<unknown[] | null> {
+    return isUp(this.redis) ? await eventsOnQueue(this.redis, (name) => this.queue.toKey(name)) : null;
   }
 
   /**

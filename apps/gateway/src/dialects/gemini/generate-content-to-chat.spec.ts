@@ -96,6 +96,13 @@ test('what built-in tools brought in counts as prompt, thoughts as completion, a
   expect(replied([candidate([{ text: 'x' }])])).not.toHaveProperty('usage');
 });
 
+test('sounds and pictures among the tokens are told', () => {
+  const usageMetadata = {
+    promptTokenCount: 300, candidatesTokenCount: 20, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 10 }, { modality: 'AUDIO', tokenCount: 32 }, { modality: 'IMAGE', tokenCount: 258 }], candidatesTokensDetails: [{ modality: 'TEXT', tokenCount: 20 }],
+  };
+  expect(replied([candidate([{ text: 'x' }])], { usageMetadata }).usage).toMatchObject({ prompt_tokens_details: { cached_tokens: 0, audio_tokens: 32, image_tokens: 258 }, completion_tokens_details: { reasoning_tokens: 0 } });
+});
+
 test('an answer cut before its first word is an empty one', () => {
   expect(only([], 'MAX_TOKENS')).toEqual({ role: 'assistant', content: '', refusal: null });
 });

@@ -58,7 +58,14 @@ export function usageIn(metadata: unknown): CompletionUsage | null {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: count('cachedContentTokenCount') },
-    completion_tokens_details: { reasoning_tokens: thoughts },
+    prompt_tokens_details: { cached_tokens: count('cachedContentTokenCount'), ...ofModalities(metadata['promptTokensDetails']) },
+    completion_tokens_details: { reasoning_tokens: thoughts, ...ofModalities(metadata['candidatesTokensDetails']) },
   };
+}
+
+/** Tokens of sounds and pictures (ModalityTokenCount); pictures in a prompt, videos among them, are billed as text. */
+function ofModalities(details: unknown): { audio_tokens?: number; image_tokens?: number } {
+  const tokensOf = (modality: string): number => objectsOf(details).reduce((sum, detail) => sum + (detail['modality'] === modality && typeof detail['tokenCount'] === 'number' ? detail['tokenCount'] : 0), 0);
+  const [audio, image] = [tokensOf('AUDIO'), tokensOf('IMAGE')];
+  return { ...(audio > 0 && { audio_tokens: audio }), ...(image > 0 && { image_tokens: image }) };
 }

@@ -28,6 +28,8 @@ describe('what a server says it used', () => {
     ['xai', { prompt_tokens: 12, completion_tokens: 322, total_tokens: 334, completion_tokens_details: { reasoning_tokens: 320 } }, counts(12, 0, 0, 322, 320)],
     ['openai', { prompt_tokens: 12, completion_tokens: 2, total_tokens: 334, completion_tokens_details: { reasoning_tokens: 320 } }, counts(12, 0, 0, 2, 2)],
     ['mistral', { prompt_tokens: 13, total_tokens: 21, completion_tokens: 8, prompt_audio_seconds: null }, counts(13, 0, 0, 8, 0)],
+    ['openai', { prompt_tokens: 20, completion_tokens: 9, prompt_tokens_details: { audio_tokens: 12, image_tokens: 30 }, completion_tokens_details: { audio_tokens: 5 } }, { ...counts(20, 0, 0, 9, 0), audioInputTokens: 12, imageInputTokens: 8, audioOutputTokens: 5 }],
+    ['openai', { prompt_tokens: 20, completion_tokens: 9, prompt_tokens_details: { audio_tokens: 0 } }, counts(20, 0, 0, 9, 0)],
     ['openai', null, null],
     ['openai', {}, null],
     ['openai', 'many', null],
@@ -44,8 +46,15 @@ describe('what a server says it used', () => {
     expect(replyUsage({ x_groq: 'x' }, groq)).toBeNull();
   });
 
+  test('the tier that a reply was served at is part of it, where that has a price of its own', () => {
+    const usage = { prompt_tokens: 4, completion_tokens: 2 };
+    for (const tier of ['flex', 'priority']) expect(replyUsage({ usage, service_tier: tier }, named('openai'))).toEqual({ ...counts(4, 0, 0, 2, 0), serviceTier: tier });
+    for (const tier of ['auto', 'default', 'on_demand', null, 7, undefined]) expect(replyUsage({ usage, service_tier: tier }, named('openai'))).toEqual(counts(4, 0, 0, 2, 0));
+    expect(replyUsage({ service_tier: 'flex' }, named('openai'))).toBeNull();
+  });
+
   test('nothing a server says makes a part larger than its whole, or a count that is none', () => {
-    const names = fc.constantFrom('cached_tokens', 'cache_creation_tokens', 'cache_write_tokens', 'reasoning_tokens');
+    const names = fc.constantFrom('cached_tokens', 'cache_creation_tokens', 'cache_write_tokens', 'reasoning_tokens', 'audio_tokens', 'image_tokens');
     const parts = fc.oneof(fc.anything(), fc.dictionary(names, fc.oneof(fc.anything(), fc.double(), fc.nat())));
     const total = fc.oneof(fc.nat(), fc.double(), fc.anything());
     const usage = fc.record({ prompt_tokens: total, completion_tokens: total, total_tokens: total, prompt_tokens_details: parts, completion_tokens_details: parts }, { requiredKeys: [] });
@@ -55,6 +64,8 @@ describe('what a server says it used', () => {
         expect(Object.values(counted).every((value) => Number.isSafeInteger(value) && value >= 0)).toBe(true);
         expect(counted.cachedTokens + counted.cacheWriteTokens).toBeLessThanOrEqual(counted.promptTokens);
         expect(counted.reasoningTokens).toBeLessThanOrEqual(counted.completionTokens);
+        expect((counted.audioInputTokens ?? 0) + (counted.imageInputTokens ?? 0)).toBeLessThanOrEqual(counted.promptTokens);
+        expect((counted.audioOutputTokens ?? 0) + (counted.imageOutputTokens ?? 0)).toBeLessThanOrEqual(counted.completionTokens);
       }),
     );
   });

@@ -1,11 +1,13 @@
 import type { Usage } from '@deja/contracts';
-import { usageOf, type CompletionUsage } from '../../chat/completion.ts';
+import { atTier, usageOf, type CompletionUsage } from '../../chat/completion.ts';
 import type { CompatibleServer } from './compatible-servers.ts';
 
 /** What compatible servers add to OpenAI's `usage`. */
 interface ServerUsage extends CompletionUsage {
   prompt_tokens_details?: {
     cached_tokens?: number | null;
+    audio_tokens?: number | null;
+    image_tokens?: number | null;
     /** Tokens written to a prompt cache, as deja's own translation of Anthropic says it. */
     cache_creation_tokens?: number | null;
     /** The same at OpenRouter (Usage Accounting). */
@@ -23,7 +25,7 @@ const count = (value: unknown): number => (typeof value === 'number' && value > 
 /** The usage of one whole reply, or of the chunks of one stream put together. Groq's streams may have it in `x_groq` only (GroqDocs: API Reference). */
 export function replyUsage(reply: Readonly<Record<string, unknown>>, server: CompatibleServer): Usage | null {
   const groq = reply['x_groq'];
-  return openAiUsage(reply['usage'] ?? (isObject(groq) ? groq['usage'] : null), server);
+  return atTier(openAiUsage(reply['usage'] ?? (isObject(groq) ? groq['usage'] : null), server), reply['service_tier']);
 }
 
 /** A server's `usage` object as deja counts it; null when there is none worth believing. Prices a provider states in it are not read: the bill has its own. */
@@ -35,7 +37,11 @@ export function openAiUsage(usage: unknown, server: CompatibleServer): Usage | n
   const counted = usageOf({
     ...said,
     ...(apart > 0 && { completion_tokens: count(said.completion_tokens) + apart }),
-    prompt_tokens_details: { cached_tokens: details?.cached_tokens ?? said.prompt_cache_hit_tokens ?? said.cached_tokens ?? null },
+    prompt_tokens_details: {
+      cached_tokens: details?.cached_tokens ?? said.prompt_cache_hit_tokens ?? said.cached_tokens ?? null,
+      audio_tokens: details?.audio_tokens ?? null,
+      image_tokens: details?.image_tokens ?? null,
+    },
   });
   if (counted === null) return null;
   const written = Math.round(count(details?.cache_creation_tokens ?? details?.cache_write_tokens));
