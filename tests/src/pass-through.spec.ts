@@ -153,7 +153,11 @@ describe('an upload', () => {
     const edited = await sdk(cluster).images.edit({ image, prompt: 'Zwölf Hüte', model: 'gpt-image-1', n: 2 }).withResponse();
     expect(edited.data.data).toHaveLength(2);
     expect(provider.requests[0]?.form).toMatchObject({ prompt: 'Zwölf Hüte', n: '2', 'image[]': pictures.map((bytes, i) => ({ filename: `${i}.png`, contentType: 'image/png', sha256: sha256(bytes) })) });
-    expect(await rowOf(edited.response.headers.get('x-request-id'))).toMatchObject({ endpoint: 'images/edits', outcome: 'ok', usage_source: 'upstream', completion_tokens: 544, cost_nano_usd: null });
+    const row = await rowOf(edited.response.headers.get('x-request-id'));
+    const given = 3 * 194;
+    // gpt-image-1: $5 for a million tokens of the prompt's text, $10 for those of its pictures, $40 for those that are made.
+    const cost = 5_000 * (Number(row.prompt_tokens) - given) + 10_000 * given + 40_000 * 544;
+    expect(row).toMatchObject({ endpoint: 'images/edits', outcome: 'ok', usage_source: 'upstream', completion_tokens: 544, cost_nano_usd: String(cost) });
   });
 
   test('whose client leaves ends the provider’s call too', async () => {
@@ -182,7 +186,7 @@ describe('a download', () => {
       heard.resolve(); // only now the provider goes on
     }
     expect(sha256(Buffer.concat(got))).toBe(sha256(Buffer.concat(pieces)));
-    expect(await rowOf(response.headers.get('x-request-id'))).toMatchObject({ endpoint: 'audio/speech', status: 200, outcome: 'ok', cache: 'BYPASS', cost_nano_usd: null });
+    expect(await rowOf(response.headers.get('x-request-id'))).toMatchObject({ endpoint: 'audio/speech', status: 200, outcome: 'ok', cache: 'BYPASS', cost_nano_usd: String(15_000 * 'Hello, world.'.length) });
   });
 
   test('is not lost over a header that cannot be sent on, and is never taken for a page', async () => {
@@ -208,7 +212,8 @@ describe('a download', () => {
     leaving.abort();
     await provider.waitFor(({ requests }) => requests[0]?.abortedAtMs != null);
     const row = await rowOf(response.headers.get('x-request-id'));
-    expect(row).toMatchObject({ status: 200, outcome: 'cancelled', cost_nano_usd: null });
+    // All of the text is billed, however little of it was heard.
+    expect(row).toMatchObject({ status: 200, outcome: 'cancelled', cost_nano_usd: String(15_000 * 'Without end.'.length) });
     expect(await attemptRows(cluster, row.id)).toMatchObject([{ outcome: 'cancelled' }]);
   });
 
@@ -250,7 +255,7 @@ describe('what is passed through', () => {
     expect(await attemptRows(cluster, row.id)).toMatchObject([{ status: 429, outcome: 'error' }, { status: 200, outcome: 'ok' }]);
   });
 
-  test('has its row in the ledger under its own name, with what it costs: nothing for what is stored, unknown for pictures and sound', async () => {
+  test('has its row in the ledger under its own name, with what it costs: nothing for what is stored, pictures by their tokens, sound by its characters', async () => {
     const openai = sdkWith(cluster, await newKey(cluster, 'counted'));
     const upload = await openai.files.create({ file: await toFile(Buffer.from('{}'), 'a.jsonl'), purpose: 'batch' });
     await openai.files.retrieve(upload.id);
@@ -273,7 +278,7 @@ describe('what is passed through', () => {
     const stored = ['files', 'files/{id}', 'files/{id}/content', 'files', 'batches', 'batches/{id}/cancel', 'batches', 'files/{id}'];
     const free = (endpoint: string): unknown[] => [endpoint, 'ok', '0'];
     expect(rows.map(({ endpoint, outcome, cost_nano_usd: cost }) => [endpoint, outcome, cost])).toEqual([
-      ...stored.map(free), ['responses', 'ok', expect.stringMatching(/^[1-9]/)], ...['responses/{id}', 'responses/{id}/input_items', 'responses/{id}'].map(free), ['images/generations', 'ok', null], ['audio/speech', 'ok', null],
+      ...stored.map(free), ['responses', 'ok', expect.stringMatching(/^[1-9]/)], ...['responses/{id}', 'responses/{id}/input_items', 'responses/{id}'].map(free), ['images/generations', 'ok', expect.stringMatching(/^[1-9]/)], ['audio/speech', 'ok', String(15_000 * 'Hello.'.length)],
     ]);
   });
 

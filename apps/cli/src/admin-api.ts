@@ -99,7 +99,7 @@ export class AdminApi {
     } while (cursor !== undefined && left > 0);
   }
 
-  /** The lines of an operation that streams, as bytes. */
+  /** What an operation streams, as bytes. */
   async *lines(id: 'exportUsage', call: Call<'exportUsage'>): AsyncGenerator<Uint8Array> {
     const exchange = await this.#exchange(id, call);
     const response = await this.#answer(exchange, (received) => Promise.resolve(received));
@@ -112,7 +112,7 @@ export class AdminApi {
   }
 
   /** Reads, changes, writes; from the start again when somebody else wrote in between. */
-  async update<Get extends 'getKey' | 'getTenant' | 'getCredential', Patch extends 'updateKey' | 'updateTenant' | 'updateCredential'>(
+  async update<Get extends 'getKey' | 'getTenant' | 'getCredential' | 'getAlert', Patch extends 'updateKey' | 'updateTenant' | 'updateCredential' | 'updateAlert'>(
     read: Get, write: Patch, id: string, change: (current: ReplyOf<Get>) => Partial<BodyInput<Patch>>,
   ): Promise<Answer<ReplyOf<Patch>>> {
     for (let attempt = 1; ; attempt++) {

@@ -9,6 +9,7 @@ export interface Cli {
   readonly print: Printer;
   readonly input: Input;
   readonly nowMs: () => number;
+  readonly wait: (ms: number) => Promise<unknown>;
 }
 
 /** Adds commands to the tree. */

@@ -31,7 +31,7 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
   const print = new Printer(world, () => options().json === true);
   const api = new AdminApi({ connect: () => findConnection(options(), world), wait: world.wait, idempotencyKey: () => options().idempotencyKey });
   withGlobalOptions(program, world);
-  addCommands(program, { api, print, input: new Input(world), nowMs: world.nowMs });
+  addCommands(program, { api, print, input: new Input(world), nowMs: world.nowMs, wait: world.wait });
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.good;

@@ -22,6 +22,7 @@ export interface Given {
 export interface Ended {
   code: number;
   out: string;
+  outBytes: Buffer;
   err: string;
   waitedMs: number[];
 }
@@ -47,7 +48,7 @@ export async function deja(args: string[], { api, env = {}, stdin = '', typed, f
     },
   };
   const code = await run(args, world);
-  return { code, out: stdout.text(), err: stderr.text(), waitedMs };
+  return { code, out: stdout.text(), outBytes: stdout.bytes(), err: stderr.text(), waitedMs };
 }
 
 function piped(text: string): Keyboard {
@@ -56,7 +57,7 @@ function piped(text: string): Keyboard {
   return stream;
 }
 
-function collector(columns?: number): Terminal & { text: () => string } {
+function collector(columns?: number): Terminal & { text: () => string; bytes: () => Buffer } {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write: (chunk: Buffer | string, _encoding, done) => {
@@ -64,5 +65,5 @@ function collector(columns?: number): Terminal & { text: () => string } {
       done();
     },
   });
-  return Object.assign(stream, { text: () => Buffer.concat(chunks).toString(), ...(columns !== undefined && { isTTY: true, columns }) });
+  return Object.assign(stream, { text: () => Buffer.concat(chunks).toString(), bytes: () => Buffer.concat(chunks), ...(columns !== undefined && { isTTY: true, columns }) });
 }

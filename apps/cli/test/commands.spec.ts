@@ -23,13 +23,19 @@ const said = async (line: string, given: Omit<Given, 'api'> = {}): Promise<unkno
 };
 
 const LINES: Record<OperationId, string> = {
-  createTenant: 'tenants create acme', listTenants: 'tenants list', getTenant: 'tenants get acme', updateTenant: 'tenants update acme --name Acme', deleteTenant: 'tenants delete acme --yes',
+  createTenant: 'tenants create acme', listTenants: 'tenants list', getTenant: 'tenants get acme', updateTenant: 'tenants update acme --name Acme', deleteTenant: 'tenants delete acme --yes', shredBodies: 'tenants shred acme --yes',
   createKey: 'keys create search --tenant acme', listKeys: 'keys list', getKey: `keys get ${ID}`, updateKey: `keys update ${ID} --name search`, rotateKey: `keys rotate ${ID}`, deleteKey: `keys delete ${ID}`,
   createAdminToken: 'tokens create ci --role viewer', listAdminTokens: 'admin-tokens list', getAdminToken: `tokens get ${ID}`, deleteAdminToken: `tokens delete ${ID}`,
   createCredential: 'credentials create openai main', listCredentials: 'credentials list', getCredential: `credentials get ${ID}`, updateCredential: `credentials update ${ID} --weight 2`, rotateCredential: `credentials rotate ${ID}`,
   deleteCredential: `credentials delete ${ID}`, rewrapVault: 'vault rewrap',
   listDeployments: 'deployments list', getDeployment: 'deployments get openai/gpt-4o', drainDeployment: 'deployments drain openai/gpt-4o', resumeDeployment: 'deployments resume openai/gpt-4o', explainPlan: 'plan explain gpt-4o',
   listRequests: 'requests list', getRequest: `requests get ${ID}`, exportUsage: 'usage export', getUsage: 'usage', listBudgets: 'budgets list',
+  getInvoice: 'usage invoice --tenant acme --month 2025-12', findUserData: 'users data --tenant acme --user someone', eraseUserData: 'users erase --tenant acme --user someone --yes',
+  repriceLedger: 'ledger reprice --from 2025-12-01 --to 2026-01-01', listJobs: 'jobs list', getJob: `jobs get ${ID}`, listRejectedEvents: 'ledger rejected list', replayRejectedEvents: 'ledger rejected replay',
+  getReconciliation: 'ledger reconciliation',
+  createAlert: 'alerts create slow --metric error_rate --email ops@example.com', listAlerts: 'alerts list', getAlert: `alerts get ${ID}`, updateAlert: `alerts update ${ID} --above 5000`, deleteAlert: `alerts delete ${ID}`,
+  createSilence: 'alerts silences create --everything --until 2h', listSilences: 'alerts silences list', deleteSilence: `alerts silences delete ${ID}`, listAlertStates: 'alerts state', listAlertEvents: 'alerts events',
+  testAlert: `alerts test ${ID}`,
   cacheStats: 'cache stats', invalidateCache: 'cache invalidate --everything', cacheFeedback: `cache feedback ${ID} --wrong`,
   listAudit: 'audit', getConfig: 'config get', validateConfig: 'config validate deja.yaml', reloadConfig: 'config reload',
 };
@@ -47,19 +53,19 @@ test.each(ADMIN_OPERATIONS.map(({ id }) => id))('the command line has %s, for pe
 
 describe('keys', () => {
   test('a new key stands alone on standard output, so that KEY=$(…) has it, and what it belongs to beside it', async () => {
-    expect(await run('keys create search --tenant acme')).toEqual({ code: 0, out: 'sk-deja-0a1b2c3d4e5f6g7h-secret\n', err: `Key ${ID} (search) of tenant acme. The key itself is shown this once.\n`, waitedMs: [] });
+    expect(await run('keys create search --tenant acme')).toMatchObject({ code: 0, out: 'sk-deja-0a1b2c3d4e5f6g7h-secret\n', err: `Key ${ID} (search) of tenant acme. The key itself is shown this once.\n`, waitedMs: [] });
     expect((await run(`keys rotate ${ID} --grace 15m`)).err).toContain('The former secret works until 2026-01-10 01:00 UTC.');
     expect(api.seen.at(-1)?.body).toEqual({ grace_s: 900 });
   });
 
   test('all that a key can be told goes to the API as it has it', async () => {
     const line = 'keys create search --tenant acme --model gpt-4o --model auto --endpoint embeddings --network 10.0.0.0/8 --tag team=search --limit requests_per_minute=60 --limit gpt-4o:tokens_per_day=100k --budget 50/month '
-      + '--budget 5/day,soft,zone=Europe/Zurich,model=gpt-4o --cache scope=user --cache exact_ttl=1h --validation max_output_tokens=1000 --per-user-limit concurrency=2 --per-user-budget 1/day --expires 90d';
+      + '--budget 5/day,soft,zone=Europe/Zurich,model=gpt-4o --cache scope=user --cache exact_ttl=1h --validation max_output_tokens=1000 --per-user-limit concurrency=2 --per-user-budget 1/day --capture metadata --expires 90d';
     expect(await said(line)).toEqual([['createKey', {
       tenant: 'acme', name: 'search', models: ['gpt-4o', 'auto'], endpoints: ['embeddings'], networks: ['10.0.0.0/8'], tags: { team: 'search' },
       limits: { requests_per_minute: 60, models: { 'gpt-4o': { tokens_per_day: 100_000 } } },
       budgets: [{ usd: '50', period: 'month', mode: 'hard', time_zone: 'UTC' }, { usd: '5', period: 'day', mode: 'soft', time_zone: 'Europe/Zurich', model: 'gpt-4o' }],
-      cache: { scope: 'user', exact: { ttl_s: 3600 } }, validation: { max_output_tokens: 1000 },
+      cache: { scope: 'user', exact: { ttl_s: 3600 } }, validation: { max_output_tokens: 1000 }, capture: 'metadata',
       per_user: { concurrency: 2, budgets: [{ usd: '1', period: 'day', mode: 'hard', time_zone: 'UTC' }] }, expires_at: '2026-04-10T00:00:00.000Z',
     }]]);
   });
@@ -139,9 +145,9 @@ describe('usage, requests and budgets', () => {
     const { out } = await run('usage --by day,model --from 7d --zone Europe/Zurich --tenant acme');
     expect(api.seen[0]?.query).toEqual({ group_by: 'day,model', time_zone: 'Europe/Zurich', tenant: 'acme', from: '2026-01-03T00:00:00.000Z', limit: '100' });
     expect(out.split('\n')).toEqual([
-      'DAY         MODEL   REQUESTS  ERRORS  HITS  TOKENS IN    OUT    COST  UNPRICED  SAVED     P50    P95',
-      '2026-01-09  gpt-4o     1,000       2   120    123,456  7,890  $12.35         –  $1.50  812 ms  4.2 s',
-      '2026-01-08  –          1,000       2   120    123,456  7,890  $12.35         3  $1.50  812 ms  4.2 s',
+      'DAY         MODEL   REQUESTS  ERRORS  ERROR %  HIT %  TOKENS IN    OUT    COST  UNPRICED  SAVED     P50    P95    P99',
+      '2026-01-09  gpt-4o     1,000       2     0.2%  13.3%    123,456  7,890  $12.35         –  $1.50  812 ms  4.2 s  9.1 s',
+      '2026-01-08  –          1,000       2     0.2%  13.3%    123,456  7,890  $12.35         3  $1.50  812 ms  4.2 s  9.1 s',
       '',
     ]);
   });

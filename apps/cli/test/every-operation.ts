@@ -1,4 +1,6 @@
-import { auditEntry, budget, credential, deployment, ID, key, list, request, tenant, token, usageRow } from './objects.ts';
+import {
+  alert, alertEvent, alertState, auditEntry, budget, credential, delivery, deployment, ID, invoice, job, key, list, reconciliation, rejectedEvent, request, silence, tenant, token, usageRow,
+} from './objects.ts';
 import type { Script } from './scripted-admin-api.ts';
 
 const SECRET_KEY = 'sk-deja-0a1b2c3d4e5f6g7h-secret';
@@ -11,6 +13,7 @@ export const EVERYTHING: Required<Script> = {
   getTenant: () => ({ json: tenant({ limits: { requests_per_minute: 60 }, budgets: [{ usd: '50', period: 'month', mode: 'soft', time_zone: 'UTC' }] }), etag: '"1"' }),
   updateTenant: ({ body }) => ({ json: tenant({ ...(body as Partial<ReturnType<typeof tenant>>) }) }),
   deleteTenant: gone('tenant'),
+  shredBodies: () => ({ json: { object: 'shredded', id: 'acme', keys: 2 } }),
   createKey: () => ({ json: { ...key(), key: SECRET_KEY } }),
   listKeys: () => ({ json: list([key(), key({ name: 'old', expires_at: '2026-01-01T00:00:00.000Z' }), key({ name: 'off', disabled: true, prefix: '' })]) }),
   getKey: () => ({ json: key({ models: ['gpt-4o'], tags: { team: 'search' }, limits: { requests_per_minute: 60, models: { 'gpt-4o': { tokens_per_day: 1000 } } }, per_user: { concurrency: 2, budgets: [{ usd: '1', period: 'day', mode: 'hard', time_zone: 'UTC' }] }, cache: { scope: 'user', exact: { ttl_s: 3600 } } }), etag: '"1"' }),
@@ -45,6 +48,26 @@ export const EVERYTHING: Required<Script> = {
   getRequest: () => ({ json: request({ user: 'someone\u001b[2J', tags: { team: 'search' } }) }),
   exportUsage: () => ({ lines: ['{"id":1}'] }),
   getUsage: () => ({ json: list([usageRow({ day: '2026-01-09', model: 'gpt-4o' }), usageRow({ day: '2026-01-08', model: null, unpriced_requests: 3 })]) }),
+  getInvoice: () => ({ json: invoice() }),
+  findUserData: ({ query }) => ({ json: { object: 'user_data', tenant: 'acme', user: query['user'] ?? '', requests: 12, captured: 3, cost_usd: '0.012345678', first_at: '2026-01-02T03:04:05.000Z', last_at: null } }),
+  eraseUserData: () => ({ json: job({ kind: 'erase_user', state: 'waiting', request: { tenant: 'acme', user: 'someone' }, result: {}, finished_at: null }) }),
+  repriceLedger: () => ({ json: job({ state: 'waiting', result: {}, finished_at: null }) }),
+  listJobs: () => ({ json: list([job(), job({ kind: 'erase_user', state: 'failed', error: 'There is no such user.' }), job({ state: 'running', finished_at: null })]) }),
+  getJob: () => ({ json: job() }),
+  listRejectedEvents: () => ({ json: list([rejectedEvent(), rejectedEvent({ reason: 'an id that is\u001b[2J too old' })]) }),
+  replayRejectedEvents: () => ({ json: job({ kind: 'replay_rejected', request: {}, result: { events_set_aside: 3, recorded: 2, still_rejected: 1 } }) }),
+  getReconciliation: () => ({ json: reconciliation() }),
+  createAlert: () => ({ json: alert() }),
+  listAlerts: () => ({ json: list([alert(), alert({ id: 'file:burn', name: 'burn', source: 'file', enabled: false, when: { metric: 'budget_used_share' }, created_at: null, updated_at: null })]) }),
+  getAlert: () => ({ json: alert(), etag: '"1"' }),
+  updateAlert: ({ body }) => ({ json: alert({ enabled: (body as { enabled?: boolean }).enabled ?? true }) }),
+  deleteAlert: gone('alert'),
+  createSilence: () => ({ json: silence() }),
+  listSilences: () => ({ json: list([silence(), silence({ alert: null, labels: {}, comment: '' })]) }),
+  deleteSilence: gone('alert_silence'),
+  listAlertStates: () => ({ json: list([alertState(), alertState({ state: 'firing', metric: 'new_user', value: 1, threshold: 0, labels: { user: 'x\u202ey' }, silenced_by: ID })]) }),
+  listAlertEvents: () => ({ json: list([alertEvent(), alertEvent({ state: 'resolved', test: true, deliveries: [delivery({ state: 'waiting', error: 'HTTP 500', attempts: 3, delivered_at: null })] }), alertEvent({ silenced_by: ID, deliveries: [] })]) }),
+  testAlert: () => ({ json: { object: 'alert_test', deliveries: [delivery()] } }),
   listBudgets: () => ({ json: list([budget(), budget({ period: 'day', time_zone: 'Europe/Zurich', used_share: 1, spent_usd: '50', held_usd: '0.25' })]) }),
   cacheStats: () => ({ json: { object: 'cache_stats', tenant: null, exact_entries: 1234, semantic_entries: 56, bytes: 7_890_123, partial: true, savings: null, wrong_rates: null } }),
   invalidateCache: ({ body }) => ({ json: { object: 'cache_invalidation', entries: 12, partial: false, dry_run: (body as { dry_run: boolean }).dry_run } }),

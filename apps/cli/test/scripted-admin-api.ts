@@ -15,7 +15,7 @@ export type Reply<T> =
   | { json: T; etag?: string }
   | { error: ErrorCode; message: string; param?: string; headers?: Record<string, string> }
   | { lines: string[]; breaksOff?: true }
-  | { raw: string; status: number; headers?: Record<string, string> }
+  | { raw: string | Uint8Array; status: number; headers?: Record<string, string> }
   | 'hang up';
 export type Script = { [Id in OperationId]?: (call: Seen) => Reply<ReplyOf<Id>> };
 

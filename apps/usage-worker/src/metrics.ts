@@ -12,6 +12,7 @@ export interface QueueState {
 /** What this app tells Prometheus and OTLP. Labels are from closed lists. */
 export class UsageMetrics {
   private readonly events: Counter;
+  private readonly unpriced: Counter;
   private readonly batchSize: Histogram;
   private readonly insertDuration: Histogram;
   private readonly budgetDrift: Counter;
@@ -22,6 +23,8 @@ export class UsageMetrics {
 
   constructor(meter: Meter) {
     this.events = meter.createCounter('deja.usage.events', { description: 'Usage events by what became of them: settled, orphaned, late_attempt, duplicate, rejected' });
+    this.unpriced = meter.createCounter('deja.usage.unpriced_requests', { description: 'Requests recorded whose cost is unknown: a price is missing, or nobody said what was used' });
+    this.unpriced.add(0);
     this.batchSize = meter.createHistogram('deja.usage.batch.size', { description: 'Events recorded in one transaction', advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] } });
     this.insertDuration = meter.createHistogram('deja.usage.insert.duration', {
       unit: 's',
@@ -44,7 +47,9 @@ export class UsageMetrics {
     meter.createObservableGauge('deja.usage.queue.lag', { unit: 's', description: 'Age of the oldest job that waits on the usage queue' }).addCallback((gauge) => gauge.observe(this.queue.lagS));
   }
 
-  recorded(inserted: Inserted, rejected: number, durationMs: number): void {
+  /** `unpriced`: those of the batch, which of a batch that comes again are counted again. */
+  recorded(inserted: Inserted, { rejected, unpriced, durationMs }: { rejected: number; unpriced: number; durationMs: number }): void {
+    this.unpriced.add(unpriced);
     this.events.add(inserted.settled, { result: 'settled' });
     this.events.add(inserted.orphaned, { result: 'orphaned' });
     this.events.add(inserted.late, { result: 'late_attempt' });

@@ -4,7 +4,7 @@ import { RpcErrorFilter, StreamsServer } from '@deja/transport';
 import { NestFactory } from '@nestjs/core';
 import type { CustomStrategy } from '@nestjs/microservices';
 import { SpentReader } from './budgets/spent-reader.ts';
-import { UsageQueries } from './queries/usage-queries.ts';
+import { LedgerReader } from './queries/ledger-reader.ts';
 import { Runtime } from './runtime.ts';
 import { UsageWorker } from './usage-worker.ts';
 import { UsageWorkerModule } from './usage-worker.module.ts';
@@ -31,7 +31,7 @@ export async function startReplica(runtime: Runtime, signal?: AbortSignal): Prom
   const close = async (): Promise<void> => {
     await Promise.all([worker.stop(), server.close()]);
     await app.close();
-    await Promise.all([app.get(SpentReader).close(), app.get(UsageQueries).close()]);
+    await Promise.all([app.get(SpentReader).close(), app.get(LedgerReader).close()]);
     await ops.close();
   };
   const start = async (): Promise<void> => {

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { openPool } from '@deja/postgres';
 import { openRedis } from '@deja/redis';
 import pg from 'pg';
+import { UsageCalls } from './admin/usage-calls.ts';
 import { BudgetAccounts } from './budgets/budget-accounts.ts';
 import { BudgetTurn } from './budgets/budget-turn.ts';
 import { BudgetReconciler } from './budgets/reconciler.ts';
@@ -12,7 +13,7 @@ import { Ledger } from './ledger/ledger.ts';
 import { UsageMetrics } from './metrics.ts';
 import { OrphanSweep } from './orphans/orphan-sweep.ts';
 import { LedgerReader } from './queries/ledger-reader.ts';
-import { UsageQueries } from './queries/usage-queries.ts';
+import { Rooms } from './rooms.ts';
 import { Runtime } from './runtime.ts';
 import { UsageController } from './usage.controller.ts';
 import { patienceOf, RECONCILE_INTERVAL_MS, sweepIntervalMs, UsageWorker, WORKER_REDIS } from './usage-worker.ts';
@@ -58,7 +59,18 @@ export class UsageWorkerModule {
             }),
         },
         { provide: SpentReader, useFactory: () => new SpentReader(openPool(databaseUrl, { name: 'usage-spent', logger, max: SPENT_CONNECTIONS })) },
-        { provide: UsageQueries, useFactory: () => new UsageQueries(new LedgerReader(openPool(databaseUrl, { name: 'usage-queries', logger, max: QUERY_CONNECTIONS }))) },
+        { provide: LedgerReader, useFactory: () => new LedgerReader(openPool(databaseUrl, { name: 'usage-queries', logger, max: QUERY_CONNECTIONS })) },
+        {
+          provide: Rooms,
+          inject: [pg.Pool, Ledger, QueueConsumer],
+          useFactory: (pool: pg.Pool, ledger: Ledger, consumer: QueueConsumer) => new Rooms({ runtime, redis, pool, ledger, consumer }),
+        },
+        {
+          provide: UsageCalls,
+          inject: [LedgerReader, Rooms, pg.Pool],
+          useFactory: (reader: LedgerReader, { jobs, alerts, deliveries, settings }: Rooms, pool: pg.Pool) =>
+            new UsageCalls({ reader, jobs, alerts: { pool, settings: alerts.settings, wake: () => deliveries.wake() }, searches: () => settings.snapshot()?.settings.request_log?.search === true }),
+        },
         UsageWorker,
       ],
     };

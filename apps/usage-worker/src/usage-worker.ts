@@ -11,6 +11,7 @@ import { LedgerWriter } from './ledger/ledger-writer.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { UsageMetrics } from './metrics.ts';
 import { OrphanSweep } from './orphans/orphan-sweep.ts';
+import { Rooms } from './rooms.ts';
 import { Runtime } from './runtime.ts';
 
 export const WORKER_REDIS = Symbol('redis of the sweep and the budgets');
@@ -53,6 +54,7 @@ export class UsageWorker {
     private readonly sweep: OrphanSweep,
     private readonly reconciler: BudgetReconciler,
     private readonly metrics: UsageMetrics,
+    private readonly rooms: Rooms,
   ) {}
 
   /** Resolves when jobs are taken. Waits for a Postgres that is still starting; rejects with one sentence when the schema cannot be made. */
@@ -63,6 +65,7 @@ export class UsageWorker {
     if (this.stopping.signal.aborted) return;
     this.postgresUp = true;
     this.consumer.start();
+    await this.rooms.start();
     this.accepting = true;
     const warn = (message: string) => (error: unknown) => {
       if (!this.stopping.signal.aborted) logger.warn({ err: error }, message);
@@ -100,7 +103,7 @@ export class UsageWorker {
     await done;
     graceOver.abort();
     await this.writer.stop();
-    await Promise.all(this.loops);
+    await Promise.all([...this.loops, this.rooms.stop(graceMs + REDIS_GRACE_MS)]);
     await this.reconciler.leave();
     this.redis.disconnect();
     await this.pool.end();

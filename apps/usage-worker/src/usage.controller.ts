@@ -5,9 +5,13 @@ import { StreamsContext } from '@deja/transport';
 import { z } from 'zod';
 import { budgetAccounts } from './budgets/account.ts';
 import { SpentReader } from './budgets/spent-reader.ts';
-import { CACHE_SAVINGS } from './queries/cache-savings.ts';
-import { LEDGER_CALL, UsageQueries } from './queries/usage-queries.ts';
+import { USAGE_CALL } from './admin/admin-call.ts';
+import { UsageCalls } from './admin/usage-calls.ts';
+import { capturedExchange } from './captures/capture-store.ts';
+import { CACHE_SAVINGS, cacheSavings } from './queries/cache-savings.ts';
+import { LedgerReader } from './queries/ledger-reader.ts';
 
+const CAPTURED = z.object({ operation: z.string(), tenant: z.string().nullable() });
 const SPENT = z.object({ accounts: budgetAccounts });
 
 /** Everything the usage-worker answers: see UsageRpc in the contracts. */
@@ -15,7 +19,8 @@ const SPENT = z.object({ accounts: budgetAccounts });
 export class UsageController {
   constructor(
     private readonly spentReader: SpentReader,
-    private readonly queries: UsageQueries,
+    private readonly reader: LedgerReader,
+    private readonly calls: UsageCalls,
   ) {}
 
   @MessagePattern('spent')
@@ -27,15 +32,26 @@ export class UsageController {
 
   @MessagePattern('cache_savings')
   async cacheSavings(@Payload() payload: unknown, @Ctx() context: StreamsContext): Promise<UsageRpc['cache_savings']['reply']> {
-    return await this.queries.cacheSavings(parsed(CACHE_SAVINGS, payload), context.deadlineMs === null ? null : context.deadlineMs - Date.now());
+    const request = parsed(CACHE_SAVINGS, payload);
+    return await this.reader.read((client) => cacheSavings(client, request), leftMs(context, Date.now()));
   }
 
   @MessagePattern('admin')
   async admin(@Payload() payload: unknown, @Ctx() context: StreamsContext): Promise<UsageRpc['admin']['reply']> {
     const nowMs = Date.now();
-    return await this.queries.answer(parsed(LEDGER_CALL, payload), nowMs, context.deadlineMs === null ? null : context.deadlineMs - nowMs);
+    return await this.calls.answer(parsed(USAGE_CALL, payload), nowMs, leftMs(context, nowMs));
+  }
+
+  @MessagePattern('captured')
+  async captured(@Payload() payload: unknown, @Ctx() context: StreamsContext): Promise<UsageRpc['captured']['reply']> {
+    const request = parsed(CAPTURED, payload);
+    // What is no id is none of the ledger's.
+    if (!z.uuid().safeParse(request.operation).success) return { captured: null };
+    return { captured: await this.reader.read((client) => capturedExchange(client, request), leftMs(context, Date.now())) };
   }
 }
+
+const leftMs = ({ deadlineMs }: StreamsContext, nowMs: number): number | null => (deadlineMs === null ? null : deadlineMs - nowMs);
 
 /** The payload as the contract has it. Throws `invalid_value` naming the field. */
 function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {

@@ -34,8 +34,8 @@ describe('what caching saved', () => {
 
   test('has hits and misses, dollars and time; what went past the cache is no request that it could have answered', async () => {
     await asked.received(NOW - 1, { ...exact, savedMs: 800 });
-    await asked.received(NOW - 2, { ...exact, savedMs: 150.5 });
-    await asked.received(NOW - 3, { ...semantic, savedMs: 49.5 });
+    await asked.received(NOW - 2, { ...exact, savedMs: 150.6 });
+    await asked.received(NOW - 3, { ...semantic, savedMs: 48.5 });
     await asked.received(NOW - 4);
     await asked.received(NOW - 5, { cache: 'BYPASS', cacheReason: 'tools' });
     await asked.received(NOW - 6, { cache: null, cacheReason: null });

@@ -4,6 +4,7 @@ import type { Pool } from '@deja/postgres';
 import fc from 'fast-check';
 import { v7 } from 'uuid';
 import { ledgerEvent } from '../src/intake/ledger-event.ts';
+import { storable } from '../src/ledger/json.ts';
 import { LedgerWriter } from '../src/ledger/ledger-writer.ts';
 import { Ledger, type LedgerBatch } from '../src/ledger/ledger.ts';
 import { lateRow, orphanedRows, settledRows } from '../src/ledger/rows.ts';
@@ -134,6 +135,43 @@ test('text that Postgres cannot store is made storable, and nothing else of it c
   const record = operationRecord({ user: 'a\0b\ud800c', tags: { 'k\0': 'v\udfff', plain: '\\u0000' } });
   await writer().record([ledgerEvent(record, { nowMs: Date.now(), open: 'rejected' })]);
   expect(await rowsOf('operations')).toMatchObject([{ user: 'a\ufffdb\ufffdc', tags: { 'k\ufffd': 'v\ufffd', plain: '\\u0000' } }]);
+});
+
+test('whatever text a client sends, the ledger has it as it was, but for what Postgres cannot store', async () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('NULL', 'null', '', '{}', '{"a",b}', '"', '\\', '\\"', ' , ', "'", '\ud800', 'a\0'));
+  const scenario = fc.record({ user: fc.option(text), key: fc.option(text), requestedModel: text, tags: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }), flags: fc.array(text, { maxLength: 3 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(scenario, { minLength: 1, maxLength: 4 }), async (all) => {
+      await pool.query('truncate usage.operations, usage.attempts');
+      const records = all.map((of) => operationRecord(of));
+      await ledger.insert(batch({ rows: records.map(settledRows) }));
+      const stored = (value: string | null): string | null => value && storable(value);
+      expect(await rowsOf('operations')).toMatchObject(
+        records.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, user, key, requestedModel, tags, flags }) => ({
+          id, user: stored(user), key: stored(key), requested_model: stored(requestedModel), safety_flags: flags.map(stored), tags: Object.fromEntries(Object.entries(tags).map(([name, tag]) => [stored(name), stored(tag)])),
+        })),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('of a large batch that one row spoils, all but that row is recorded', async () => {
+  const records = Array.from({ length: 60 }, () => operationRecord());
+  const events = records.map((record) => ledgerEvent(record, { nowMs: Date.now(), open: 'rejected' as const }));
+  const rows = settledRows(operationRecord());
+  events.splice(41, 0, { rows: { ...rows, operation: { ...rows.operation, cost_nano_usd: 2n ** 63n } }, raw: { id: rows.operation.id }, traceparent: null });
+  await writer().record(events);
+  expect((await rowsOf('operations')).map((row) => row['id'])).toEqual(records.map(({ id }) => id).toSorted());
+  expect((await pool.query('select raw from usage.rejected_events')).rows).toEqual([{ raw: JSON.stringify({ id: rows.operation.id }) }]);
+});
+
+test('many events at once are each recorded once, however they are gathered', async () => {
+  const records = Array.from({ length: 3_000 }, () => operationRecord());
+  const one = writer();
+  const parts = Array.from({ length: 60 }, (_, i) => records.slice(i * 50, (i + 1) * 50));
+  await Promise.all(parts.map((part) => one.record(part.map((record) => ledgerEvent(record, { nowMs: Date.now(), open: 'rejected' })))));
+  expect((await rowsOf('operations')).map((row) => row['id'])).toEqual(records.map(({ id }) => id).toSorted());
 });
 
 test('an event that only Postgres refuses is set aside, and the rest of its batch goes on', async () => {

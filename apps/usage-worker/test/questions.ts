@@ -1,4 +1,4 @@
-import type { ReplyOf } from '@deja/admin-api';
+import type { Invoice, ReplyOf } from '@deja/admin-api';
 import type { AdminAnswer, CacheSavings, OperationRecord, UsageRpc } from '@deja/contracts';
 import { openPool, type Pool } from '@deja/postgres';
 import { v7 } from 'uuid';
@@ -36,11 +36,11 @@ export class Questions {
     await migrateLedger(pool);
     const queries = new UsageQueries(new LedgerReader(openPool(url, { name: 'queries', logger, max: 1 })));
     cleanup.add(() => queries.close());
-    return new Questions(url, pool, new Ledger(pool), queries);
+    return new Questions(url, pool, new Ledger(pool, { nowMs: () => NOW }), queries);
   }
 
   async clear(): Promise<void> {
-    await this.pool.query('truncate usage.operations, usage.attempts, usage.spend');
+    await this.pool.query('truncate usage.operations, usage.attempts, usage.captures, usage.spend, usage.series, usage.rollup_minutes, usage.rollup_quarters, usage.rollup_days');
   }
 
   /** Tells the ledger of an operation that was received at a moment (Unix ms). */
@@ -60,6 +60,10 @@ export class Questions {
 
   async usage(query: Record<string, string> = {}, asking?: Asking): Promise<ReplyOf<'getUsage'>> {
     return (await this.ask('getUsage', query, asking)).body as ReplyOf<'getUsage'>;
+  }
+
+  async invoice(query: Record<string, string>, asking?: Asking): Promise<Invoice> {
+    return (await this.ask('getInvoice', query, asking)).body as Invoice;
   }
 
   /** Of all tenants and times, unless it says otherwise. */

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { requestObject, type ReplyOf } from '@deja/admin-api';
-import { newId } from '@deja/contracts';
+import { newId, type OperationRecord } from '@deja/contracts';
 import { openPool } from '@deja/postgres';
 import { v7 } from 'uuid';
 import { lateRow, orphanedRows } from '../src/ledger/rows.ts';
@@ -67,10 +67,55 @@ describe('requests', () => {
     ['status', { status: '429' }, { status: 429 }],
     ['a class of status', { status: '4xx' }, { status: 429 }],
     ['what the cache did', { cache: 'HIT-EXACT' }, hit],
-  ])('are found by %s', async (_what, query, over) => {
+    ['the model that was asked for', { requested_model: 'auto' }, { requestedModel: 'auto' }],
+    ['provider', { provider: 'azure' }, { provider: 'azure' }],
+    ['deployment', { deployment: 'openai/x' }, { deployment: 'openai/x' }],
+    ['credential', { credential: 'openai/b' }, { credential: 'openai/b' }],
+    ['endpoint', { endpoint: 'embeddings' }, { endpoint: 'embeddings' }],
+    ['outcome', { outcome: 'blocked' }, { outcome: 'blocked' }],
+    ['error code', { error_code: 'overloaded' }, { errorCode: 'overloaded' }],
+    ['why the cache did it', { cache_reason: 'tools' }, { cacheReason: 'tools' }],
+    ['the entry that served', { cache_entry: 'e1' }, { cacheEntry: 'e1' }],
+    ['who counted the tokens', { usage_source: 'estimated' }, { usageSource: 'estimated' }],
+    ['price version', { price_version: 'v2' }, { attempts: [attemptRecord({ price: { ...attemptRecord().price!, version: 'v2' } })] }],
+    ['trace', { trace_id: 'f'.repeat(32) }, { traceId: 'f'.repeat(32) }],
+    ['a safety flag', { safety_flag: 'card' }, { flags: ['email', 'card'] }],
+    ['being streamed', { stream: 'true' }, { stream: true }],
+    ['a tag', { tag: 'team=sales' }, { tags: { team: 'sales', env: 'prod' } }],
+    ['a tag, whatever its value', { tag: 'env' }, { tags: { team: 'search', env: 'prod' } }],
+    ['a tag of no value', { tag: 'team=' }, { tags: { team: '' } }],
+    ['a tag that looks like SQL', { tag: `a'b"=c\\` }, { tags: { [`a'b"`]: 'c\\' } }],
+    ['what they cost at least', { min_cost_usd: '0.000420001' }, { attempts: [attemptRecord(), attemptRecord({ n: 2 })] }],
+    ['what they took at least', { min_duration_ms: '802' }, { durationMs: 802 }],
+    ['a cost that nobody knows', { unpriced: 'true' }, { attempts: [attemptRecord({ price: null })] }],
+    ['several of them', { stream: 'true', tag: 'env', status: '200', min_duration_ms: '1' }, { stream: true, tags: { env: 'x' } }],
+  ] as [string, Record<string, string>, Partial<OperationRecord>][])('are found by %s', async (_what, query, over) => {
     await asked.received(NOW - HOUR_MS);
     const record = await asked.received(NOW - 2 * HOUR_MS, over);
     await asked.received(NOW - 3 * HOUR_MS);
+    expect(idsOf(await asked.list(query))).toEqual([record.id]);
+  });
+
+  test('are found by words of their captured prompts, as in a web search, within the time and tenant that is asked for', async () => {
+    const captured = async (atMs: number, words: string, tenant = 'acme'): Promise<string> => {
+      const { id } = await asked.received(atMs, { tenant });
+      await asked.pool.query('select usage.ensure_capture_day($1::date)', [new Date(atMs).toISOString().slice(0, 10)]);
+      await asked.pool.query(`insert into usage.captures (operation_id, tenant, mode, data_key, search) values ($1, $2, 'full', 'k', to_tsvector('simple', $3))`, [id, tenant, words]);
+      return id;
+    };
+    const [first, second, other] = [await captured(NOW - 1000, 'The capital of France'), await captured(NOW - 40 * 24 * HOUR_MS, 'France, and its wine'), await captured(NOW - 3000, 'france again', 'other')];
+    await asked.received(NOW - 10);
+    expect(idsOf(await asked.list({ q: 'FRANCE' }))).toEqual([first, other]);
+    expect(idsOf(await asked.list({ q: 'france -capital', from: '2026-01-01T00:00:00Z' }))).toEqual([other, second]);
+    expect(idsOf(await asked.list({ q: '"capital of" or nothing' }, { scope: 'acme' }))).toEqual([first]);
+    expect(idsOf(await asked.list({ q: 'france' }, { scope: 'acme' }))).toEqual([first]);
+    expect(idsOf(await asked.list({ q: `'); drop` }))).toEqual([]);
+    expect((await asked.exported({ q: 'france', tenant: 'other' })).length).toBe(1);
+  });
+
+  test.each([{ stream: 'false' }, { unpriced: 'false' }, { min_duration_ms: '801' }, { min_cost_usd: '0.00042' }] as Record<string, string>[])('are not found by %j where it is otherwise', async (query) => {
+    await asked.received(NOW - 1, { stream: true, attempts: [attemptRecord({ price: null })], durationMs: 800.9 });
+    const record = await asked.received(NOW - 2);
     expect(idsOf(await asked.list(query))).toEqual([record.id]);
   });
 

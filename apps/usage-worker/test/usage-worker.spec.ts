@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { gatewayAliveKey, gatewayOpsKey, GATEWAYS_KEY, newId, USAGE_QUEUE, USAGE_QUEUE_PREFIX, type OperationRecord } from '@deja/contracts';
 import type { Pool } from '@deja/postgres';
@@ -76,6 +77,19 @@ test('a shadow on the queue is an attempt in the ledger, whether its operation c
   await eventually('an empty queue', async () => (await queued()) === 0);
   const { rows } = await pool.query<{ id: string }>('select id from usage.attempts');
   expect(rows.map(({ id }) => id).toSorted()).toEqual([record.attempts[0]!.id, known.attempt.id, unknown.attempt.id].toSorted());
+});
+
+test('jobs of gateways of this version and of earlier ones are recorded alike, and one that cannot be unpacked is set aside as one event', async () => {
+  await replica(each, { redisUrl, databaseUrl });
+  const [plain, ...packed] = records(4) as [OperationRecord, ...OperationRecord[]];
+  const z = zstdCompressSync(JSON.stringify(packed)).toString('base64');
+  await send([plain]);
+  await queue.add('settled', { v: 2, z });
+  await queue.add('settled', { v: 2, z: z.slice(0, -8) });
+  await recorded([plain, ...packed]);
+  await eventually('an empty queue', async () => (await queued()) === 0);
+  const { rows } = await pool.query<{ raw: string }>('select raw from usage.rejected_events');
+  expect(rows.map(({ raw }) => JSON.parse(raw) as unknown)).toEqual([{ v: 2, z: z.slice(0, -8) }]);
 });
 
 test('two replicas that start together share the queue, and each event is recorded once', async () => {

@@ -1,10 +1,10 @@
 import { jest } from '@jest/globals';
-import type { ReplyOf } from '@deja/admin-api';
+import { GROUPS, type ReplyOf } from '@deja/admin-api';
 import { v7 } from 'uuid';
-import { settledRows } from '../src/ledger/rows.ts';
+import { orphanedRows, settledRows } from '../src/ledger/rows.ts';
 import { Cleanup } from './infrastructure.ts';
 import { hit, HOUR_MS, NOW, Questions } from './questions.ts';
-import { attemptRecord, operationRecord } from './records.ts';
+import { attemptRecord, openOperation, operationRecord } from './records.ts';
 
 // Deadlines are for a machine that does ten other things meanwhile.
 jest.setTimeout(60_000);
@@ -20,16 +20,30 @@ beforeEach(() => asked.clear());
 
 describe('usage', () => {
   test('without groups is one row of everything, also of nothing', async () => {
-    const empty = { requests: 0, errors: 0, cache_hits_exact: 0, cache_hits_semantic: 0, prompt_tokens: 0, cached_tokens: 0, completion_tokens: 0, reasoning_tokens: 0, cost_usd: '0', saved_usd: '0', unpriced_requests: 0, latency_p50_ms: null, latency_p95_ms: null };
+    const none = { requests: 0, errors: 0, cancelled: 0, blocked: 0, orphaned: 0, cache_hits_exact: 0, cache_hits_semantic: 0, prompt_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, completion_tokens: 0, reasoning_tokens: 0, saved_ms: 0, unpriced_requests: 0 };
+    const empty = { ...none, cost_usd: '0', saved_usd: '0', cache_hit_rate: null, error_rate: null, latency_p50_ms: null, latency_p95_ms: null, latency_p99_ms: null };
     expect(await asked.usage()).toEqual({ object: 'list', data: [empty], has_more: false, next_cursor: null });
     await asked.received(NOW - 1);
-    await asked.received(NOW - 2, { ...hit, durationMs: 1.25 });
+    await asked.received(NOW - 2, { ...hit, durationMs: 1.25, savedMs: 800 });
     await asked.received(NOW - 3, { ...hit, cache: 'HIT-SEMANTIC', savedPrice: null, durationMs: 1.25 });
     await asked.received(NOW - 4, { outcome: 'error', status: 502, usage: null, usageSource: 'none', attempts: [attemptRecord({ price: null })], durationMs: 2.25 });
+    await asked.received(NOW - 5, { outcome: 'cancelled', cache: 'BYPASS', usage: null, usageSource: 'none', attempts: [], durationMs: 2.25 });
+    await asked.ledger.insert({ rows: [orphanedRows(openOperation({ id: v7({ msecs: NOW - 6 }), receivedAtMs: NOW - 6, estimatedCostNanoUsd: '7' }))], late: [], rejected: [] });
     expect((await asked.usage()).data).toEqual([{
-      requests: 4, errors: 1, cache_hits_exact: 1, cache_hits_semantic: 1, prompt_tokens: 1000, cached_tokens: 400, completion_tokens: 500, reasoning_tokens: 200,
-      cost_usd: '0.00042', saved_usd: '0.00042', unpriced_requests: 1, latency_p50_ms: 1.8, latency_p95_ms: expect.closeTo(681.4, 5),
+      requests: 6, errors: 1, cancelled: 1, blocked: 0, orphaned: 1, cache_hits_exact: 1, cache_hits_semantic: 1, prompt_tokens: 1012, cached_tokens: 400, cache_write_tokens: 0, completion_tokens: 500, reasoning_tokens: 200,
+      cost_usd: '0.000420007', saved_usd: '0.00042', saved_ms: 800, unpriced_requests: 1, cache_hit_rate: 0.5, error_rate: 0.1667, latency_p50_ms: 2.2, latency_p95_ms: expect.closeTo(861, 0), latency_p99_ms: expect.closeTo(861, 0),
     }]);
+  });
+
+  test('is of sums that stay when the rows are gone, but for the quarters of an hour that a question cuts', async () => {
+    for (const ms of [Date.parse('2026-03-28T12:00:00Z'), Date.parse('2026-03-29T23:59:59Z'), NOW - 900_000, NOW]) await asked.received(ms);
+    await asked.pool.query('truncate usage.operations');
+    const requests = async (query: Record<string, string>) => (await asked.usage(query)).data.map((row) => row.requests);
+    expect(await requests({ to: '2026-03-31T12:01:00Z' })).toEqual([4]);
+    expect(await requests({ group_by: 'day', time_zone: 'Asia/Kathmandu' })).toEqual([1, 1, 1]);
+    expect(await requests({ group_by: 'day,user', time_zone: 'Asia/Kathmandu', tag: 'team=search' })).toEqual([]);
+    expect(await requests({ group_by: 'week,tag' })).toEqual([2, 1]);
+    expect(await requests({ user: 'ann', from: '2026-03-28T12:00:00.001Z' })).toEqual([2]);
   });
 
   test('of each group is by all of them together, in the order of their names, and none comes last', async () => {
@@ -58,6 +72,22 @@ describe('usage', () => {
     expect(await days({})).toEqual([['2026-03-28T00:00:00Z', 2], ['2026-03-29T00:00:00Z', 2]]);
   });
 
+  test('by week begins on Mondays', async () => {
+    for (const time of ['2026-03-22T22:59:59Z', '2026-03-22T23:00:00Z', '2026-03-29T21:59:59Z', '2026-03-29T22:00:00Z']) await asked.received(Date.parse(time));
+    const weeks = (await asked.usage({ group_by: 'week', time_zone: 'Europe/Zurich' })).data.map(({ week, requests }) => [week, requests]);
+    expect(weeks).toEqual([['2026-03-15T23:00:00Z', 1], ['2026-03-22T23:00:00Z', 2], ['2026-03-29T22:00:00Z', 1]]);
+  });
+
+  test('can be asked for by what it is grouped by', async () => {
+    await asked.received(NOW - 1);
+    await asked.received(NOW - 2, { provider: 'azure', endpoint: 'embeddings', cache: 'BYPASS', tags: { team: 'sales', env: 'prod' }, user: 'bob' });
+    for (const query of [{ provider: 'azure' }, { endpoint: 'embeddings' }, { cache: 'BYPASS' }, { tag: 'team=sales' }, { tag: 'env' }, { tag: 'team=sales', user: 'bob' }] as Record<string, string>[]) {
+      expect((await asked.usage({ ...query, group_by: 'endpoint' })).data).toMatchObject([{ endpoint: 'embeddings', requests: 1 }]);
+    }
+    expect((await asked.usage({ group_by: 'tag', tag: 'team=sales' })).data.map(({ tag }) => tag)).toEqual(['env=prod', 'team=sales']);
+    expect((await asked.usage({ tag: 'tea' })).data).toMatchObject([{ requests: 0 }]);
+  });
+
   test('by month, hour and minute begins where they do', async () => {
     await asked.received(Date.parse('2026-03-15T10:20:30Z'));
     const { data } = await asked.usage({ group_by: 'month,hour,minute', time_zone: 'Asia/Kathmandu' });
@@ -68,7 +98,7 @@ describe('usage', () => {
     for (const query of [{ group_by: 'day', time_zone: zone }, { time_zone: zone }] as Record<string, string>[]) await expect(asked.usage(query)).rejects.toMatchObject({ code: 'invalid_value', param: 'time_zone' });
   });
 
-  test.each(['minute', 'hour', 'day', 'month', 'tenant', 'key', 'user', 'model', 'requested_model', 'provider', 'endpoint', 'cache', 'tag'])('can be grouped by %s', async (group) => {
+  test.each(GROUPS)('can be grouped by %s', async (group) => {
     await asked.received(NOW - 1);
     const { data } = await asked.usage({ group_by: group });
     expect(data).toMatchObject([{ [group]: expect.any(String), requests: 1 }]);

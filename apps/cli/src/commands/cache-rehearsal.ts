@@ -10,7 +10,7 @@ import type { Commands } from '../cli.ts';
 const SIMULATE_HELP = `
 Lines, in order of time: {"request": <chat completion body>, "tenant", "user", "key", "at": ISO 8601 or Unix time,
 "response": <completion with usage>, "cost_usd", "duration_ms"}, all but the request optional; a bare body; or a
-line of OpenAI's batch files. The ledger keeps no bodies: the log comes as a file from whoever has them.`;
+line of OpenAI's batch files. Exports of the ledger have no bodies: the log comes as a file from whoever has them.`;
 const EVALUATE_HELP = `
 Lines: {"a", "b", "same": true or false, "kind"}, or {"text_a", "text_b", "label": 0 or 1}.`;
 const DEFAULT_TTLS_S = [300, 3600, 86_400];

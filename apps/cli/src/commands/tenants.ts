@@ -37,9 +37,16 @@ export const tenantCommands: Commands = (program, cli) => {
   }
   const remove = tenants.command('delete <id>').description('delete a tenant with its keys and credentials; what it used stays in the ledger').option('--yes', 'without asking');
   remove.action(async (id: string, { yes }: { yes?: true }) => {
-    if (yes !== true) await cli.input.confirmed(`Delete tenant ${id} with all its keys and credentials?`);
+    if (yes !== true) await cli.input.confirmed(`Delete tenant ${id} with all its keys, credentials and captured bodies?`);
     await cli.print.answer(await cli.api.call('deleteTenant', { path: { id } }), () => [`Tenant ${id} is deleted.`]);
   });
+  tenants.command('shred <id>').description('make all captured bodies of a tenant unreadable for good, by destroying their keys; figures stay').option('--yes', 'without asking')
+    .action(async (id: string, { yes }: { yes?: true }) => {
+      if (yes !== true) await cli.input.confirmed(`Make all captured bodies of tenant ${id} unreadable for good?`);
+      await cli.print.answer(await cli.api.call('shredBodies', { path: { id } }), ({ keys }) => [
+        keys === 0 ? `Nothing of tenant ${id} was kept under a key.` : `${keys} ${keys === 1 ? 'key' : 'keys'} destroyed: what was captured of tenant ${id} until now cannot be read any more.`,
+      ]);
+    });
 };
 
 const stateOf = ({ disabled }: TenantObject): string => (disabled ? 'disabled' : 'active');

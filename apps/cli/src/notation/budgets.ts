@@ -64,7 +64,8 @@ function partOf(part: string): Parts {
   return { degraded };
 }
 
-function parseUsd(text: string): string {
+/** An amount in US dollars, as decimal text: `50`, `$12.50`. */
+export function parseUsd(text: string): string {
   try {
     return usdText(nanoUsd(text.replace('$', '')));
   } catch {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parseMoment, parseSeconds, secondsWords } from './times.ts';
+import { parseMoment, parseMs, parseSeconds, secondsWords } from './times.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 10, 12);
 
@@ -9,6 +9,11 @@ test('a duration is shown as it is typed', () => {
 });
 
 test.each([['90', 90], ['90s', 90], ['15m', 900], ['24h', 86_400], ['7d', 604_800], ['2w', 1_209_600], ['0', 0]])('%s is %d seconds', (text, seconds) => expect(parseSeconds(text)).toBe(seconds));
+
+test.each([['500ms', 500], ['2s', 2000], ['1m', 60_000]])('%s is %d milliseconds', (text, ms) => expect(parseMs(text)).toBe(ms));
+test.each(['2', '', '1.5s', '-1s', '2ms3'])('%j says no milliseconds', (text) => {
+  expect(() => parseMs(text)).toThrow('write a duration as 500ms, 2s or 1m');
+});
 
 test.each([
   ['2026-01-31', '2026-01-31T00:00:00.000Z'],

@@ -9,6 +9,14 @@ export function parseSeconds(text: string): number {
   return Number(match[1]) * (SECONDS[match[2] ?? ''] ?? 1);
 }
 
+/** A duration in milliseconds: `500ms`, or as `parseSeconds` has it. */
+export function parseMs(text: string): number {
+  const ms = /^(\d{1,9})ms$/.exec(text)?.[1];
+  if (ms !== undefined) return Number(ms);
+  if (!/^\d+[smhdw]$/.test(text)) throw new InvalidArgumentError('write a duration as 500ms, 2s or 1m');
+  return parseSeconds(text) * 1000;
+}
+
 /** A duration as `parseSeconds` reads it, in the largest unit that fits exactly. */
 export function secondsWords(seconds: number): string {
   const unit = ['w', 'd', 'h', 'm'].find((name) => seconds > 0 && seconds % (SECONDS[name] ?? 1) === 0) ?? 's';

@@ -4,6 +4,8 @@ const WIDE = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf
 
 /** What a terminal would obey, or nobody would see: controls, format characters (direction, zero width, tags) and all else that Unicode has shown as nothing. */
 const UNSEEN = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
+/** JSON has no line ends but its own. */
+const UNSEEN_IN_JSON = new RegExp(`(?!\\n)${UNSEEN}`, 'gu');
 /** Also blanks at the ends, and what looks as if it stood for one of all these. The look-behind keeps long runs of blanks within a text linear. */
 const SHOWN = new RegExp(String.raw`${UNSEEN}|^\p{Zs}+|(?<!\p{Zs})\p{Zs}+$|\\(?=u\{)`, 'gu');
 
@@ -33,6 +35,10 @@ export function shortened(text: string, width: number): string {
   }
   return `${short}…`;
 }
+
+/** JSON with two blanks for people: what a terminal would obey, or nobody would see, is escaped in it. */
+export const shownJson = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replaceAll(UNSEEN_IN_JSON, (found) => Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''));
 
 /** JSON with two blanks, without a character that a terminal would obey. */
 export const jsonText = (value: unknown): string => JSON.stringify(value, null, 2).replaceAll(/[\x7f-\x9f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -58,6 +58,11 @@ export class Printer {
     if (lines.length > 0) await write(this.world.stdout, `${lines.join('\n')}\n`);
   }
 
+  /** Whether somebody would look at what goes to standard output. */
+  get isForTerminal(): boolean {
+    return this.world.stdout.isTTY === true;
+  }
+
   /** Bytes as they are. */
   async bytes(bytes: Uint8Array): Promise<void> {
     await write(this.world.stdout, bytes);

@@ -35,4 +35,14 @@ export function duration(ms: number | null): string {
 /** A share as percent, never rounded up: 99.99 % is not all. */
 export const percent = (share: number): string => `${Math.floor(share * 100 + 1e-9)}%`;
 
+/** The same, fine enough to see what is rare: `0.25%`, `13.3%`; null is of none. */
+export function rate(share: number | null): string {
+  if (share === null) return NOTHING;
+  const parts = share < 0.1 ? 100 : share < 1 ? 10 : 1;
+  return `${Math.floor(share * 100 * parts + 1e-9) / parts}%`;
+}
+
+/** `$12.3456789`, every digit of it; null is unknown, and never 0. */
+export const exactDollars = (usd: string | null): string => (usd === null ? NOTHING : usd.startsWith('-') ? `-$${usd.slice(1)}` : `$${usd}`);
+
 export const orNothing = (text: string | null | undefined): string => (text === null || text === undefined || text === '' ? NOTHING : text);

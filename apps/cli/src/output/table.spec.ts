@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { jsonText, plainText, shortened, textWidth } from './plain-text.ts';
+import { jsonText, plainText, shortened, shownJson, textWidth } from './plain-text.ts';
 import { fields, table, type Column } from './table.ts';
 
 interface Row {
@@ -64,6 +64,15 @@ describe('what clients send into the ledger', () => {
       expect(json.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
       expect(JSON.parse(json)).toEqual({ text });
     }));
+  });
+
+  test('is, as JSON for people, without anything that nobody would see', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+      const json = shownJson({ text });
+      expect(json.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u);
+      expect(JSON.parse(json)).toEqual({ text });
+    }));
+    expect(shownJson('a\u202eb\u{e0041}')).toBe(String.raw`"a\u202eb\udb40\udc41"`);
   });
 
   test('is cut where its room ends, also in wide letters', () => {

@@ -120,7 +120,7 @@ describe('a change of the ledger', () => {
     expect([first.statusCode, first.headers['idempotent-replayed'], second.headers['idempotent-replayed']]).toEqual([201, undefined, 'true']);
     expect(admin.calls.map(({ pattern }) => pattern)).toEqual(['audit', 'admin', 'audit', 'admin']);
     expect(admin.calls[0]?.request).toMatchObject({ action: 'repriceLedger', resource: 'ledger', after: { from, dry_run: true }, change: { by: { id: 'root' } } });
-    const ids = [1, 3].map((n) => (admin.calls[n]?.request as { changeId: string }).changeId);
+    const ids = [1, 3].map((n) => (admin.calls[n]!.request as { changeId: string }).changeId);
     expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
     expect(ids[1]).toBe(ids[0]);
   });

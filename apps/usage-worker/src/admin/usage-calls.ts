@@ -1,9 +1,9 @@
-import type { AdminAnswer } from '@deja/contracts';
+import { isAtLeast } from '@deja/admin-api';
+import { DejaError, type AdminAnswer } from '@deja/contracts';
 import type { PoolClient } from '@deja/postgres';
 import { listAlertEvents, listAlertStates } from '../alerts/list-alerts.ts';
 import { testAlert, type TestAlertParts } from '../alerts/test-alert.ts';
-import { eraseUserData } from '../erasure/erase-user.ts';
-import { findUserData } from '../erasure/user-data.ts';
+import { eraseUserData, findUserData } from '../erasure/user-data.ts';
 import { getJob, listJobs } from '../jobs/job-queries.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { repriceLedger } from '../prices/reprice.ts';
@@ -21,6 +21,8 @@ export interface UsageCallsParts {
   reader: LedgerReader;
   jobs: JobStore;
   alerts: TestAlertParts;
+  /** Whether the words of prompts are kept. */
+  searches: () => boolean;
 }
 
 type Read = (client: PoolClient) => Promise<unknown>;
@@ -36,10 +38,19 @@ export class UsageCalls {
   /** `deadlineMs`: how long the caller waits from `nowMs` (Unix) on. Throws what the caller is to be told. */
   async answer(call: UsageCall, nowMs: number, deadlineMs: number | null): Promise<AdminAnswer> {
     checkRole(call);
+    this.checkSearch(call);
     if (call.operation === 'exportUsage') return this.exported(call, nowMs, deadlineMs);
     // Queries are read before a connection is taken: a bad one costs none.
     const read = readOf(call, { scope: call.by.tenant, nowMs });
     return answered(read === null ? await this.made(call, nowMs) : await this.parts.reader.read(read, deadlineMs));
+  }
+
+  /** Whoever may not read bodies may not try out their words either; and words that nobody keeps are not looked for in silence. */
+  private checkSearch({ operation, query, by }: UsageCall): void {
+    if (operation !== 'listRequests' && operation !== 'exportUsage') return;
+    if (queryOf(operation, query).q === undefined) return;
+    if (!isAtLeast(by.role, 'operator')) throw new DejaError('permission_denied', 'Your role does not allow to search prompts: that needs an operator.', { param: 'q' });
+    if (!this.parts.searches()) throw new DejaError('invalid_value', "Invalid value for 'q': words of prompts are not kept. Switch that on with request_log: { search: true } in deja.yaml.", { param: 'q' });
   }
 
   private async exported(call: UsageCall, nowMs: number, deadlineMs: number | null): Promise<AdminAnswer> {

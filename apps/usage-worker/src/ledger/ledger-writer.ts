@@ -19,22 +19,26 @@ interface Waiting {
   reject: (reason: NotRecorded) => void;
 }
 
+/** A batch begins with so many, or after so long; it takes all that have come by then, up to the most. The larger, the fewer sums an event changes. */
 const BATCH_EVENTS = 500;
 const BATCH_MS = 20;
+const MOST_EVENTS = 2_000;
+/** While one batch changes the sums, which others would have to wait for, the next writes its rows. */
+const BATCHES_AT_ONCE = 2;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** Data exception, integrity violation, program limit: the row's fault, not the database's state. */
 const ROW_FAULTS = new Set(['22', '23', '54']);
 
 /**
- * Gathers events for a moment and records them together; one batch is under way at a time. While Postgres cannot take
+ * Gathers events for a moment and records them together; a second batch is under way only while there are many. While Postgres cannot take
  * them it holds them and tries again: whoever handed them over simply waits.
  */
 export class LedgerWriter {
   private waiting: Waiting[] = [];
   private waitingEvents = 0;
   private timer: NodeJS.Timeout | null = null;
-  private running: Promise<void> | null = null;
+  private readonly running = new Set<Promise<void>>();
   private readonly stopped = new AbortController();
   /** False from a failed insert until one succeeds. */
   healthy = true;
@@ -62,16 +66,18 @@ export class LedgerWriter {
   async stop(): Promise<void> {
     this.stopped.abort();
     for (const { reject } of this.waiting.splice(0)) reject(new NotRecorded());
-    await this.running;
+    await Promise.all(this.running);
   }
 
   private start(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    this.running ??= this.run().finally(() => {
-      this.running = null;
+    if (this.running.size > 0 && (this.running.size >= BATCHES_AT_ONCE || this.waitingEvents < BATCH_EVENTS)) return; // those under way go on with it
+    const run = this.run().finally(() => {
+      this.running.delete(run);
       if (this.waiting.length > 0) this.start(); // came between the last look and now
     });
+    this.running.add(run);
   }
 
   private async run(): Promise<void> {
@@ -90,7 +96,7 @@ export class LedgerWriter {
     let events = 0;
     let taken = 0;
     for (const next of this.waiting) {
-      if (taken > 0 && events + next.events.length > BATCH_EVENTS) break;
+      if (taken > 0 && events + next.events.length > MOST_EVENTS) break;
       events += next.events.length;
       taken += 1;
     }
@@ -120,14 +126,16 @@ export class LedgerWriter {
     else this.logger.error({ err: error, events }, 'the ledger cannot be written; events are held and tried again');
   }
 
-  /** One transaction; where one row spoils it, each event by itself, so that the rest goes on. */
+  /** One transaction; where one row spoils it, each half by itself, so that all but that row goes on. */
   private async insert(events: LedgerEvent[]): Promise<void> {
     try {
       await this.insertTogether(events);
     } catch (error) {
       if (!isRowFault(error)) throw error;
       if (events.length > 1) {
-        for (const event of events) await this.insert([event]);
+        const half = events.length >> 1;
+        await this.insert(events.slice(0, half));
+        await this.insert(events.slice(half));
         return;
       }
       const [event] = events;
@@ -152,7 +160,8 @@ export class LedgerWriter {
     } finally {
       spans.end(inserted);
     }
-    this.metrics.recorded(inserted, batch.rejected.length, performance.now() - startedMs);
+    const unpriced = batch.rows.filter(({ operation }) => operation.cost_nano_usd === null).length;
+    this.metrics.recorded(inserted, { rejected: batch.rejected.length, unpriced, durationMs: performance.now() - startedMs });
     for (const { reason } of batch.rejected) this.logger.warn({ reason }, 'a usage event was set aside in usage.rejected_events');
   }
 }

@@ -31,6 +31,16 @@ test('a cost is unknown, never 0, as soon as one part of it is', () => {
   expect(money({ attempts: [attempt({ usage: null, usageSource: 'none' })] }).cost_nano_usd).toBeNull();
 });
 
+test('pictures, sound and service tiers stand in the row and are billed; what of it has no rate makes the cost unknown', () => {
+  const used = { ...usage, audioInputTokens: 500_000, serviceTier: 'batch' as const };
+  const priced = { ...price(4), audioInput: 100, serviceTiers: { batch: 0.5 } };
+  const rows = settledRows(record({ usage: used, attempts: [attempt({ usage: used, price: priced })] }));
+  expect(rows.operation).toMatchObject({ cost_nano_usd: 26n, other_usage: { audio_input_tokens: 500_000, service_tier: 'batch' } });
+  expect(rows.attempts[0]?.other_usage).toEqual({ audio_input_tokens: 500_000, service_tier: 'batch' });
+  expect(money({ attempts: [attempt({ usage: { ...usage, images: 1 } })] }).cost_nano_usd).toBeNull();
+  expect(settledRows(record()).operation.other_usage).toBeNull();
+});
+
 test('a shadow call has its own cost, which the operation does not bear', () => {
   const rows = settledRows(record({ attempts: [attempt(), attempt({ n: 2, shadow: true, price: price(100) })] }));
   expect(rows.operation.cost_nano_usd).toBe(7n);

@@ -1,6 +1,7 @@
 import type { AttemptRecord, LateAttempt, OpenOperation, OperationRecord, Usage } from '@deja/contracts';
 import { costNanoUsd, knownCostNanoUsd } from '@deja/pricing';
 import type { AttemptRow, OperationRow } from '../schema/tables.ts';
+import { otherUsageOf } from './other-usage.ts';
 
 /** The rows of one operation. */
 export interface LedgerRows {
@@ -143,12 +144,13 @@ function sum(costs: (bigint | null)[]): bigint | null {
   return total;
 }
 
-function tokenColumns(usage: Usage | null): Pick<AttemptRow, 'prompt_tokens' | 'cached_tokens' | 'cache_write_tokens' | 'completion_tokens' | 'reasoning_tokens'> {
+function tokenColumns(usage: Usage | null): Pick<AttemptRow, 'prompt_tokens' | 'cached_tokens' | 'cache_write_tokens' | 'completion_tokens' | 'reasoning_tokens' | 'other_usage'> {
   return {
     prompt_tokens: usage?.promptTokens ?? null,
     cached_tokens: usage?.cachedTokens ?? null,
     cache_write_tokens: usage?.cacheWriteTokens ?? null,
     completion_tokens: usage?.completionTokens ?? null,
     reasoning_tokens: usage?.reasoningTokens ?? null,
+    other_usage: usage && otherUsageOf(usage),
   };
 }

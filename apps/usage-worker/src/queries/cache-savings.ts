@@ -1,40 +1,33 @@
-import type { CacheSavings, UsageRpc } from '@deja/contracts';
+import type { CacheOutcome, CacheSavings, UsageRpc } from '@deja/contracts';
 import type { PoolClient } from '@deja/postgres';
 import { z } from 'zod';
-import { conditions, Values } from './question.ts';
+import { Values } from './question.ts';
+import { addedUp, type FiguresRead } from './sums/figures.ts';
+import { summed } from './sums/summed.ts';
 
 /** Of UsageRpc's `cache_savings`. */
 export const CACHE_SAVINGS = z.object({ tenant: z.string().min(1).max(128).nullable(), fromMs: z.int().min(0), toMs: z.int().min(0) });
 
 const MOST_REASONS = 50;
 
-interface FiguresRead {
-  cache: 'HIT-EXACT' | 'HIT-SEMANTIC' | 'MISS' | 'BYPASS';
-  reason: string | null;
-  requests: string;
-  saved: string;
-  saved_ms: number;
-}
-
 /** What caching did in this time, as the ledger has it. */
 export async function cacheSavings(client: PoolClient, { tenant, fromMs, toMs }: UsageRpc['cache_savings']['request']): Promise<CacheSavings> {
   const values = new Values();
-  const where = conditions({ scope: tenant, nowMs: toMs }, {}, { fromMs, toMs }, values);
+  const facts = await summed(client, { scope: tenant, nowMs: toMs }, { columns: ['cache', 'cache_reason'], filters: {}, span: { fromMs, toMs }, zone: 'UTC', latency: false }, values);
   const { rows } = await client.query<FiguresRead>(
-    `select o.cache, case when o.cache in ('MISS', 'BYPASS') then o.cache_reason end as reason, count(*) as requests,
-       coalesce(sum(o.saved_nano_usd), 0)::text as saved, coalesce(sum(o.saved_ms), 0) as saved_ms
-     from usage.operations o where ${where} and o.cache is not null group by 1, 2 order by count(*) desc, 1, 2`,
+    `select array[g1, g2]::text[] as groups, ${addedUp(false)} from (${facts}) facts where g1 is not null group by g1, g2 order by sum(requests) desc, g1, g2`,
     values.all,
   );
-  const hits = (cache: FiguresRead['cache']): FiguresRead[] => rows.filter((row) => row.cache === cache);
-  const total = (some: readonly FiguresRead[]): number => some.reduce((sum, { requests }) => sum + Number(requests), 0);
-  const [exact, semantic] = [hits('HIT-EXACT'), hits('HIT-SEMANTIC')];
+  const read = rows.map(({ groups, requests, saved, saved_ms }) => ({ cache: groups[0] as CacheOutcome, reason: groups[1] ?? null, requests: Number(requests), saved: BigInt(saved), savedMs: Number(saved_ms) }));
+  const total = (cache: CacheOutcome): number => read.reduce((sum, row) => sum + (row.cache === cache ? row.requests : 0), 0);
+  const hits = read.filter(({ cache }) => cache === 'HIT-EXACT' || cache === 'HIT-SEMANTIC');
+  const [hitsExact, hitsSemantic] = [total('HIT-EXACT'), total('HIT-SEMANTIC')];
   return {
-    requests: total([...exact, ...semantic, ...hits('MISS')]),
-    hitsExact: total(exact),
-    hitsSemantic: total(semantic),
-    savedNanoUsd: String([...exact, ...semantic].reduce((sum, { saved }) => sum + BigInt(saved), 0n)),
-    savedMs: [...exact, ...semantic].reduce((sum, row) => sum + row.saved_ms, 0),
-    reasons: rows.flatMap(({ cache, reason, requests }) => (cache === 'MISS' || cache === 'BYPASS' ? [{ cache, reason, requests: Number(requests) }] : [])).slice(0, MOST_REASONS),
+    requests: hitsExact + hitsSemantic + total('MISS'),
+    hitsExact,
+    hitsSemantic,
+    savedNanoUsd: String(hits.reduce((sum, { saved }) => sum + saved, 0n)),
+    savedMs: hits.reduce((sum, { savedMs }) => sum + savedMs, 0),
+    reasons: read.flatMap(({ cache, reason, requests }) => (cache === 'MISS' || cache === 'BYPASS' ? [{ cache, reason, requests }] : [])).slice(0, MOST_REASONS),
   };
 }

@@ -7,10 +7,13 @@ const QUERY_CANCELED = '57014';
 
 /** Answers questions about the ledger on connections of its own, each for a bounded time: what is heavy never keeps events waiting. */
 export class LedgerReader {
-  constructor(
-    private readonly pool: Pool,
-    private readonly longestMs = LONGEST_MS,
-  ) {}
+  private readonly pool: Pool;
+  private readonly longestMs: number;
+
+  constructor(pool: Pool, longestMs = LONGEST_MS) {
+    this.pool = pool;
+    this.longestMs = longestMs;
+  }
 
   /**
    * Runs `work` on one state of the ledger. No statement of it takes longer than `deadlineMs` (ms from now; null: 10 s). Rejects with
@@ -19,7 +22,7 @@ export class LedgerReader {
   async read<T>(work: (client: PoolClient) => Promise<T>, deadlineMs: number | null = null): Promise<T> {
     const timeoutMs = Math.max(1, Math.ceil(Math.min(this.longestMs, deadlineMs ?? this.longestMs)));
     try {
-      return await inTransaction(this.pool, work, `begin isolation level repeatable read read only; set local statement_timeout = ${timeoutMs}`);
+      return await inTransaction(this.pool, work, `begin isolation level repeatable read read only; set local statement_timeout = ${timeoutMs}; set local jit = off`);
     } catch (error) {
       if (error instanceof DejaError) throw error;
       if ((error as { code?: unknown }).code === QUERY_CANCELED) {

@@ -1,4 +1,5 @@
 import type { QueryOf } from '@deja/admin-api';
+import { nanoUsd } from '@deja/contracts';
 import { storable } from '../ledger/json.ts';
 
 /** Who asks, and when. */
@@ -10,7 +11,7 @@ export interface Asked {
 }
 
 /** What is asked for: rows that fit all of these. */
-export type Filters = Partial<Pick<QueryOf<'listRequests'>, 'tenant' | 'key' | 'user' | 'model' | 'status' | 'cache'>>;
+export type Filters = Partial<Omit<QueryOf<'exportUsage'>, 'from' | 'to' | 'format'>>;
 
 /** Unix ms, by the operations' ids; `toMs` is exclusive. */
 export interface TimeSpan {
@@ -36,23 +37,49 @@ export class Values {
   }
 }
 
-/** The conditions on `usage.operations o`, as SQL, each of which an index can serve that has the id as its last column. */
+/** Columns that are asked for by their value. */
+const SAME = ['key', 'requested_model', 'provider', 'deployment', 'credential', 'endpoint', 'outcome', 'error_code', 'cache', 'cache_reason', 'cache_entry', 'usage_source', 'price_version', 'trace_id'] as const;
+
+/** The conditions on `usage.operations o`, as SQL; docs/ledger.md says which of them an index serves. */
 export function conditions(asked: Asked, filters: Filters, span: TimeSpan, values: Values): string {
-  const { tenant, key, user, model, status, cache } = filters;
   const at = (value: unknown): string => values.at(value);
   const all = [`o.id >= usage.first_id_at(${at(new Date(span.fromMs))}::timestamptz)`, `o.id < usage.first_id_at(${at(new Date(span.toMs))}::timestamptz)`];
   if (asked.scope !== null) all.push(`o.tenant = ${at(asked.scope)}`);
-  if (tenant !== undefined) all.push(`o.tenant = ${at(tenant)}`);
-  if (key !== undefined) all.push(`o.key = ${at(key)}`);
-  if (user !== undefined) {
-    const name = at(user);
-    all.push(`hashtextextended(o."user", 0) = hashtextextended(${name}::text, 0)`, `o."user" = ${name}`);
-  }
-  if (model !== undefined) all.push(`coalesce(o.model, o.requested_model) = ${at(model)}`);
-  if (cache !== undefined) all.push(`o.cache = ${at(cache)}`);
-  if (status !== undefined) {
-    const [least, most] = status.endsWith('xx') ? [Number(status[0]) * 100, Number(status[0]) * 100 + 99] : [Number(status), Number(status)];
-    all.push(`o.status between ${at(least)} and ${at(most)}`);
-  }
+  if (filters.tenant !== undefined) all.push(`o.tenant = ${at(filters.tenant)}`);
+  for (const column of SAME) if (filters[column] !== undefined) all.push(`o."${column}" = ${at(filters[column])}`);
+  if (filters.user !== undefined) all.push(userCondition('o', filters.user, values));
+  if (filters.model !== undefined) all.push(`coalesce(o.model, o.requested_model) = ${at(filters.model)}`);
+  if (filters.status !== undefined) all.push(statusCondition(filters.status, values));
+  if (filters.tag !== undefined) all.push(tagCondition(filters.tag, values));
+  if (filters.safety_flag !== undefined) all.push(`o.safety_flags @> array[${at(filters.safety_flag)}::text]`);
+  if (filters.stream !== undefined) all.push(filters.stream === 'true' ? 'o.stream' : 'not o.stream');
+  if (filters.unpriced !== undefined) all.push(`o.cost_nano_usd is ${filters.unpriced === 'true' ? '' : 'not'} null`);
+  if (filters.min_cost_usd !== undefined) all.push(`o.cost_nano_usd >= ${at(nanoUsd(filters.min_cost_usd))}::bigint`);
+  if (filters.min_duration_ms !== undefined) all.push(`o.duration_ms >= ${at(filters.min_duration_ms)}::double precision`);
+  if (filters.q !== undefined) all.push(wordsCondition(filters.q, span, values));
   return all.join(' and ');
+}
+
+/** By the hash that the index has: a name may be longer than an index takes. `of` is a table with a column "user". */
+export function userCondition(of: string, user: string, values: Values): string {
+  const name = values.at(user);
+  return `hashtextextended(${of}."user", 0) = hashtextextended(${name}::text, 0) and ${of}."user" = ${name}`;
+}
+
+function statusCondition(status: string, values: Values): string {
+  const [least, most] = status.endsWith('xx') ? [Number(status[0]) * 100, Number(status[0]) * 100 + 99] : [Number(status), Number(status)];
+  return `o.status between ${values.at(least)} and ${values.at(most)}`;
+}
+
+/** `k=v`, or `k` for any value of it. No name of a tag has a "=". */
+function tagCondition(tag: string, values: Values): string {
+  const cut = tag.indexOf('=');
+  if (cut === -1) return `o.tags ? ${values.at(tag)}`;
+  return `o.tags @> jsonb_build_object(${values.at(tag.slice(0, cut))}::text, ${values.at(tag.slice(cut + 1))}::text)`;
+}
+
+/** Words of a captured prompt. */
+function wordsCondition(words: string, span: TimeSpan, values: Values): string {
+  const [from, to] = [span.fromMs, span.toMs].map((ms) => `usage.first_id_at(${values.at(new Date(ms))}::timestamptz)`);
+  return `o.id in (select c.operation_id from usage.captures c where c.search @@ websearch_to_tsquery('simple', ${values.at(words)}) and c.operation_id >= ${from} and c.operation_id < ${to})`;
 }

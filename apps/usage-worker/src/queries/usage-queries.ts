@@ -1,20 +1,21 @@
-import { isAtLeast, ROLES, USAGE, type OwnedBy, type QueryOf } from '@deja/admin-api';
+import { isAtLeast, LEDGER, ROLES, USAGE, type OwnedBy, type QueryOf } from '@deja/admin-api';
 import { DejaError, type AdminAnswer, type CacheSavings, type UsageRpc } from '@deja/contracts';
 import type { PoolClient } from '@deja/postgres';
 import { z } from 'zod';
 import { cacheSavings } from './cache-savings.ts';
 import { exportUsage } from './export-usage.ts';
+import { getInvoice } from './get-invoice.ts';
 import { getUsage } from './get-usage.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import type { Asked } from './question.ts';
 import { getRequest, listRequests } from './requests.ts';
 
 type UsageOperation = OwnedBy<'usage-worker'>;
-const OPERATIONS = USAGE.filter(({ owner }) => owner === 'usage-worker');
+const OPERATIONS = [...USAGE, ...LEDGER].filter(({ owner }) => owner === 'usage-worker');
 
 /** Of UsageRpc's `admin`: what a question about the ledger needs. */
 export const LEDGER_CALL = z.object({
-  operation: z.enum(['listRequests', 'getRequest', 'getUsage', 'exportUsage'] satisfies UsageOperation[]),
+  operation: z.enum(['listRequests', 'getRequest', 'getUsage', 'exportUsage', 'getInvoice'] satisfies UsageOperation[]),
   params: z.record(z.string(), z.string()),
   query: z.unknown(),
   by: z.object({ role: z.enum(ROLES), tenant: z.string().nullable() }),
@@ -24,7 +25,11 @@ export type LedgerCall = z.output<typeof LEDGER_CALL>;
 
 /** The admin API's questions about the ledger. */
 export class UsageQueries {
-  constructor(private readonly reader: LedgerReader) {}
+  private readonly reader: LedgerReader;
+
+  constructor(reader: LedgerReader) {
+    this.reader = reader;
+  }
 
   /** `deadlineMs`: how long the caller waits from `nowMs` (Unix) on. Throws what the caller is to be told. */
   async answer(call: LedgerCall, nowMs: number, deadlineMs: number | null): Promise<AdminAnswer> {
@@ -58,6 +63,10 @@ function workOf(call: LedgerCall, asked: Asked): Work {
     case 'getUsage': {
       const query = queryOf('getUsage', call.query);
       return async (client) => ({ body: await getUsage(client, asked, query), next: null });
+    }
+    case 'getInvoice': {
+      const query = queryOf('getInvoice', call.query);
+      return async (client) => ({ body: await getInvoice(client, asked, query), next: null });
     }
     case 'exportUsage': {
       const query = queryOf('exportUsage', call.query);

@@ -2,6 +2,7 @@ import { shownReceiver, type AlertReceiver, type Smtp } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import type { AlertSettingsWatch } from '../alert-settings.ts';
 import { pauseAfter } from './backoff.ts';
+import type { DeliveryMetrics } from './delivery-metrics.ts';
 import type { DeliveryStore, DueDelivery } from './delivery-store.ts';
 import { NotTaken, send, type SendingTo } from './sender.ts';
 
@@ -13,7 +14,7 @@ export interface DeliveryParts {
   settings: Pick<AlertSettingsWatch, 'settings' | 'receivers' | 'open'>;
   /** `outbound.allow` in force. */
   allowed: () => readonly string[];
-  metrics: { delivered: (outcome: 'delivered' | 'retried' | 'failed') => void };
+  metrics: Pick<DeliveryMetrics, 'delivered'>;
   logger: Pick<Logger, 'warn'>;
   now?: () => number;
   random?: () => number;
@@ -22,6 +23,11 @@ export interface DeliveryParts {
 /** Tells receivers what is due. At least once: a replica that dies between telling and noting leads to a second time, under the same id. */
 export class DeliveryLoop {
   constructor(private readonly parts: DeliveryParts) {}
+
+  /** Something is due now: whoever wrote it need not wait for the next round. */
+  wake(): void {
+    this.deliver().catch(() => undefined); // the next round says what is wrong
+  }
 
   /** Everything that is due now. Rejects when Postgres fails; what was taken is due again a minute later. */
   async deliver(): Promise<void> {

@@ -1,0 +1,61 @@
+import type { TimeSpan } from '../question.ts';
+
+export const MINUTE_MS = 60_000;
+export const QUARTER_MS = 15 * MINUTE_MS;
+export const DAY_MS = 86_400_000;
+
+/** Which sums there are for each part of a time, from the coarsest on; what is left is counted row by row. Parts do not overlap, and together are all of it. */
+export interface Windows {
+  days: TimeSpan[];
+  quarters: TimeSpan[];
+  minutes: TimeSpan[];
+  rows: TimeSpan[];
+}
+
+/** What sums a question can be answered from. */
+export interface Grains {
+  /** UTC days (Unix ms of their beginnings, ascending) that lie in more than one bucket of the question; null: no day can be used. */
+  brokenDays: readonly number[] | null;
+  quarters: boolean;
+  /** Since when there are sums of minutes, Unix ms; null: there are none, or not of this kind. */
+  minutesFromMs: number | null;
+}
+
+interface Grain {
+  name: 'days' | 'quarters' | 'minutes';
+  ms: number;
+  /** The first moment that has sums of it. */
+  fromMs: number;
+  /** Beginnings of units that cannot be used, ascending. */
+  broken: readonly number[];
+}
+
+/** Takes a time apart: as much of it as can be in days, what sticks out in quarters of an hour, what sticks out of those in minutes, the rest in rows. */
+export function windowsOf(span: TimeSpan, { brokenDays, quarters, minutesFromMs }: Grains): Windows {
+  const grains: Grain[] = [
+    ...(brokenDays === null ? [] : [{ name: 'days', ms: DAY_MS, fromMs: 0, broken: brokenDays } as const]),
+    ...(quarters ? [{ name: 'quarters', ms: QUARTER_MS, fromMs: 0, broken: [] } as const] : []),
+    ...(minutesFromMs === null ? [] : [{ name: 'minutes', ms: MINUTE_MS, fromMs: minutesFromMs, broken: [] } as const]),
+  ];
+  const windows: Windows = { days: [], quarters: [], minutes: [], rows: [] };
+  takeApart(span, grains, windows);
+  return windows;
+}
+
+function takeApart(span: TimeSpan, [grain, ...finer]: readonly Grain[], into: Windows): void {
+  if (span.fromMs >= span.toMs) return;
+  if (grain === undefined) return void into.rows.push(span);
+  const fromMs = Math.ceil(Math.max(span.fromMs, grain.fromMs) / grain.ms) * grain.ms;
+  const toMs = Math.floor(span.toMs / grain.ms) * grain.ms;
+  if (fromMs >= toMs) return takeApart(span, finer, into);
+  takeApart({ fromMs: span.fromMs, toMs: fromMs }, finer, into);
+  let atMs = fromMs;
+  for (const brokenMs of grain.broken) {
+    if (brokenMs < atMs || brokenMs >= toMs) continue;
+    if (atMs < brokenMs) into[grain.name].push({ fromMs: atMs, toMs: brokenMs });
+    takeApart({ fromMs: brokenMs, toMs: brokenMs + grain.ms }, finer, into);
+    atMs = brokenMs + grain.ms;
+  }
+  if (atMs < toMs) into[grain.name].push({ fromMs: atMs, toMs });
+  takeApart({ fromMs: toMs, toMs: span.toMs }, finer, into);
+}
