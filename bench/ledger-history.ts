@@ -49,7 +49,7 @@ async function over(url: string): Promise<void> {
     const { rows: [found] } = await pool.query<{ id: string | null }>('select max(id::text) as id from (select id from usage.operations limit 1) o');
     if (found?.id == null) {
       const startedMs = performance.now();
-      await generate(pool, { operations, days: 60, tenants: 50, keysOfTenant: 12, usersOfTenant: 400 }, log);
+      await generate(pool, { operations, days: 60, tenants: 50, keysOfTenant: 12, usersOfKey: 50 }, log);
       log(`generated in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
     }
     await weigh(pool);

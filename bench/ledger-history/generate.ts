@@ -13,14 +13,14 @@ export interface HistoryShape {
   days: number;
   tenants: number;
   keysOfTenant: number;
-  usersOfTenant: number;
+  usersOfKey: number;
 }
 
 /** A key of a tenant, by the number of both: an id that the questions know too. */
 export const keyId = (tenant: number, key: number): string => `${String(tenant).padStart(8, '0')}-0000-4000-8000-${String(key).padStart(12, '0')}`;
 
 /**
- * A history with the skew of a real one: few tenants, keys, users and models have most of the traffic, days have a morning and a night, one
+ * A history with the skew of a real one: few tenants, keys and users have most of the traffic, a key asks mostly for one model and has its tags, days have a morning and a night, one
  * request in five is a hit, three in a hundred fail, durations are log-normal. Sums are filled from the rows, a day at a time, as the worker would have left them.
  */
 export async function generate(pool: Pool, shape: HistoryShape, log: (line: string) => void): Promise<void> {
@@ -48,11 +48,11 @@ const operations = (o: HistoryShape): string => `
   select
     (substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-7' || substr(drawn.uuid, 16))::uuid,
     'tenant-' || tenant,
-    (lpad(tenant::text, 8, '0') || '-0000-4000-8000-' || lpad(floor(${o.keysOfTenant} * key_draw ^ 2)::text, 12, '0')),
-    case when user_draw < 0.8 then 'user-' || tenant || '-' || floor(${o.usersOfTenant} * (user_draw / 0.8) ^ 2) end,
-    case when tag_draw < 0.3 then '{}' when tag_draw < 0.7 then jsonb_build_object('team', 'team-' || floor(8 * place ^ 2)) else jsonb_build_object('team', 'team-' || floor(8 * place ^ 2), 'env', case when place < 0.8 then 'prod' else 'staging' end) end,
-    case when place < 0.95 then 'chat/completions' else 'embeddings' end,
-    case when auto_draw < 0.15 then 'auto' else 'model-' || model end,
+    (lpad(tenant::text, 8, '0') || '-0000-4000-8000-' || lpad(key::text, 12, '0')),
+    case when key % 4 > 0 then 'user-' || tenant || '-' || key || '-' || floor(${o.usersOfKey} * user_draw ^ 2) end,
+    case when key % 3 = 0 then '{}' when key % 3 = 1 then jsonb_build_object('team', 'team-' || key % 8) else jsonb_build_object('team', 'team-' || key % 8, 'env', case when tag_draw < 0.9 then 'prod' else 'staging' end) end,
+    case when key % 11 < 10 then 'chat/completions' else 'embeddings' end,
+    case when key % 5 = 0 and auto_draw < 0.5 then 'auto' else 'model-' || model end,
     case when outcome in ('ok', 'cancelled') then 'model-' || model end,
     case when outcome in ('ok', 'cancelled') then 'provider-' || model % 4 end,
     case when outcome in ('ok', 'cancelled') and not is_hit then 'provider-' || model % 4 || '/model-' || model end,
@@ -78,12 +78,12 @@ const operations = (o: HistoryShape): string => `
       least(100000, exp(6 + 1.2 * gauss))::int as tokens, exp(6.5 + gauss - case when cache_draw < 0.2 then 4 else 0 end) as duration
     from (
       select date_trunc('milliseconds', $2::timestamptz + ($3::float8 * least(0.999999, greatest(0, at_draw + 0.08 * sin(6.283 * at_draw)))) * interval '1 millisecond') as received_at,
-        floor(${o.tenants} * tenant_draw ^ 3)::int as tenant, floor(12 * model_draw ^ 2)::int as model,
+        tenant, key, case when model_draw < 0.9 then (tenant + key) % 12 else floor(12 * flag_draw)::int end as model,
         case when outcome_draw < 0.97 then 'ok' when outcome_draw < 0.99 then 'error' when outcome_draw < 0.997 then 'cancelled' when outcome_draw < 0.999 then 'blocked' else 'orphaned' end as outcome,
         sqrt(-2 * ln(1 - gauss_draw)) * cos(6.283 * place) as gauss,
-        uuid, key_draw, user_draw, tag_draw, auto_draw, cache_draw, flag_draw, place
+        uuid, user_draw, tag_draw, auto_draw, cache_draw, flag_draw, place
       from (
-        select random() as at_draw, random() as tenant_draw, random() as model_draw, random() as outcome_draw, random() as gauss_draw, random() as key_draw, random() as user_draw, random() as tag_draw,
+        select floor(${o.tenants} * random() ^ 3)::int as tenant, floor(${o.keysOfTenant} * random() ^ 2)::int as key, random() as at_draw, random() as model_draw, random() as outcome_draw, random() as gauss_draw, random() as user_draw, random() as tag_draw,
           random() as auto_draw, random() as cache_draw, random() as flag_draw, random() as place, gen_random_uuid()::text as uuid
         from generate_series(1, $1)
       ) draws
@@ -107,19 +107,21 @@ async function sumUp(pool: Pool, day: string, { fromMs, toMs }: { fromMs: number
   const figures = FIGURES.map((name) => `sum(${name}) as ${name}`).join(', ');
   const counts = BUCKET_COLUMNS.map((name, i) => `nullif(count(*) filter (where bucket = ${i}), 0) as ${name}`).join(', ');
   const added = [...FIGURES, ...BUCKET_COLUMNS].map((name) => `sum(${name})`).join(', ');
+  // Kept apart, so that a duration's bucket is found once and not for each of the columns.
+  const from = (condition: string): string => `(select ${SERIES}, received_at, ${FIGURES.join(', ')}, bucket from usage.operation_sums where ${condition} offset 0) o`;
   const within = `operation >= usage.first_id_at('${new Date(fromMs).toISOString()}') and operation < usage.first_id_at('${new Date(toMs).toISOString()}')`;
   const client = await pool.connect();
   try {
     await client.query(`set work_mem = '256MB'; create temporary table day_sums as
       select usage.series_id(${SERIES}) as series, * from (
-        select ${SERIES}, date_bin('15 minutes', received_at, '2000-01-01T00:00:00Z') as at, min(received_at) as first_at, ${figures}, ${counts} from usage.operation_sums where ${within} group by ${SERIES}, 13
+        select ${SERIES}, date_bin('15 minutes', received_at, '2000-01-01T00:00:00Z') as at, min(received_at) as first_at, ${figures}, ${counts} from ${from(within)} group by ${SERIES}, 13
       ) quarters`);
     await client.query(`insert into usage.series (id, ${SERIES}, first_at) select series, ${SERIES}, min(first_at) from day_sums group by series, ${SERIES} on conflict do nothing`);
     await client.query(`insert into usage.rollup_quarters select tenant, at, series, ${[...FIGURES, ...BUCKET_COLUMNS].join(', ')} from day_sums order by tenant, at, series`);
     await client.query(`insert into usage.rollup_days select tenant, '${day}T00:00:00Z', series, ${added} from day_sums group by tenant, series order by tenant, series`);
     if (minutes) {
       await client.query(`select usage.ensure_minutes('${day}'::date)`);
-      await client.query(`insert into usage.rollup_minutes select tenant, date_trunc('minute', received_at), series, ${figures}, ${counts} from usage.operation_sums where cube = 'all' and ${within} group by 1, 2, 3 order by 1, 2, 3`);
+      await client.query(`insert into usage.rollup_minutes select tenant, date_trunc('minute', received_at), usage.series_id(${SERIES}), ${figures}, ${counts} from ${from(`cube = 'all' and ${within}`)} group by 1, 2, 3 order by 1, 2, 3`);
     }
   } finally {
     await client.query('drop table if exists day_sums; reset work_mem');

@@ -30,7 +30,7 @@ export class Clients {
     const repeated = random() < REPEATED_SHARE;
     const question = repeated ? `k${Math.floor(KNOWN * random() ** 2)}` : `q${this.asked}`;
     const stream = random() < STREAMED_SHARE;
-    const leavesAfterMs = random() < ABORTED_SHARE ? 30 + random() * 80 : 60_000;
+    const leavesAfterMs = random() < ABORTED_SHARE ? Math.round(30 + random() * 80) : 60_000;
     const request: ClientRequest = { mark, question, requestId: null, status: null };
     this.requests.push(request);
     const all = urls();
@@ -42,11 +42,12 @@ export class Clients {
         signal: AbortSignal.timeout(leavesAfterMs),
       });
       request.status = response.status;
-      request.requestId = response.headers.get('x-request-id');
       const text = await response.text();
+      // Who asked could not be told by then: nobody's bill, and no row.
+      if (response.status !== 503 || !text.includes('"overloaded"')) request.requestId = response.headers.get('x-request-id');
       this.count(response.status === 200 ? `200 ${response.headers.get('x-cache') ?? ''}${stream && !text.trimEnd().endsWith('[DONE]') ? ' cut' : ''}` : String(response.status));
     } catch (error) {
-      this.count(error instanceof DOMException ? 'left' : request.status === null ? 'no answer' : 'cut');
+      this.count((error as Error).name === 'TimeoutError' ? 'left' : request.status === null ? 'no answer' : 'cut');
     }
   }
 

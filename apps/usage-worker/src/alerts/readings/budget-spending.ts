@@ -9,8 +9,8 @@ const OPEN_MS = 4 * QUARTER_MS;
 /** What is older hardly changes: events that come late, prices that are put right. It is read again after so long, and up to so much more, that not all are read at once. */
 const KEPT_MS = 3_600_000;
 /** Sums over the older part that are read in one evaluation: after a start, others follow in the next ones. */
-const MOST_READ = 512;
-const ACCOUNTS_AT_ONCE = 128;
+const MOST_READ = 200;
+const ACCOUNTS_AT_ONCE = 100;
 /** How often all users of a period are looked at; between, those who spend. */
 const SWEEP_MS = 600_000;
 const MOST_USERS = 5000;

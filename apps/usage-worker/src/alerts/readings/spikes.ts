@@ -8,7 +8,7 @@ import type { Reader, ReadingContext } from './reading-context.ts';
 const HOUR_MS = 3_600_000;
 const QUARTER_MS = 900_000;
 /** Whose eight weeks are read in one evaluation, for each hour: others follow in the next ones. */
-const KEYS_AT_ONCE = 200;
+const KEYS_AT_ONCE = 100;
 /** Keys that are looked at, those that use most first. */
 const MOST_KEYS = 20_000;
 

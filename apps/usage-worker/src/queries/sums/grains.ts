@@ -3,6 +3,8 @@ import type { TimeSpan } from '../question.ts';
 import type { Cube } from './cube.ts';
 import { DAY_MS, type Grains } from './windows.ts';
 
+/** A question's time is taken apart at each of them, and each part read by itself: where there are more, it is read in quarters as a whole. */
+const MOST_BROKEN_DAYS = 60;
 const NO_SUMS: Grains = { brokenDays: null, quarters: false, minutesFromMs: null };
 
 /** Which sums can answer a question. Buckets of all time zones are made of quarters of an hour; of UTC days, as long as each lies in one bucket. */
@@ -11,7 +13,13 @@ export async function grainsOf(client: PoolClient, cube: Cube | null, { columns,
   const minutesFromMs = cube === 'all' ? await minutesSince(client) : null;
   if (columns.includes('minute')) return { brokenDays: null, quarters: false, minutesFromMs };
   if (columns.includes('hour')) return { brokenDays: null, quarters: true, minutesFromMs };
-  return { brokenDays: await brokenDays(client, columns, span, zone), quarters: true, minutesFromMs };
+  const broken = await brokenDays(client, columns, span, zone);
+  return { brokenDays: isWorthIt(broken) ? broken : null, quarters: true, minutesFromMs };
+}
+
+/** Days next to each other are one part: so are all of a zone that is hours away from UTC. */
+function isWorthIt(broken: readonly number[]): boolean {
+  return broken.filter((ms, i) => broken[i - 1] !== ms - DAY_MS).length <= MOST_BROKEN_DAYS;
 }
 
 /** UTC days of a time that lie in more than one of its days, weeks or months. Postgres says so, as it is Postgres that makes the buckets. */

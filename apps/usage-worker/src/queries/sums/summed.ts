@@ -33,12 +33,15 @@ const MOST_SERIES = 1000;
 export async function summed(client: PoolClient, asked: Asked, sums: SumsAsked, values: Values): Promise<string> {
   const cube = cubeOf(sums.columns, sums.filters);
   const windows = windowsOf(sums.span, await grainsOf(client, cube, sums));
-  const grains = [['rollup_days', windows.days], ['rollup_quarters', windows.quarters], ['rollup_minutes', windows.minutes]] as const;
-  const used = grains.filter(([, spans]) => spans.length > 0);
-  const series = cube === null || used.length === 0 ? null : await seriesOf(client, asked, sums.filters, cube);
+  const inSums = [
+    ...windows.days.map((span) => ['rollup_days', span] as const),
+    ...windows.quarters.map((span) => ['rollup_quarters', span] as const),
+    ...windows.minutes.map((span) => ['rollup_minutes', span] as const),
+  ];
+  const series = cube === null || inSums.length === 0 ? null : await seriesOf(client, asked, sums.filters, cube);
   const zone = sums.columns.some((column) => TIMES.has(column)) ? `${values.at(sums.zone)}::text` : '';
   const branches = [
-    ...(series === null ? [] : used.map(([table, spans]) => branchOfSums(table, spans, { asked, sums, series, zone }, values))),
+    ...(series === null ? [] : inSums.map(([table, span]) => branchOfSums(table, span, { asked, sums, series, zone }, values))),
     ...windows.rows.map((span) => branchOfRows(span, { asked, sums, zone }, values)),
   ];
   // Of no time at all.
@@ -100,18 +103,17 @@ function tagCondition(tag: string, values: Values): string {
   return `hashtextextended(s.tag, 0) = hashtextextended(${name}::text, 0) and s.tag = ${name}`;
 }
 
-/** A tenant and a part of the time after the other, each by the primary key: no plan reads sums of another time. */
-function branchOfSums(table: string, spans: readonly TimeSpan[], o: { asked: Asked; sums: SumsAsked; series: Series; zone: string }, values: Values): string {
+/** Read by the primary key, one tenant after the other: no plan reads sums of another time. */
+function branchOfSums(table: string, span: TimeSpan, o: { asked: Asked; sums: SumsAsked; series: Series; zone: string }, values: Values): string {
   const { asked, sums, series, zone } = o;
-  const moments = (ends: number[]): string => `${values.at(ends.map((ms) => new Date(ms)))}::timestamptz[]`;
   const columns = sums.columns.map((column, i) => `${TIMES.has(column) ? `date_trunc('${column}', r.at, ${zone})` : `s."${column}"`} as g${i + 1}`);
-  const ids = series.ids === null ? '' : `and r.series = any(${values.at(series.ids)}::uuid[])`;
+  const within = `r.at >= ${values.at(new Date(span.fromMs))}::timestamptz and r.at < ${values.at(new Date(span.toMs))}::timestamptz${series.ids === null ? '' : ` and r.series = any(${values.at(series.ids)}::uuid[])`}`;
+  const [tenant] = series.tenants;
+  const found = tenant !== undefined && series.tenants.length === 1
+    ? `(select r.* from usage.${table} r where r.tenant = ${values.at(tenant)} and ${within} offset 0) r`
+    : `unnest(${values.at(series.tenants)}::text[]) as t (tenant) cross join lateral (select r.* from usage.${table} r where r.tenant = t.tenant and ${within} offset 0) r`;
   const where = series.ids === null ? `where ${seriesConditions(asked, sums.filters, series.cube, values)}` : '';
-  return `select ${[...columns, figuresOfSum(sums.latency)].join(', ')}
-    from unnest(${values.at(series.tenants)}::text[]) as t (tenant)
-    cross join unnest(${moments(spans.map(({ fromMs }) => fromMs))}, ${moments(spans.map(({ toMs }) => toMs))}) as w (starts_at, ends_at)
-    cross join lateral (select r.* from usage.${table} r where r.tenant = t.tenant and r.at >= w.starts_at and r.at < w.ends_at ${ids} offset 0) r
-    join usage.series s on s.id = r.series ${where}`;
+  return `select ${[...columns, figuresOfSum(sums.latency)].join(', ')} from ${found} join usage.series s on s.id = r.series ${where}`;
 }
 
 function branchOfRows(span: TimeSpan, o: { asked: Asked; sums: SumsAsked; zone: string }, values: Values): string {

@@ -22,6 +22,11 @@ test('a day that lies in two buckets is taken in quarters', () => {
   });
 });
 
+test('parts that touch are one', () => {
+  const days = [at('01T00:00:00'), at('02T00:00:00'), at('03T00:00:00')];
+  expect(windowsOf(span('01T00:00:00', '04T00:15:00'), { ...all, brokenDays: days })).toMatchObject({ days: [], quarters: [span('01T00:00:00', '04T00:15:00')] });
+});
+
 test('where sums of minutes are gone, rows are counted', () => {
   expect(windowsOf(span('01T00:01:00', '01T00:20:00'), { ...all, minutesFromMs: at('01T00:10:00') })).toEqual({
     days: [], quarters: [], minutes: [span('01T00:10:00', '01T00:20:00')], rows: [span('01T00:01:00', '01T00:10:00')],

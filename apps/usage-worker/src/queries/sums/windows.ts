@@ -44,7 +44,7 @@ export function windowsOf(span: TimeSpan, { brokenDays, quarters, minutesFromMs 
 
 function takeApart(span: TimeSpan, [grain, ...finer]: readonly Grain[], into: Windows): void {
   if (span.fromMs >= span.toMs) return;
-  if (grain === undefined) return void into.rows.push(span);
+  if (grain === undefined) return put(span, into.rows);
   const fromMs = Math.ceil(Math.max(span.fromMs, grain.fromMs) / grain.ms) * grain.ms;
   const toMs = Math.floor(span.toMs / grain.ms) * grain.ms;
   if (fromMs >= toMs) return takeApart(span, finer, into);
@@ -52,10 +52,17 @@ function takeApart(span: TimeSpan, [grain, ...finer]: readonly Grain[], into: Wi
   let atMs = fromMs;
   for (const brokenMs of grain.broken) {
     if (brokenMs < atMs || brokenMs >= toMs) continue;
-    if (atMs < brokenMs) into[grain.name].push({ fromMs: atMs, toMs: brokenMs });
+    if (atMs < brokenMs) put({ fromMs: atMs, toMs: brokenMs }, into[grain.name]);
     takeApart({ fromMs: brokenMs, toMs: brokenMs + grain.ms }, finer, into);
     atMs = brokenMs + grain.ms;
   }
-  if (atMs < toMs) into[grain.name].push({ fromMs: atMs, toMs });
+  if (atMs < toMs) put({ fromMs: atMs, toMs }, into[grain.name]);
   takeApart({ fromMs: toMs, toMs: span.toMs }, finer, into);
+}
+
+/** Parts come in the order of time; those that touch are one. */
+function put(span: TimeSpan, into: TimeSpan[]): void {
+  const last = into.at(-1);
+  if (last?.toMs === span.fromMs) last.toMs = span.toMs;
+  else into.push({ ...span });
 }
