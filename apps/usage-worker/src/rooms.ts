@@ -28,11 +28,12 @@ import { retentionDaysOf, type RetentionDays } from './retention/expired-partiti
 import { Retention } from './retention/retention.ts';
 import type { Room } from './room.ts';
 import type { Runtime } from './runtime.ts';
-import { SettingsWatch } from './settings-watch.ts';
+import type { SettingsWatch } from './settings-watch.ts';
 
 export interface RoomsParts {
   runtime: Runtime;
   redis: RedisClient;
+  settings: SettingsWatch;
   pool: Pool;
   ledger: Ledger;
   consumer: QueueConsumer;
@@ -47,7 +48,6 @@ const DEADLINE_MS = 5_000;
 
 /** All that the app does besides recording events and answering, and what of it calls of the admin API need. */
 export class Rooms implements Room {
-  readonly settings: SettingsWatch;
   readonly jobs: JobStore;
   readonly alerts: Alerts;
   readonly deliveries: DeliveryLoop;
@@ -58,10 +58,9 @@ export class Rooms implements Room {
   private readonly pools: Pool[] = [];
 
   constructor(private readonly parts: RoomsParts) {
-    const { runtime: { environment: { redisUrl }, logger }, redis, pool } = parts;
+    const { runtime: { environment: { redisUrl }, logger }, pool } = parts;
     this.router = new StreamsClient({ service: 'router', redisUrl, logger });
     this.semantic = new StreamsClient({ service: 'semantic-cache', redisUrl, logger });
-    this.settings = new SettingsWatch(redis);
     const drift = new DriftMetrics(parts.runtime.telemetry.meter);
     this.runner = this.jobRunner();
     this.jobs = new JobStore(pool, () => this.runner.wake());
@@ -88,7 +87,7 @@ export class Rooms implements Room {
   }
 
   private retentionDays(): RetentionDays | null {
-    const settings = this.settings.snapshot()?.settings;
+    const settings = this.parts.settings.snapshot()?.settings;
     // A router of an earlier version says nothing of it.
     return settings?.request_log === undefined ? null : retentionDaysOf(settings);
   }
@@ -97,7 +96,7 @@ export class Rooms implements Room {
     const { runtime: { instance, logger, telemetry }, ledger, consumer } = this.parts;
     const kinds = [
       eraseUser({ pseudonym: () => `erased:${randomUUID()}`, nowMs: Date.now, unrecordedMs: () => consumer.unrecordedMs(Date.now()) }),
-      reprice(() => this.settings.snapshot()),
+      reprice(() => this.parts.settings.newest()),
       new ReplayRejected(ledger),
     ];
     return new JobRunner({ pool: this.poolFor('usage-jobs', JOB_CONNECTIONS), kinds, instance, logger, meter: telemetry.meter });
@@ -106,7 +105,7 @@ export class Rooms implements Room {
   private care(metrics: DriftMetrics): LedgerCare {
     const { runtime: { logger }, redis, pool, consumer } = this.parts;
     const reconciler = new LedgerReconciler({ redis, pool: this.poolFor('usage-reconcile', RECONCILE_CONNECTIONS), queued: () => consumer.events(), metrics, logger });
-    return new LedgerCare({ settings: this.settings, retention: new Retention({ pool, days: () => this.retentionDays(), logger }), reconciler, logger });
+    return new LedgerCare({ settings: this.parts.settings, retention: new Retention({ pool, days: () => this.retentionDays(), logger }), reconciler, logger });
   }
 
   private captureRoom(): CaptureRoom {
@@ -127,7 +126,7 @@ export class Rooms implements Room {
       databaseUrl, logger, meter: telemetry.meter,
       pool: this.poolFor('usage-alerts', ALERT_CONNECTIONS),
       fetchSettings: (request) => this.router.call('alert_settings', request, { deadlineMs: DEADLINE_MS }),
-      snapshot: () => this.settings.snapshot(),
+      snapshot: () => this.parts.settings.snapshot(),
       queueLagS: async (nowMs) => (await consumer.state(nowMs))?.lagS ?? null,
       drift: () => drift.differences,
       wrongRates: async () => (await this.semantic.call<SemanticCacheRpc['wrong_rates']['reply']>('wrong_rates', { tenant: null }, { deadlineMs: DEADLINE_MS })).rates,
@@ -138,7 +137,7 @@ export class Rooms implements Room {
     const { runtime: { logger, telemetry }, pool } = this.parts;
     return new DeliveryLoop({
       store: new DeliveryStore(pool), settings: this.alerts.settings, metrics: new DeliveryMetrics(telemetry.meter), logger,
-      allowed: () => this.settings.snapshot()?.settings.outbound.allow ?? [],
+      allowed: () => this.parts.settings.snapshot()?.settings.outbound.allow ?? [],
     });
   }
 }

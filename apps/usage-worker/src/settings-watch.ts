@@ -16,6 +16,12 @@ export class SettingsWatch {
     return this.last;
   }
 
+  /** The newest there is, for what goes by what was in force when it was asked for. While Redis is away it is the newest that was seen. */
+  async newest(): Promise<RoutingSnapshot | null> {
+    await this.look().catch(() => undefined); // the next look says so
+    return this.last;
+  }
+
   /** Looks whether there is a newer one: a few bytes, mostly. While Redis is away, or has lost it, what was known stays. Rejects when Redis fails. */
   async look(): Promise<void> {
     if (!isUp(this.redis)) return;

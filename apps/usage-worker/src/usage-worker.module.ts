@@ -15,6 +15,7 @@ import { OrphanSweep } from './orphans/orphan-sweep.ts';
 import { LedgerReader } from './queries/ledger-reader.ts';
 import { Rooms } from './rooms.ts';
 import { Runtime } from './runtime.ts';
+import { SettingsWatch } from './settings-watch.ts';
 import { UsageController } from './usage.controller.ts';
 import { patienceOf, RECONCILE_INTERVAL_MS, sweepIntervalMs, UsageWorker, WORKER_REDIS } from './usage-worker.ts';
 
@@ -27,6 +28,7 @@ export class UsageWorkerModule {
   static with(runtime: Runtime): DynamicModule {
     const { environment, databaseUrl, instance, logger, telemetry, leaseS } = runtime;
     const redis = openRedis(environment.redisUrl, { role: 'commands', name: 'usage-worker', logger });
+    const settings = new SettingsWatch(redis);
     return {
       module: UsageWorkerModule,
       controllers: [UsageController],
@@ -35,7 +37,7 @@ export class UsageWorkerModule {
         { provide: WORKER_REDIS, useValue: redis },
         { provide: UsageMetrics, useValue: new UsageMetrics(telemetry.meter) },
         { provide: pg.Pool, useFactory: () => openPool(databaseUrl, { name: 'usage-worker', logger }) },
-        { provide: Ledger, inject: [pg.Pool], useFactory: (pool: pg.Pool) => new Ledger(pool) },
+        { provide: Ledger, inject: [pg.Pool], useFactory: (pool: pg.Pool) => new Ledger(pool, { minutesRetentionDays: () => settings.snapshot()?.settings.ledger?.minutes_retention_days }) },
         { provide: LedgerWriter, inject: [Ledger, UsageMetrics], useFactory: (ledger: Ledger, metrics: UsageMetrics) => new LedgerWriter(ledger, metrics, telemetry, logger) },
         { provide: QueueConsumer, inject: [LedgerWriter], useFactory: (writer: LedgerWriter) => new QueueConsumer(environment.redisUrl, writer, logger) },
         {
@@ -63,12 +65,12 @@ export class UsageWorkerModule {
         {
           provide: Rooms,
           inject: [pg.Pool, Ledger, QueueConsumer],
-          useFactory: (pool: pg.Pool, ledger: Ledger, consumer: QueueConsumer) => new Rooms({ runtime, redis, pool, ledger, consumer }),
+          useFactory: (pool: pg.Pool, ledger: Ledger, consumer: QueueConsumer) => new Rooms({ runtime, redis, settings, pool, ledger, consumer }),
         },
         {
           provide: UsageCalls,
           inject: [LedgerReader, Rooms, pg.Pool],
-          useFactory: (reader: LedgerReader, { jobs, alerts, deliveries, settings }: Rooms, pool: pg.Pool) =>
+          useFactory: (reader: LedgerReader, { jobs, alerts, deliveries }: Rooms, pool: pg.Pool) =>
             new UsageCalls({ reader, jobs, alerts: { pool, settings: alerts.settings, wake: () => deliveries.wake() }, searches: () => settings.snapshot()?.settings.request_log?.search === true }),
         },
         UsageWorker,

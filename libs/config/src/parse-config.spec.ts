@@ -304,7 +304,7 @@ cache: { scope: global, semantic: { embedder: "local:text-embedding-3-small" } }
 
   test('the examples of docs/config.md, put together, are a good configuration of which everything has an effect', () => {
     const examples = [...readFileSync(new URL('../../../docs/config.md', import.meta.url), 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml);
-    const variables = { OPENAI_API_KEY: 'k', ANTHROPIC_API_KEY: 'k', GEMINI_API_KEY: 'k', AZURE_OPENAI_API_KEY: 'k' };
+    const variables = { OPENAI_API_KEY: 'k', ANTHROPIC_API_KEY: 'k', GEMINI_API_KEY: 'k', AZURE_OPENAI_API_KEY: 'k', SMTP_PASSWORD: 'k', HOOK_SECRET: 'k' };
     expect(good(examples.join(''), { ...NOTHING, variables }, () => 'k').warnings).toEqual([]);
   });
 

@@ -30,6 +30,12 @@ export class AlertMetrics {
     meter.createObservableGauge('deja.usage.alerts.evaluator', { description: '1 on the replica whose turn it is to evaluate alerts' }).addCallback((gauge) => gauge.observe(this.isEvaluator ? 1 : 0));
   }
 
+  /** What another replica evaluates is for that one to tell. */
+  turnTaken(isOurs: boolean): void {
+    this.isEvaluator = isOurs;
+    if (!isOurs) [this.pending, this.firing, this.cut] = [0, 0, 0];
+  }
+
   evaluated(durationMs: number): void {
     this.evaluation.record(durationMs / 1000);
   }

@@ -46,7 +46,7 @@ export class Evaluator {
     const { turn, settings: known, metrics, now = Date.now } = this.parts;
     const settings = known.settings();
     const client = await turn.take();
-    metrics.isEvaluator = client !== null;
+    metrics.turnTaken(client !== null);
     // Without settings nobody knows which rules there are: that is not the same as none.
     if (client === null || settings === null) return;
     const startedMs = now();

@@ -8,6 +8,8 @@ import { NotTaken, send, type SendingTo } from './sender.ts';
 
 /** Tried at once; a receiver that hangs keeps few others waiting. */
 const MOST_AT_ONCE = 16;
+/** For so long this replica may not have heard of a rule that the evaluating one knows. */
+const UNKNOWN_MS = 60_000;
 
 export interface DeliveryParts {
   store: DeliveryStore;
@@ -48,7 +50,7 @@ export class DeliveryLoop {
       metrics.delivered('delivered');
     } catch (error) {
       if (!(error instanceof NotTaken)) throw error;
-      const isGone = error instanceof NoSuchReceiver;
+      const isGone = error instanceof NoSuchReceiver && now() - delivery.created_at.getTime() > UNKNOWN_MS;
       const pauseMs = isGone ? null : pauseAfter(delivery.attempts, delivery.created_at.getTime(), now(), random());
       await store.failed(delivery.id, error.message, pauseMs === null ? null : now() + pauseMs);
       metrics.delivered(pauseMs === null ? 'failed' : 'retried');
