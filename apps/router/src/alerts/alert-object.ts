@@ -35,5 +35,3 @@ export function silenceObject({ id, alert, labels, startsAt, endsAt, comment, cr
 }
 
 export const noAlert = (): DejaError => new DejaError('not_found', 'There is no alert rule with this id: GET /admin/v1/alerts lists those there are.', { param: 'id' });
-export const nameTaken = (name: string, cause?: unknown): DejaError =>
-  new DejaError('conflict', `There is an alert rule ${JSON.stringify(name)} already, of this API or of deja.yaml: choose another name.`, { param: 'name', cause });

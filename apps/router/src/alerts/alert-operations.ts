@@ -5,9 +5,10 @@ import type { Handlers } from '../admin/handlers.ts';
 import { afterOf, isUuid, pageOf } from '../admin/pages.ts';
 import type { ConfigurationInForce } from '../configuration-in-force.ts';
 import type { Transaction } from '../schema/transaction.ts';
-import { fileAlert, nameTaken, noAlert, storedAlert } from './alert-object.ts';
+import { fileAlert, noAlert, storedAlert } from './alert-object.ts';
 import type { AlertRulesRepository, RuleChange, StoredRule } from './alert-rules.repository.ts';
 import type { AlertSilencesRepository } from './alert-silences.repository.ts';
+import { nameTaken } from './name-taken.ts';
 import { receiversOf } from './receivers.ts';
 import type { SealedReceivers } from './sealed-receivers.ts';
 

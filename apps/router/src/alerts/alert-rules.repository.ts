@@ -2,7 +2,7 @@ import { asc, eq, gt, sql } from 'drizzle-orm';
 import { sqlStateOf, UNIQUE_VIOLATION } from '../admin/database-trouble.ts';
 import { alertRules } from '../schema/tables.ts';
 import type { Database, Transaction } from '../schema/transaction.ts';
-import { nameTaken } from './alert-object.ts';
+import { nameTaken } from './name-taken.ts';
 
 export type StoredRule = typeof alertRules.$inferSelect;
 /** Absent: as it was. */

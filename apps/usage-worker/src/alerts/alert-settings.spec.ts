@@ -58,6 +58,6 @@ describe('what alerts are decided by', () => {
     expect(await one.receivers('file:other')).toEqual([]);
     const { receivers: jwe } = one.settings()!.rules[0]!;
     expect(jwe).not.toContain('secret-path');
-    await expect(other.open(jwe)).rejects.toThrow();
+    await expect(other.open(jwe)).rejects.toThrow('decryption operation failed');
   });
 });

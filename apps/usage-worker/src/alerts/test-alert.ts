@@ -14,7 +14,7 @@ const LOOK_MS = 100;
 
 export interface TestAlertParts {
   pool: Pool;
-  settings: Pick<AlertSettingsWatch, 'settings' | 'receivers'>;
+  settings: Pick<AlertSettingsWatch, 'look' | 'settings' | 'receivers'>;
   /** Wakes who delivers. */
   wake?: () => void;
 }
@@ -24,6 +24,7 @@ export interface TestAlertParts {
  * rule that is disabled or silenced. Throws `not_found` for a rule that there is not, `overloaded` while rules or Postgres are away.
  */
 export async function testAlert({ pool, settings, wake }: TestAlertParts, ruleId: string, nowMs: number, patienceMs = PATIENCE_MS): Promise<ReplyOf<'testAlert'>> {
+  await settings.look(); // whoever has just made the rule, or changed its receivers, means what it is now
   const known = settings.settings();
   if (known === null) throw new DejaError('overloaded', 'Alert rules are not known yet. Try again shortly.', { retryAfterMs: 1000 });
   const found = known.rules.find(({ id }) => id === ruleId);

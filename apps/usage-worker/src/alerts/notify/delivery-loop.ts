@@ -13,7 +13,7 @@ const UNKNOWN_MS = 60_000;
 
 export interface DeliveryParts {
   store: DeliveryStore;
-  settings: Pick<AlertSettingsWatch, 'settings' | 'receivers' | 'open'>;
+  settings: Pick<AlertSettingsWatch, 'look' | 'settings' | 'receivers' | 'open'>;
   /** `outbound.allow` in force. */
   allowed: () => readonly string[];
   metrics: Pick<DeliveryMetrics, 'delivered'>;
@@ -62,9 +62,14 @@ export class DeliveryLoop {
 
   private async receiverOf({ rule, receiver: index, shown }: DueDelivery): Promise<SendingTo> {
     const { settings, allowed } = this.parts;
+    const inRule = async (): Promise<AlertReceiver | null> => (await settings.receivers(rule)).find((receiver, i) => i === index && isSame(receiver, shown)) ?? null;
+    let receiver = await inRule();
+    if (receiver === null) {
+      await settings.look(); // who wrote this may know a newer rule
+      receiver = await inRule();
+    }
+    if (receiver === null) throw new NoSuchReceiver('the rule has no such receiver any more');
     const known = settings.settings();
-    const receiver = (await settings.receivers(rule))[index];
-    if (receiver === undefined || !isSame(receiver, shown)) throw new NoSuchReceiver('the rule has no such receiver any more');
     const sealed = known?.smtp ?? null;
     const smtp = receiver.kind === 'email' && sealed !== null ? (JSON.parse(await settings.open(sealed)) as Smtp) : null;
     return { receiver, source: rule.startsWith('file:') ? 'file' : 'api', allowed: allowed(), smtp };

@@ -15,7 +15,8 @@ import { ledgerDrift, queueLag } from './of-the-ledger.ts';
 import { credentialOut, providerDown } from './pool-trouble.ts';
 import { onceEach, type OtherSources, type Reader, type ReadingContext } from './reading-context.ts';
 import type { Reading } from './reading.ts';
-import { costSpike, tokenSpike, UsualHours } from './spikes.ts';
+import { costSpike, tokenSpike } from './spikes.ts';
+import { UsualHours } from './usual-hours.ts';
 import { unknownPrice } from './unknown-price.ts';
 
 const READERS: Readonly<Record<AlertMetric, Reader>> = {

@@ -3,7 +3,7 @@ import type { Pool } from '@deja/postgres';
 import type { ConditionInForce } from '../metric-defaults.ts';
 import type { BudgetSpending } from './budget-spending.ts';
 import type { Measured } from './reading.ts';
-import type { UsualHours } from './spikes.ts';
+import type { UsualHours } from './usual-hours.ts';
 
 /** What the ledger does not say itself. */
 export interface OtherSources {
