@@ -9,6 +9,7 @@ import type { AlertCondition, AlertSettings, RoutingSnapshot } from '@deja/contr
 import { startPostgres } from '@deja/launcher';
 import { migrate, openPool } from '@deja/postgres';
 import { createLogger } from '@deja/telemetry';
+import pg from 'pg';
 import { RuleReader } from '../apps/usage-worker/src/alerts/readings/read-rules.ts';
 import { ruleInForce } from '../apps/usage-worker/src/alerts/rule.ts';
 
@@ -43,13 +44,15 @@ const FILL = (now: string): string[] => [
 const dir = await mkdtemp(join(tmpdir(), 'deja-bench-alerts-'));
 const postgres = await startPostgres({ dir });
 const logger = createLogger({ service: 'bench', instance: 'bench', level: 'warn' });
-const pool = openPool(await postgres.createDatabase('bench'), { name: 'bench', logger, max: 3 });
+const databaseUrl = await postgres.createDatabase('bench');
+const pool = openPool(databaseUrl, { name: 'bench', logger, max: 3 });
 try {
   await migrate(pool, { folder: new URL('../apps/usage-worker/migrations', import.meta.url), schema: 'usage', logger });
-  const filling = await pool.connect();
-  // Filling may take longer than a question may.
-  for (const text of FILL(`'${new Date(NOW).toISOString()}'::timestamptz`)) await filling.query({ text, query_timeout: 600_000 } as never);
-  filling.release();
+  // Without the pool's time-out: filling may take longer than a question may.
+  const filling = new pg.Client({ connectionString: databaseUrl });
+  await filling.connect();
+  for (const text of FILL(`'${new Date(NOW).toISOString()}'::timestamptz`)) await filling.query(text);
+  await filling.end();
   const month = { usd: '10', period: 'month', mode: 'soft', time_zone: 'UTC' } as const;
   const snapshot = { deployments: [], settings: { budgets: { global: [month], per_tenant: [month], per_key: [month], per_user: [] } } } as unknown as RoutingSnapshot;
   const settings: AlertSettings = {

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '@deja/launcher';
-import { migrate, openPool, type Pool } from '@deja/postgres';
+import { migrate, type Pool } from '@deja/postgres';
 import { createLogger } from '@deja/telemetry';
+import pg from 'pg';
 import { UsageQueries } from '../apps/usage-worker/src/queries/usage-queries.ts';
 import { thisMachine } from './added-latency/report.ts';
 import { DAY_MS, END_MS, generate } from './ledger-history/generate.ts';
@@ -43,7 +44,7 @@ else {
 }
 
 async function over(url: string): Promise<void> {
-  const pool = openPool(url, { name: 'bench', logger, max: 1 });
+  const pool = poolOf(url, 2);
   try {
     await migrate(pool, { folder: new URL('../apps/usage-worker/migrations', import.meta.url), schema: 'usage', logger });
     const { rows: [found] } = await pool.query<{ id: string | null }>('select max(id::text) as id from (select id from usage.operations limit 1) o');
@@ -57,6 +58,11 @@ async function over(url: string): Promise<void> {
   } finally {
     await pool.end();
   }
+}
+
+/** Without the limits on time that apps have. */
+function poolOf(connectionString: string, max: number): Pool {
+  return new pg.Pool({ connectionString, max });
 }
 
 /** Rows, and bytes of tables and their indexes, also by operation. */
@@ -79,7 +85,7 @@ async function weigh(pool: Pool): Promise<void> {
 }
 
 async function askAll(url: string, pool: Pool): Promise<void> {
-  const reader = new WatchedReader(openPool(url, { name: 'questions', logger, max: 1 }), LONGEST_MS);
+  const reader = new WatchedReader(poolOf(url, 1), LONGEST_MS);
   const queries = new UsageQueries(reader);
   const { rows: [latest] } = await pool.query<{ id: string; trace_id: string; cache_entry: string }>(
     `select id, trace_id, cache_entry from usage.operations where id < usage.first_id_at($1::timestamptz) and cache_entry is not null order by id desc limit 1`, [new Date(END_MS - 20 * DAY_MS)],
@@ -123,7 +129,7 @@ async function ask(name: string, asked: () => Promise<unknown>, span: { fromMs: 
 
 /** Each run of a question asks the same. */
 function different(statements: readonly Statement[]): Statement[] {
-  return [...new Map(statements.map((statement) => [JSON.stringify([statement.text, statement.values]), statement])).values()];
+  return [...new Map(statements.map((statement) => [`${statement.text} ${statement.values.map(String).join(' ')}`, statement])).values()];
 }
 
 function answer(queries: UsageQueries, { operation, query, params = {} }: Question): Promise<unknown> {

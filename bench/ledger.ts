@@ -108,12 +108,13 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 
 function operation({ tenant, key, user, team, model }: Who, n: number): OperationRecord {
   const nowMs = Date.now();
+  const traceId = newId().replaceAll('-', '');
   const usage = { promptTokens: 1000, cachedTokens: 400, cacheWriteTokens: 0, completionTokens: 500, reasoningTokens: 0 };
   const price = { version: 'bench', input: 150_000_000, cachedInput: 75_000_000, cacheWrite: 150_000_000, output: 600_000_000, longContext: null };
   const served = { provider: 'openai', deployment: `openai/${model}`, credential: 'openai/a', model, status: 200, outcome: 'ok' as const, errorCode: null, usage, usageSource: 'upstream' as const, firstByteMs: 120, durationMs: 100 * 2 ** (((n * 0.7548776662466927) % 1) * 6) };
   return {
     kind: 'settled', id: newId(), tenant, key, user, tags: { team }, endpoint: 'chat/completions', requestedModel: model, ...served, cache: 'MISS', cacheReason: 'no_entry', cacheEntry: null,
-    cacheSimilarity: null, stream: false, savedPrice: null, receivedAtMs: nowMs, traceId: '0af7651916cd43dd8448eb211c80319c', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00',
+    cacheSimilarity: null, stream: false, savedPrice: null, receivedAtMs: nowMs, traceId, traceparent: `00-${traceId}-b7ad6b7169203331-00`,
     attempts: [{ ...served, id: newId(), n: 1, hedge: false, shadow: false, price, startedAtMs: nowMs }], flags: [],
   };
 }

@@ -1,4 +1,4 @@
-import type { Pool } from '@deja/postgres';
+import { inTransaction, type Pool, type PoolClient } from '@deja/postgres';
 import { FIGURES } from '../../apps/usage-worker/src/rollups/figures.ts';
 import { BUCKET_COLUMNS } from '../../apps/usage-worker/src/rollups/latency-buckets.ts';
 
@@ -7,6 +7,8 @@ export const END_MS = Date.UTC(2026, 5, 30, 15, 7, 23, 456);
 export const DAY_MS = 86_400_000;
 /** As long as sums by minute are kept where nothing else is said. */
 const MINUTES_DAYS = 8;
+/** Days that are made at a time. */
+const AT_ONCE = 2;
 
 export interface HistoryShape {
   operations: number;
@@ -25,20 +27,33 @@ export const keyId = (tenant: number, key: number): string => `${String(tenant).
  */
 export async function generate(pool: Pool, shape: HistoryShape, log: (line: string) => void): Promise<void> {
   const last = Math.floor(END_MS / DAY_MS);
-  await pool.query('set jit = off; select setseed(0.5)');
-  for (let n = 0; n < shape.days; n += 1) {
-    const day = last - shape.days + 1 + n;
-    const fromMs = day * DAY_MS;
-    const toMs = Math.min(END_MS, fromMs + DAY_MS);
-    const rows = Math.round((shape.operations / shape.days) * ((toMs - fromMs) / DAY_MS));
-    const name = new Date(fromMs).toISOString().slice(0, 10);
-    await pool.query('select usage.ensure_day($1::date), usage.ensure_quarters(date_trunc($2, $1::date)::date)', [name, 'month']);
-    await pool.query(operations(shape), [rows, new Date(fromMs), toMs - fromMs]);
-    await pool.query(attempts, [new Date(fromMs), new Date(toMs)]);
-    await sumUp(pool, name, { fromMs, toMs }, last - day < MINUTES_DAYS);
-    if (n % 10 === 9) log(`${n + 1} of ${shape.days} days`);
+  const days = Array.from({ length: shape.days }, (_, n) => last - shape.days + 1 + n);
+  for (const day of days) {
+    const name = new Date(day * DAY_MS).toISOString().slice(0, 10);
+    await pool.query(`select usage.ensure_day($1::date), usage.ensure_quarters(date_trunc('month', $1::date)::date)`, [name]);
+    if (last - day < MINUTES_DAYS) await pool.query('select usage.ensure_minutes($1::date)', [name]);
   }
+  let done = 0;
+  const work = async (): Promise<void> => {
+    for (let day = days.shift(); day !== undefined; day = days.shift()) {
+      await inTransaction(pool, (client) => generateDay(client, shape, { day, minutes: last - day < MINUTES_DAYS }));
+      done += 1;
+      if (done % 10 === 0) log(`${done} of ${shape.days} days`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
   await pool.query('vacuum analyze');
+}
+
+async function generateDay(client: PoolClient, shape: HistoryShape, { day, minutes }: { day: number; minutes: boolean }): Promise<void> {
+  const fromMs = day * DAY_MS;
+  const toMs = Math.min(END_MS, fromMs + DAY_MS);
+  const rows = Math.round((shape.operations / shape.days) * ((toMs - fromMs) / DAY_MS));
+  const name = new Date(fromMs).toISOString().slice(0, 10);
+  await client.query(`set local jit = off; set local work_mem = '256MB'; set local statement_timeout = 0; select setseed(${(day % 1000) / 1000})`);
+  await client.query(operations(shape), [rows, new Date(fromMs), toMs - fromMs]);
+  await client.query(attempts, [new Date(fromMs), new Date(toMs)]);
+  await sumUp(client, name, { fromMs, toMs }, minutes);
 }
 
 /** $1 rows in the time from $2 on, of $3 ms. Numbers between 0 and 1 are drawn first, so that each is used as often as needed. */
@@ -103,28 +118,22 @@ const attempts = `
 const SERIES = ['cube', 'tenant', 'key', '"user"', 'tag', 'endpoint', 'requested_model', 'model', 'provider', 'cache', 'cache_reason', 'price_version'].join(', ');
 
 /** The sums of one day, from its rows. Those of its quarters first, into a table of their own: a series' id takes longer to make than all of its figures. */
-async function sumUp(pool: Pool, day: string, { fromMs, toMs }: { fromMs: number; toMs: number }, minutes: boolean): Promise<void> {
+async function sumUp(client: PoolClient, day: string, { fromMs, toMs }: { fromMs: number; toMs: number }, minutes: boolean): Promise<void> {
   const figures = FIGURES.map((name) => `sum(${name}) as ${name}`).join(', ');
   const counts = BUCKET_COLUMNS.map((name, i) => `nullif(count(*) filter (where bucket = ${i}), 0) as ${name}`).join(', ');
   const added = [...FIGURES, ...BUCKET_COLUMNS].map((name) => `sum(${name})`).join(', ');
+  const within = `operation >= usage.first_id_at('${new Date(fromMs).toISOString()}') and operation < usage.first_id_at('${new Date(toMs).toISOString()}')`;
   // Kept apart, so that a duration's bucket is found once and not for each of the columns.
   const from = (condition: string): string => `(select ${SERIES}, received_at, ${FIGURES.join(', ')}, bucket from usage.operation_sums where ${condition} offset 0) o`;
-  const within = `operation >= usage.first_id_at('${new Date(fromMs).toISOString()}') and operation < usage.first_id_at('${new Date(toMs).toISOString()}')`;
-  const client = await pool.connect();
-  try {
-    await client.query(`set work_mem = '256MB'; create temporary table day_sums as
-      select usage.series_id(${SERIES}) as series, * from (
-        select ${SERIES}, date_bin('15 minutes', received_at, '2000-01-01T00:00:00Z') as at, min(received_at) as first_at, ${figures}, ${counts} from ${from(within)} group by ${SERIES}, 13
-      ) quarters`);
-    await client.query(`insert into usage.series (id, ${SERIES}, first_at) select series, ${SERIES}, min(first_at) from day_sums group by series, ${SERIES} on conflict do nothing`);
-    await client.query(`insert into usage.rollup_quarters select tenant, at, series, ${[...FIGURES, ...BUCKET_COLUMNS].join(', ')} from day_sums order by tenant, at, series`);
-    await client.query(`insert into usage.rollup_days select tenant, '${day}T00:00:00Z', series, ${added} from day_sums group by tenant, series order by tenant, series`);
-    if (minutes) {
-      await client.query(`select usage.ensure_minutes('${day}'::date)`);
-      await client.query(`insert into usage.rollup_minutes select tenant, date_trunc('minute', received_at), usage.series_id(${SERIES}), ${figures}, ${counts} from ${from(`cube = 'all' and ${within}`)} group by 1, 2, 3 order by 1, 2, 3`);
-    }
-  } finally {
-    await client.query('drop table if exists day_sums; reset work_mem');
-    client.release();
+  await client.query(`create temporary table day_sums on commit drop as
+    select usage.series_id(${SERIES}) as series, * from (
+      select ${SERIES}, date_bin('15 minutes', received_at, '2000-01-01T00:00:00Z') as at, min(received_at) as first_at, ${figures}, ${counts} from ${from(within)} group by ${SERIES}, 13
+    ) quarters`);
+  await client.query(`insert into usage.rollup_quarters select tenant, at, series, ${[...FIGURES, ...BUCKET_COLUMNS].join(', ')} from day_sums order by tenant, at, series`);
+  await client.query(`insert into usage.rollup_days select tenant, '${day}T00:00:00Z', series, ${added} from day_sums group by tenant, series order by tenant, series`);
+  if (minutes) {
+    await client.query(`insert into usage.rollup_minutes select tenant, date_trunc('minute', received_at), usage.series_id(${SERIES}), ${figures}, ${counts} from ${from(`cube = 'all' and ${within}`)} group by 1, 2, 3 order by 1, 2, 3`);
   }
+  // Last, and in the order of ids: other days have the same ones.
+  await client.query(`insert into usage.series (id, ${SERIES}, first_at) select series, ${SERIES}, min(first_at) from day_sums group by series, ${SERIES} order by series on conflict do nothing`);
 }

@@ -34,6 +34,7 @@ beforeAll(async () => {
     config: {
       providers: { fake: { kind: 'openai', server: 'openai', base_url: provider.url, credentials: [{ name: 'a', value: 'sk-upstream-a' }] } },
       models: ['gpt-4o-mini', '*'].map((name) => ({ name, deployments: [{ provider: 'fake', model: name }] })),
+      outbound: { allow: ['127.0.0.1'] },
     },
   });
   // Something for the ledger and the caches to show.
@@ -53,7 +54,7 @@ async function tried(program: string): Promise<{ failure: string | null; statuse
   const options = ['--header', `Authorization: Bearer ${cluster.adminKey}`, '--phases', 'coverage,fuzzing', '--max-examples', '4', '--report', 'ndjson', '--report-ndjson-path', events, '--output-truncate', 'false', '--no-color'];
   // It looks for the hooks, and leaves its notes, where it is started.
   const failure = await run(program, ['--config-file', join(CLIENTS, 'schemathesis.toml'), 'run', `${cluster.url}/admin/v1/openapi.json`, ...options], {
-    cwd: directory, timeout: RUN_MS, maxBuffer: 64 * 1024 * 1024, env: { PATH: process.env['PATH'] ?? '', HOME: directory, SCHEMATHESIS_HOOKS: join(CLIENTS, 'schemathesis_hooks.py'), CACHE_ENTRY: cacheEntry, CLIENT_KEY: clientKey, PYTHONDONTWRITEBYTECODE: '1' },
+    cwd: directory, timeout: RUN_MS, maxBuffer: 64 * 1024 * 1024, env: { PATH: process.env['PATH'] ?? '', HOME: directory, SCHEMATHESIS_HOOKS: join(CLIENTS, 'schemathesis_hooks.py'), CACHE_ENTRY: cacheEntry, CLIENT_KEY: clientKey, RECEIVER: provider.url, PYTHONDONTWRITEBYTECODE: '1' },
   }).then(() => null, (error: { stdout?: string; stderr?: string } & Error) => `${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
   const statuses = new Map<string, Set<number>>();
   for (const line of (await readFile(events, 'utf8').catch(() => '')).split('\n').filter((text) => text !== '')) {

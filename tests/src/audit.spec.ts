@@ -34,7 +34,12 @@ interface Step {
   after: 'nothing' | 'something';
   /** The table whose row is changed in the same transaction. */
   table?: string;
+  /** The row says what was asked for or done, not how a thing is. */
+  isDeed?: true;
 }
+
+/** A user who is nowhere to be read afterwards, in the audit log neither. */
+const ERASED = 'Erasmus of the Audit';
 
 let stage: AdminCluster;
 let actor: { id: string; token: string };
@@ -53,22 +58,23 @@ const rows = (requestId: string | null): Promise<AuditRow[]> => stage.cluster.sq
 const count = async (): Promise<number> => Number((await stage.cluster.sql<{ n: string }>('select count(*) as n from router.audit'))[0]?.n);
 
 /** Resources that the admin API shows by their ids as the log has them. */
-const SHOWN: Record<string, string> = { tenant: 'tenants', key: 'keys', admin_token: 'admin-tokens', credential: 'credentials' };
+const SHOWN: Record<string, string> = { tenant: 'tenants', key: 'keys', admin_token: 'admin-tokens', credential: 'credentials', alert: 'alerts' };
 
 /** What the admin API says of a thing now. */
 const shown = async (resource: string, id: string): Promise<object> => (resource in SHOWN ? client.done('GET', `${SHOWN[resource]}/${id}`) : {});
 
 /** Does the change, and looks at what it has left behind. */
-async function step({ id, params = [], body, resource, of, tenant, before, after, table }: Step, gateway: number): Promise<AdminReply['json']> {
+async function step({ id, params = [], body, resource, of, tenant, before, after, table, isDeed }: Step, gateway: number): Promise<AdminReply['json']> {
   const { method, path, status } = ADMIN_OPERATIONS.find((operation) => operation.id === id)! as AdminOperation;
   const [asBefore, countBefore] = [of !== null && before === 'something' ? await shown(resource, of) : {}, await count()];
   const reply = await client.call(method, params.reduce<string>((rest, value) => rest.replace(/\{\w+\}/, encodeURIComponent(value)), path), body, { gateway });
   expect([id, reply.status, reply.text]).toEqual([id, status, expect.anything()]);
   expect(await count()).toBe(countBefore + 1);
   const [row] = await rows(reply.headers.get('x-request-id'));
-  const resourceId = of ?? (typeof reply.json['id'] === 'string' ? reply.json['id'] : null);
+  const resourceId = of ?? (isDeed !== true && typeof reply.json['id'] === 'string' ? reply.json['id'] : null);
   expect(row).toMatchObject({ actor: actor.id, actor_name: 'owner of all', role: 'owner', from_address: '127.0.0.1', action: id, resource, resource_id: resourceId, tenant });
   expect([id, row?.before === null, row?.after === null]).toEqual([id, before === 'nothing', after === 'nothing']);
+  if (isDeed === true) return reply.json;
   const asAfter = resourceId !== null && after === 'something' ? await shown(resource, resourceId) : {};
   expect([asBefore, asAfter]).toMatchObject([told(resource, row?.before), told(resource, row?.after)]);
   const xmins = table === undefined ? [] : await stage.cluster.sql(`select xmin::text from ${table} where id::text = $1`, [resourceId]);
@@ -80,6 +86,23 @@ async function step({ id, params = [], body, resource, of, tenant, before, after
 function told(resource: string, entry: Record<string, unknown> | null | undefined): Record<string, unknown> {
   const { keys: _keys, credentials: _credentials, last_used_at: _lastUsedAt, ...rest } = (resource in SHOWN && entry) || {};
   return rest;
+}
+
+/** Every change of the ledger, of what is kept beside it, and of alerts. */
+async function ledgerAndAlerts(did: (given: Step) => Promise<AdminReply['json']>, tenant: string): Promise<void> {
+  const deed = { of: null, before: 'nothing', after: 'something', isDeed: true } as const;
+  await did({ ...deed, resource: 'tenant', of: tenant, params: [tenant], tenant, id: 'shredBodies' });
+  await did({ ...deed, resource: 'ledger', tenant, id: 'repriceLedger', body: { tenant, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' } });
+  await did({ ...deed, resource: 'ledger', tenant: null, id: 'replayRejectedEvents', body: {} });
+  await did({ ...deed, resource: 'users', tenant, id: 'eraseUserData', body: { tenant, user: ERASED } });
+
+  const made = { before: 'nothing', after: 'something', of: null, tenant: null } as const;
+  const notify = [{ webhook: `https://hooks.example.com/${stage.value('hook')}`, secret: stage.value('signing') }];
+  const alert = String((await did({ ...made, resource: 'alert', id: 'createAlert', table: 'router.alert_rules', body: { name: 'audited', when: { metric: 'error_rate' }, notify } }))['id']);
+  await did({ ...made, resource: 'alert', of: alert, params: [alert], id: 'updateAlert', before: 'something', table: 'router.alert_rules', body: { enabled: false, notify } });
+  const silence = String((await did({ ...made, resource: 'alert_silence', id: 'createSilence', body: { alert: 'audited', ends_at: '2999-01-01T00:00:00Z' } }))['id']);
+  await did({ ...made, resource: 'alert_silence', of: silence, params: [silence], id: 'deleteSilence', before: 'something', after: 'nothing' });
+  await did({ ...made, resource: 'alert', of: alert, params: [alert], id: 'deleteAlert', before: 'something', after: 'nothing' });
 }
 
 describe('the audit log', () => {
@@ -123,7 +146,9 @@ describe('the audit log', () => {
     const wrong = await entry();
     await did({ resource: 'cache', of: wrong, tenant, id: 'cacheFeedback', body: { entry: wrong, correct: false }, before: 'nothing', after: 'something' });
     await did({ resource: 'cache', of: null, tenant, id: 'invalidateCache', body: { tenant }, before: 'nothing', after: 'something' });
+    await ledgerAndAlerts(did, tenant);
     await did({ resource: 'tenant', of: tenant, params: [tenant], tenant, id: 'deleteTenant', before: 'something', after: 'nothing' });
+    expect(JSON.stringify(await stage.cluster.sql('select * from router.audit'))).not.toContain(ERASED);
     expect(seen.toSorted()).toEqual(ADMIN_OPERATIONS.filter(({ change }) => change).map(({ id }) => id).toSorted());
   }, 60_000);
 

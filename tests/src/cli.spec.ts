@@ -105,6 +105,7 @@ test('what was used is shown in groups, row by row, and exported', async () => {
   await eventually('the ledger to have it', async () => (await json<unknown[]>('requests list --tenant counted')).length === 1);
   expect(await json('usage --tenant counted --by model')).toEqual([expect.objectContaining({ model: 'gpt-4o', requests: 1 })]);
   expect(await done('usage --by day,tenant')).toMatch(/counted +1 +0 /);
+  expect(await json(`usage invoice --tenant counted --month ${new Date().toISOString().slice(0, 7)}`)).toMatchObject({ requests: 1, cost_usd: '0.0075', lines: [{ model: 'gpt-4o', prompt_tokens: 1000, completion_tokens: 500 }] });
   expect(await done(`requests get ${id}`)).toContain('fake/gpt-4o');
   expect((await done('usage export --tenant counted')).split('\n').map((line) => (line === '' ? null : (JSON.parse(line) as { id: string }).id))).toEqual([id, null]);
 });

@@ -4,17 +4,18 @@ import OpenAI, { toFile } from 'openai';
 import type { AdminClient, AdminReply } from './admin-client.ts';
 import { AdminCluster, GATEWAYS, MODEL, outcomeOf, verdict } from './admin-cluster.ts';
 import { eventually, operationRow } from './client.ts';
-import { postgresDump, redisDump } from './secret-search.ts';
+import { EVERYBODYS_ALERTS, foreignLedger, NOBODYS_UUID, type Call } from './foreign-calls.ts';
+import { keptBy } from './kept.ts';
+import { redisDump } from './secret-search.ts';
 
 const OPERATIONS: readonly AdminOperation[] = ADMIN_OPERATIONS;
-const NOBODYS_UUID = '019b7d9e-0000-7000-8000-000000000001';
 const QUESTION = 'What do two tenants ask alike?';
 /** In whatever is acme's, and nowhere else. */
 const MARK = 'acmes';
 
 let stage: AdminCluster;
 /** All that acme has, by the kind of thing. */
-const acme = { tenant: `${MARK}-tenant`, key: '', secret: '', token: '', tokenId: '', credential: '', request: '', entry: '', file: '', batch: '', response: '' };
+const acme = { tenant: `${MARK}-tenant`, key: '', secret: '', token: '', tokenId: '', credential: '', request: '', entry: '', file: '', batch: '', response: '', job: '' };
 const rival = { tenant: 'rival', secret: '', token: '', tokenId: '' };
 /** The credential of deja.yaml that is everybody's. */
 let common = '';
@@ -54,19 +55,14 @@ async function storeSomething(): Promise<void> {
   acme.response = stored.data.id;
   await operationRow(stage.cluster, acme.request);
   await operationRow(stage.cluster, stored.response.headers.get('x-request-id'));
+  acme.job = String((await ofAcme.done('POST', 'users/erase', { user: `${MARK}-user` }))['id']);
+  await eventually('its user erased, so far', async () => (await stage.cluster.sql('select 1 from usage.erasures')).length === 1);
   await eventually('its objects noted', async () => (await stage.cluster.sql('select 1 from router.stored_objects where id = any($1)', [[acme.file, acme.batch, acme.response]])).length === 3);
-}
-
-/** How the owner of rival calls an operation with something of acme's, or with what a call without anything of anybody's needs. */
-interface Call {
-  params?: string[];
-  query?: Record<string, string>;
-  body?: object;
 }
 
 /** Of every operation: calls that name something of acme's. `all`: calls that are nobody's in particular, whose answer is to have nothing of acme's. */
 const foreign = (): Record<OperationId, { named?: Call[]; all?: Call[] }> => {
-  const { tenant, key, tokenId, credential, request, entry } = acme;
+  const { tenant, key, tokenId, credential, request, entry, job } = acme;
   const ledger: { named: Call[]; all: Call[] } = { named: [{ query: { tenant } }], all: [{}, { query: { key } }, { query: { model: MODEL } }] };
   const ofCredential = (body?: object): { named: Call[] } => ({ named: [credential, common].map((id) => ({ params: [id], ...(body && { body }) })) });
   return {
@@ -75,6 +71,7 @@ const foreign = (): Record<OperationId, { named?: Call[]; all?: Call[] }> => {
     getTenant: { named: [{ params: [tenant] }, { params: ['default'] }] },
     updateTenant: { named: [{ params: [tenant], body: { disabled: true } }] },
     deleteTenant: { named: [{ params: [tenant] }] },
+    shredBodies: { named: [{ params: [tenant] }, { params: ['default'] }] },
     createKey: { named: [{ body: { tenant, name: 'intruder' } }] },
     listKeys: { named: [{ query: { tenant } }], all: [{}] },
     getKey: { named: [{ params: [key] }] },
@@ -101,6 +98,8 @@ const foreign = (): Record<OperationId, { named?: Call[]; all?: Call[] }> => {
     getRequest: { named: [{ params: [request] }] },
     exportUsage: { ...ledger, all: [...ledger.all, { query: { format: 'csv' } }] },
     getUsage: { ...ledger, all: [...ledger.all, { query: { group_by: 'tenant,key,user,tag' } }] },
+    ...foreignLedger(tenant, job),
+    ...EVERYBODYS_ALERTS,
     listBudgets: { named: [{ query: { tenant } }, { query: { key } }], all: [{}] },
     cacheStats: { named: [{ query: { tenant } }], all: [{}] },
     invalidateCache: { named: [{ body: { tenant } }, { body: { tenant, entry } }, { body: { tenant, dry_run: true } }] },
@@ -117,13 +116,7 @@ function call(client: AdminClient, { method, path }: AdminOperation, { params = 
   return client.call(method, query === undefined ? address : `${address}?${new URLSearchParams(query).toString()}`, body, { gateway });
 }
 
-/** All that is kept, but for when tokens were used last. */
-async function kept(): Promise<string> {
-  const rows = (await postgresDump(stage.cluster)).split('\n');
-  const used = await stage.cluster.sql<{ at: string | null }>('select last_used_at::text as at from router.admin_tokens');
-  return used.reduce((rest, { at }) => (at === null ? rest : rest.replaceAll(at, '')), rows.join('\n'));
-}
-
+const kept = (): Promise<string> => keptBy(stage.cluster);
 const objects = (): Promise<unknown[]> => stage.cluster.sql('select * from router.stored_objects order by id');
 
 describe('the admin token of one tenant', () => {

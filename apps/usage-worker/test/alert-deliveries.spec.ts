@@ -62,7 +62,7 @@ function loop({ receivers, nowMs = Date.now(), allowed = [], smtp }: Asked): Del
   const settings = { rules: [], smtp: smtp === undefined ? null : JSON.stringify({ url: smtp, from: 'deja@example.com' }) } as unknown as AlertSettings;
   return new DeliveryLoop({
     store: new DeliveryStore(pool),
-    settings: { settings: () => settings, receivers: () => Promise.resolve(receivers), open: (sealed) => Promise.resolve(sealed) },
+    settings: { look: () => Promise.resolve(), settings: () => settings, receivers: () => Promise.resolve(receivers), open: (sealed) => Promise.resolve(sealed) },
     allowed: () => allowed,
     metrics: { delivered: () => undefined },
     logger,

@@ -44,6 +44,7 @@ beforeEach(async () => {
 afterEach(() => each.run());
 
 const watch = {
+  look: async () => undefined,
   settings: (): AlertSettings | null => ({ version: '1', rules: rules.map((one) => ({ ...one, receivers: '' })), silences, smtp: null, budgets: { tenants: [], keys: [] } }),
   receivers: async (id: string) => (rules.some((one) => one.id === id) ? receivers : []),
 };

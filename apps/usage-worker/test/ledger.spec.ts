@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { v7 } from 'uuid';
 import { ledgerEvent } from '../src/intake/ledger-event.ts';
 import { storable } from '../src/ledger/json.ts';
-import { LedgerWriter } from '../src/ledger/ledger-writer.ts';
+import { LedgerWriter, NotRecorded } from '../src/ledger/ledger-writer.ts';
 import { Ledger, type LedgerBatch } from '../src/ledger/ledger.ts';
 import { lateRow, orphanedRows, settledRows } from '../src/ledger/rows.ts';
 import { UsageMetrics } from '../src/metrics.ts';
@@ -166,12 +166,30 @@ test('of a large batch that one row spoils, all but that row is recorded', async
   expect((await pool.query('select raw from usage.rejected_events')).rows).toEqual([{ raw: JSON.stringify({ id: rows.operation.id }) }]);
 });
 
-test('many events at once are each recorded once, however they are gathered', async () => {
-  const records = Array.from({ length: 3_000 }, () => operationRecord());
+test('many events at once are each recorded once, however they are gathered, and whoever asks for room gets it', async () => {
+  const records = Array.from({ length: 9_000 }, () => operationRecord({ attempts: [] }));
+  const events = records.map((record) => ledgerEvent(record, { nowMs: Date.now(), open: 'rejected' as const }));
   const one = writer();
-  const parts = Array.from({ length: 60 }, (_, i) => records.slice(i * 50, (i + 1) * 50));
-  await Promise.all(parts.map((part) => one.record(part.map((record) => ledgerEvent(record, { nowMs: Date.now(), open: 'rejected' })))));
+  const full = one.record(events.slice(0, 4_000));
+  const parts = Array.from({ length: 25 }, (_, i) => events.slice(4_000 + i * 200, 4_000 + (i + 1) * 200));
+  await Promise.all(parts.map(async (part) => {
+    await one.room();
+    await one.record(part);
+  }));
+  await full;
+  await Promise.all([one.room(), one.record([])]);
   expect((await rowsOf('operations')).map((row) => row['id'])).toEqual(records.map(({ id }) => id).toSorted());
+});
+
+test('a writer that stops keeps nobody waiting for room', async () => {
+  const away = new LedgerWriter({ insert: () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' })) }, new UsageMetrics(telemetry.meter), telemetry, logger);
+  const event = ledgerEvent(operationRecord(), { nowMs: Date.now(), open: 'rejected' });
+  const recorded = Promise.allSettled(Array.from({ length: 4 }, () => away.record(Array.from({ length: 2_000 }, () => event))));
+  const room = away.room();
+  await away.stop();
+  expect(await room).toBeUndefined();
+  expect((await recorded).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+  await expect(away.record([event])).rejects.toBeInstanceOf(NotRecorded);
 });
 
 test('an event that only Postgres refuses is set aside, and the rest of its batch goes on', async () => {

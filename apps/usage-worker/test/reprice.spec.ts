@@ -47,7 +47,7 @@ const ALL: Asked = { from: new Date(NOW - 300 * HOUR_MS).toISOString(), to: new 
 
 /** All steps of a job, one transaction each. */
 async function repriced(prices: RoutingSnapshot['settings']['prices'], asked: Partial<Asked> = {}): Promise<Record<string, unknown>> {
-  const kind = reprice(() => snapshotWith(prices));
+  const kind = reprice(async () => snapshotWith(prices));
   let progress: unknown = null;
   for (;;) {
     const step: JobStep = await inTransaction(pool, (client) => kind.step(client, { ...ALL, ...asked }, progress));
@@ -169,7 +169,7 @@ test('a shadow that came by itself is priced with its operation, which does not 
 
 test('what comes in meanwhile, and sums that retention has dropped, keep nobody from it', async () => {
   await record(...Array.from({ length: 600 }, (_, i) => at(200 + i / 100)));
-  const kind = reprice(() => snapshotWith({ 'gpt-4o-mini': override(1e9) }));
+  const kind = reprice(async () => snapshotWith({ 'gpt-4o-mini': override(1e9) }));
   const first = await inTransaction(pool, (client) => kind.step(client, ALL, null));
   expect(first).toMatchObject({ done: false, result: { requests: 500 } });
   await record(at(1));
@@ -179,7 +179,7 @@ test('what comes in meanwhile, and sums that retention has dropped, keep nobody 
 });
 
 test('waits for prices as long as no router has told any', async () => {
-  const step = await inTransaction(pool, (client) => reprice(() => null).step(client, ALL, null));
+  const step = await inTransaction(pool, (client) => reprice(async () => null).step(client, ALL, null));
   expect(step).toMatchObject({ progress: null, done: false, pauseMs: expect.any(Number) });
 });
 
@@ -191,7 +191,7 @@ test('is a job that is asked for once, by a call that makes sense', async () => 
   await expect(repriceLedger(store, { changeId, by: { name: 'ops' }, body: { ...body, to: body.from } })).rejects.toMatchObject({ code: 'invalid_value', param: 'to' });
   const made = await repriceLedger(store, { changeId, by: { name: 'ops' }, body });
   expect(await repriceLedger(store, { changeId, by: { name: 'ops' }, body })).toEqual(made);
-  const runner = new JobRunner({ pool, kinds: [reprice(() => snapshotWith({ 'gpt-4o-mini': override(1e9) }))], instance: 'test', logger, meter: telemetry.meter });
+  const runner = new JobRunner({ pool, kinds: [reprice(async () => snapshotWith({ 'gpt-4o-mini': override(1e9) }))], instance: 'test', logger, meter: telemetry.meter });
   cleanup.add(() => runner.close());
   runner.start();
   const done = await eventually('the job to be done', async () => {

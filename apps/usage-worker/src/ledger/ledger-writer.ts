@@ -25,6 +25,8 @@ const BATCH_MS = 20;
 const MOST_EVENTS = 2_000;
 /** While one batch changes the sums, which others would have to wait for, the next writes its rows. */
 const BATCHES_AT_ONCE = 2;
+/** More than that is better left where it is until there is room: what waits here as objects costs the collector more than what waits on a queue as text. */
+const MOST_WAITING = 2 * MOST_EVENTS;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** Data exception, integrity violation, program limit: the row's fault, not the database's state. */
@@ -37,6 +39,8 @@ const ROW_FAULTS = new Set(['22', '23', '54']);
 export class LedgerWriter {
   private waiting: Waiting[] = [];
   private waitingEvents = 0;
+  /** Those whom `room` keeps waiting, the first first. */
+  private readonly outside: (() => void)[] = [];
   private timer: NodeJS.Timeout | null = null;
   private readonly running = new Set<Promise<void>>();
   private readonly stopped = new AbortController();
@@ -50,22 +54,40 @@ export class LedgerWriter {
     private readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>,
   ) {}
 
+  /** Resolves when there is room for more events; whoever is let in calls `record` next. Who has events anyway need not ask. */
+  room(): Promise<void> {
+    if (this.stopped.signal.aborted || (this.outside.length === 0 && this.waitingEvents < MOST_WAITING)) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.outside.push(resolve);
+    return promise;
+  }
+
   /** Resolves when the events are committed. Rejects only with NotRecorded, when the writer was stopped before that. */
   record(events: LedgerEvent[]): Promise<void> {
     if (this.stopped.signal.aborted) return Promise.reject(new NotRecorded());
-    if (events.length === 0) return Promise.resolve();
+    if (events.length === 0) {
+      this.letIn();
+      return Promise.resolve();
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.waiting.push({ events, resolve, reject });
     this.waitingEvents += events.length;
     if (this.waitingEvents >= BATCH_EVENTS) this.start();
     else this.timer ??= setTimeout(() => this.start(), BATCH_MS);
+    this.letIn();
     return promise;
+  }
+
+  /** One at a time: each lets in the next, as long as there is room. */
+  private letIn(): void {
+    if (this.waitingEvents < MOST_WAITING) this.outside.shift()?.();
   }
 
   /** Gives up what cannot be recorded now: everyone who waits gets NotRecorded. Idempotent. */
   async stop(): Promise<void> {
     this.stopped.abort();
     for (const { reject } of this.waiting.splice(0)) reject(new NotRecorded());
+    for (const resolve of this.outside.splice(0)) resolve(); // to be told by `record`
     await Promise.all(this.running);
   }
 
@@ -101,7 +123,9 @@ export class LedgerWriter {
       taken += 1;
     }
     this.waitingEvents -= events;
-    return this.waiting.splice(0, taken);
+    const all = this.waiting.splice(0, taken);
+    this.letIn();
+    return all;
   }
 
   /** Tries until it works; false when it was stopped before. */

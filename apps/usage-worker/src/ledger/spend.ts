@@ -28,7 +28,7 @@ const ADD = `
 const SPENT = `
   select coalesce((
     select sum(s.nano_usd) from usage.spend s
-    where s.who = a.who and s.at >= a."from" and (a."to" is null or s.at < a."to") and (a.model is null or s.model = a.model)
+    where s.who = a.who and s.at >= a."from" and s.at < coalesce(a."to", 'infinity') and (a.model is null or s.model = a.model)
   ), 0)::text as spent
   from (
     select n, usage.spender(tenant, key, "user") as who, model, "from", "to"

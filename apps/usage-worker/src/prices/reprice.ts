@@ -48,13 +48,13 @@ export async function repriceLedger(jobs: JobStore, call: { changeId: string; by
 /**
  * Computes the costs of recorded operations anew, at the prices in force when each was received: in their rows and their calls', what hits saved, and
  * all sums, together. What they said before is kept in usage.repriced. Doing it again changes nothing more. With `dry_run` it only adds up.
- * `snapshot` is the newest that routers have published; null: none yet.
+ * `snapshot` is the newest that routers have published at the moment of asking; null: none yet.
  */
-export function reprice(snapshot: () => RoutingSnapshot | null): JobKind<Request> & { step(client: PoolClient, request: Request, progress: unknown, job?: string): Promise<JobStep> } {
+export function reprice(snapshot: () => Promise<RoutingSnapshot | null>): JobKind<Request> & { step(client: PoolClient, request: Request, progress: unknown, job?: string): Promise<JobStep> } {
   return {
     kind: 'reprice',
     async step(client: PoolClient, request: Request, given: unknown, job: string = newId()): Promise<JobStep> {
-      const progress = given === null ? begun(job, snapshot()) : PROGRESS.parse(given);
+      const progress = given === null ? begun(job, await snapshot()) : PROGRESS.parse(given);
       if (progress === null) return { progress: null, result: {}, done: false, pauseMs: NO_PRICES_PAUSE_MS };
       const limit = request.dry_run ? REQUESTS_READ : REQUESTS;
       const operations = await nextOperations(client, request, progress.after, limit, { lock: !request.dry_run });

@@ -18,7 +18,7 @@ export async function cacheSavings(client: PoolClient, { tenant, fromMs, toMs }:
     `select array[g1, g2]::text[] as groups, ${addedUp(false)} from (${facts}) facts where g1 is not null group by g1, g2 order by sum(requests) desc, g1, g2`,
     values.all,
   );
-  const read = rows.map(({ groups, requests, saved, saved_ms }) => ({ cache: groups[0] as CacheOutcome, reason: groups[1] ?? null, requests: Number(requests), saved: BigInt(saved), savedMs: Number(saved_ms) }));
+  const read = rows.map(({ groups, requests, saved, saved_ms }) => ({ cache: groups[0] as CacheOutcome, reason: groups[1] ?? null, requests, saved: BigInt(saved), savedMs: saved_ms }));
   const total = (cache: CacheOutcome): number => read.reduce((sum, row) => sum + (row.cache === cache ? row.requests : 0), 0);
   const hits = read.filter(({ cache }) => cache === 'HIT-EXACT' || cache === 'HIT-SEMANTIC');
   const [hitsExact, hitsSemantic] = [total('HIT-EXACT'), total('HIT-SEMANTIC')];

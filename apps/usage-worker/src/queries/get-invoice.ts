@@ -19,7 +19,7 @@ export async function getInvoice(client: PoolClient, asked: Asked, query: QueryO
     const facts = await summed(client, asked, { columns: ['model', 'provider', 'price_version'], filters: { tenant: query.tenant }, span, zone, latency: false }, values);
     const order = ['g1', 'g2', 'g3'].map((name) => `${name} is null, ${name} collate "C"`).join(', ');
     const { rows } = await client.query<FiguresRead>(`select array[g1, g2, g3]::text[] as groups, ${addedUp(false)} from (${facts}) facts group by g1, g2, g3 having sum(requests) <> 0 order by ${order}`, values.all);
-    const total = (figure: 'requests' | 'unpriced_requests'): number => rows.reduce((sum, row) => sum + Number(row[figure]), 0);
+    const total = (figure: 'requests' | 'unpriced_requests'): number => rows.reduce((sum, row) => sum + row[figure], 0);
     const totalUsd = (figure: 'cost' | 'saved'): string => usdText(rows.reduce((sum, row) => sum + BigInt(row[figure]), 0n));
     return {
       object: 'invoice',
@@ -44,14 +44,14 @@ function line(row: FiguresRead): Invoice['lines'][number] {
     model,
     provider,
     price_version,
-    requests: Number(row.requests),
-    prompt_tokens: Number(row.prompt_tokens),
-    cached_tokens: Number(row.cached_tokens),
-    cache_write_tokens: Number(row.cache_write_tokens),
-    completion_tokens: Number(row.completion_tokens),
-    reasoning_tokens: Number(row.reasoning_tokens),
+    requests: row.requests,
+    prompt_tokens: row.prompt_tokens,
+    cached_tokens: row.cached_tokens,
+    cache_write_tokens: row.cache_write_tokens,
+    completion_tokens: row.completion_tokens,
+    reasoning_tokens: row.reasoning_tokens,
     cost_usd: usdText(BigInt(row.cost)),
-    unpriced_requests: Number(row.unpriced_requests),
+    unpriced_requests: row.unpriced_requests,
   };
 }
 

@@ -49,30 +49,30 @@ function statement(facts: string, groups: readonly Group[], { after, limit }: { 
   if (groups.length === 0) return added;
   const order = groups.flatMap((_, i) => [`u.groups[${i + 1}] is null`, `coalesce(u.groups[${i + 1}], '') collate "C"`]).join(', ');
   const behind = after === null ? '' : `where (${order}) > (${after.flatMap((group) => [`${values.at(group === null)}::boolean`, `${values.at(group ?? '')}::text`]).join(', ')})`;
-  return `select * from (${added} group by ${groups.map((_, i) => `g${i + 1}`).join(', ')}) u ${behind} order by ${order} limit ${limit + 1}`;
+  return `select * from (${added} group by ${groups.map((_, i) => `g${i + 1}`).join(', ')} having sum(requests) <> 0) u ${behind} order by ${order} limit ${limit + 1}`;
 }
 
 function usageRow(row: RowRead, groups: readonly Group[]): UsageRow {
-  const [requests, errors, exact, semantic] = [Number(row.requests), Number(row.errors), Number(row.cache_hits_exact), Number(row.cache_hits_semantic)];
+  const [requests, errors, exact, semantic] = [row.requests, row.errors, row.cache_hits_exact, row.cache_hits_semantic];
   return {
     ...Object.fromEntries(groups.map((group, i) => [group, row.groups[i] ?? null])),
     requests,
     errors,
-    cancelled: Number(row.cancelled),
-    blocked: Number(row.blocked),
-    orphaned: Number(row.orphaned),
+    cancelled: row.cancelled,
+    blocked: row.blocked,
+    orphaned: row.orphaned,
     cache_hits_exact: exact,
     cache_hits_semantic: semantic,
-    prompt_tokens: Number(row.prompt_tokens),
-    cached_tokens: Number(row.cached_tokens),
-    cache_write_tokens: Number(row.cache_write_tokens),
-    completion_tokens: Number(row.completion_tokens),
-    reasoning_tokens: Number(row.reasoning_tokens),
+    prompt_tokens: row.prompt_tokens,
+    cached_tokens: row.cached_tokens,
+    cache_write_tokens: row.cache_write_tokens,
+    completion_tokens: row.completion_tokens,
+    reasoning_tokens: row.reasoning_tokens,
     cost_usd: usdText(BigInt(row.cost)),
     saved_usd: usdText(BigInt(row.saved)),
-    saved_ms: Number(row.saved_ms),
-    unpriced_requests: Number(row.unpriced_requests),
-    cache_hit_rate: share(exact + semantic, exact + semantic + Number(row.cache_misses)),
+    saved_ms: row.saved_ms,
+    unpriced_requests: row.unpriced_requests,
+    cache_hit_rate: share(exact + semantic, exact + semantic + row.cache_misses),
     error_rate: share(errors, requests),
     latency_p50_ms: tenthOf(percentileOf(row.latency, 0.5)),
     latency_p95_ms: tenthOf(percentileOf(row.latency, 0.95)),

@@ -38,7 +38,9 @@ export class Values {
 }
 
 /** Columns that are asked for by their value. */
-const SAME = ['key', 'requested_model', 'provider', 'deployment', 'credential', 'endpoint', 'outcome', 'error_code', 'cache', 'cache_reason', 'cache_entry', 'usage_source', 'price_version', 'trace_id'] as const;
+const SAME = ['key', 'requested_model', 'provider', 'deployment', 'credential', 'endpoint', 'outcome', 'error_code', 'cache', 'cache_reason', 'usage_source', 'price_version'] as const;
+/** Also those, by the hash that the index has: they may be longer than an index takes. */
+const HASHED = ['user', 'cache_entry', 'trace_id'] as const;
 
 /** The conditions on `usage.operations o`, as SQL; docs/ledger.md says which of them an index serves. */
 export function conditions(asked: Asked, filters: Filters, span: TimeSpan, values: Values): string {
@@ -47,11 +49,11 @@ export function conditions(asked: Asked, filters: Filters, span: TimeSpan, value
   if (asked.scope !== null) all.push(`o.tenant = ${at(asked.scope)}`);
   if (filters.tenant !== undefined) all.push(`o.tenant = ${at(filters.tenant)}`);
   for (const column of SAME) if (filters[column] !== undefined) all.push(`o."${column}" = ${at(filters[column])}`);
-  if (filters.user !== undefined) all.push(userCondition('o', filters.user, values));
+  for (const column of HASHED) if (filters[column] !== undefined) all.push(hashedCondition(`o."${column}"`, filters[column], values));
   if (filters.model !== undefined) all.push(`coalesce(o.model, o.requested_model) = ${at(filters.model)}`);
   if (filters.status !== undefined) all.push(statusCondition(filters.status, values));
   if (filters.tag !== undefined) all.push(tagCondition(filters.tag, values));
-  if (filters.safety_flag !== undefined) all.push(`o.safety_flags @> array[${at(filters.safety_flag)}::text]`);
+  if (filters.safety_flag !== undefined) all.push(`o.safety_flags <> '{}' and o.safety_flags @> array[${at(filters.safety_flag)}::text]`);
   if (filters.stream !== undefined) all.push(filters.stream === 'true' ? 'o.stream' : 'not o.stream');
   if (filters.unpriced !== undefined) all.push(`o.cost_nano_usd is ${filters.unpriced === 'true' ? '' : 'not'} null`);
   if (filters.min_cost_usd !== undefined) all.push(`o.cost_nano_usd >= ${at(nanoUsd(filters.min_cost_usd))}::bigint`);
@@ -60,10 +62,10 @@ export function conditions(asked: Asked, filters: Filters, span: TimeSpan, value
   return all.join(' and ');
 }
 
-/** By the hash that the index has: a name may be longer than an index takes. `of` is a table with a column "user". */
-export function userCondition(of: string, user: string, values: Values): string {
-  const name = values.at(user);
-  return `hashtextextended(${of}."user", 0) = hashtextextended(${name}::text, 0) and ${of}."user" = ${name}`;
+/** That a column with an index of its hash has a value. */
+export function hashedCondition(column: string, value: string, values: Values): string {
+  const at = values.at(value);
+  return `hashtextextended(${column}, 0) = hashtextextended(${at}::text, 0) and ${column} = ${at}`;
 }
 
 function statusCondition(status: string, values: Values): string {
@@ -74,8 +76,8 @@ function statusCondition(status: string, values: Values): string {
 /** `k=v`, or `k` for any value of it. No name of a tag has a "=". */
 function tagCondition(tag: string, values: Values): string {
   const cut = tag.indexOf('=');
-  if (cut === -1) return `o.tags ? ${values.at(tag)}`;
-  return `o.tags @> jsonb_build_object(${values.at(tag.slice(0, cut))}::text, ${values.at(tag.slice(cut + 1))}::text)`;
+  if (cut === -1) return `o.tags <> '{}' and o.tags ? ${values.at(tag)}`;
+  return `o.tags <> '{}' and o.tags @> jsonb_build_object(${values.at(tag.slice(0, cut))}::text, ${values.at(tag.slice(cut + 1))}::text)`;
 }
 
 /** Words of a captured prompt. */

@@ -36,8 +36,11 @@ function bought(column: string): string {
   return `coalesce(sum(o.${column}) filter (where o.usage_source <> 'cache'), 0)`;
 }
 
-/** Select list of the figures of one sum `r`, whose series is `s`. */
-export const figuresOfSum = (latency: boolean): string => [...NAMES.map((name) => `${FIGURES[name][0]} as ${name}`), ...(latency ? BUCKET_COLUMNS.map((name) => `r.${name}`) : [])].join(', ');
+/** Select list of the figures of one sum `r`, whose series is `s`; each times `factor`, as SQL with its sign. */
+export function figuresOfSum(latency: boolean, factor: string): string {
+  const figures = NAMES.map((name) => `${factor}${FIGURES[name][0]} as ${name}`);
+  return [...figures, ...(latency ? BUCKET_COLUMNS.map((name) => `${factor}r.${name} as ${name}`) : [])].join(', ');
+}
 
 /** Select list of the figures counted from operations `o`. */
 export const figuresOfRows = (): string => NAMES.map((name) => `${FIGURES[name][1]} as ${name}`).join(', ');
@@ -48,12 +51,25 @@ export const BUCKET_OF_ROW = 'usage.latency_bucket(o.duration_ms)';
 /** Select list of latencies: of requests that are all in the bucket `bucket`. */
 export const latenciesOfBucket = (): string => BUCKET_COLUMNS.map((name, i) => `case when bucket = ${i} then requests end as ${name}`).join(', ');
 
-/** Select list that adds the figures up, and the latencies as an array. Everything is text for the driver: sums may be longer than a double's digits. */
+const MONEY: readonly Figure[] = ['cost', 'saved'];
+const COUNTS = NAMES.filter((name) => !MONEY.includes(name));
+
+/**
+ * Select list that adds the figures up, and the latencies as an array. Money is added in decimals and read as text, exactly; anything else as doubles, which
+ * are exact up to 2^53 and take a tenth of the time and memory.
+ */
 export function addedUp(latency: boolean): string {
-  const sums = NAMES.map((name) => `coalesce(sum(${name}), 0)::text as ${name}`);
-  return [...sums, ...(latency ? [`array[${BUCKET_COLUMNS.map((name) => `coalesce(sum(${name}), 0)`).join(', ')}]::double precision[] as latency`] : [])].join(', ');
+  const counts = COUNTS.map((name) => `coalesce(sum(${name}::double precision), 0) as ${name}`);
+  const money = MONEY.map((name) => `coalesce(sum(${name}), 0)::text as ${name}`);
+  return [...counts, ...money, ...(latency ? [`array[${BUCKET_COLUMNS.map((name) => `coalesce(sum(${name}::double precision), 0)`).join(', ')}] as latency`] : [])].join(', ');
 }
 
 /** As the driver reads them. */
-export type FiguresRead = Record<Figure, string> & { /** The groups' names, in the order of the columns asked for. */ groups: (string | null)[] };
+export type FiguresRead = Record<Exclude<Figure, 'cost' | 'saved'>, number> & {
+  /** Integer nano-USD. */
+  cost: string;
+  saved: string;
+  /** The groups' names, in the order of the columns asked for. */
+  groups: (string | null)[];
+};
 export type LatencyRead = { /** Requests in each latency bucket. */ latency: number[] };

@@ -1,10 +1,10 @@
 import type { QueryOf } from '@deja/admin-api';
 import type { PoolClient } from '@deja/postgres';
-import { conditions, userCondition, Values, type Asked, type Filters, type TimeSpan } from '../question.ts';
+import { conditions, hashedCondition, Values, type Asked, type Filters, type TimeSpan } from '../question.ts';
 import { cubeOf, type Cube } from './cube.ts';
 import { BUCKET_OF_ROW, figureNames, figuresOfRows, figuresOfSum, latenciesOfBucket } from './figures.ts';
 import { grainsOf } from './grains.ts';
-import { windowsOf } from './windows.ts';
+import { dayParts, windowsOf, type Grains, type Windows } from './windows.ts';
 
 export type SummedFilters = Pick<Filters, 'tenant' | 'key' | 'user' | 'model' | 'provider' | 'endpoint' | 'cache' | 'tag'>;
 /** By what sums are told apart. Times are buckets of a time zone; `cache_reason` is of misses and of what went past the cache. */
@@ -21,27 +21,30 @@ export interface SumsAsked {
   latency: boolean;
 }
 
+/** Filters that a tenant's series differ in. */
+const OTHERS = ['key', 'user', 'model', 'provider', 'endpoint', 'cache', 'tag'] as const satisfies (keyof SummedFilters)[];
 /** An id has the moment of its request; one that is off by more than this was not made by a gateway. */
 const ID_SLACK_MS = 60_000;
 /** As many series are looked up one by one; where a question is about more, all sums of the time are read. */
 const MOST_SERIES = 1000;
 
+/** Sums are wide rows, and Postgres cannot foresee how few groups many of them make: sorted, they would go through files. */
+const SETTINGS = `set local work_mem = '64MB'; set local enable_sort = off`;
+
 /**
  * A relation, as SQL: columns g1, g2, … (times as timestamptz, anything else as text), the figures, and l00 … l79 where latencies are asked for.
- * Several of its rows may have the same columns. It reads the coarsest sums that give exact figures, and rows only where there are none.
+ * Several of its rows may have the same columns, and add up to no request: such a group is none. It reads the coarsest sums that give exact figures, and rows only where there are none.
  */
 export async function summed(client: PoolClient, asked: Asked, sums: SumsAsked, values: Values): Promise<string> {
+  await client.query(SETTINGS);
   const cube = cubeOf(sums.columns, sums.filters);
-  const windows = windowsOf(sums.span, await grainsOf(client, cube, sums));
-  const inSums = [
-    ...windows.days.map((span) => ['rollup_days', span] as const),
-    ...windows.quarters.map((span) => ['rollup_quarters', span] as const),
-    ...windows.minutes.map((span) => ['rollup_minutes', span] as const),
-  ];
-  const series = cube === null || inSums.length === 0 ? null : await seriesOf(client, asked, sums.filters, cube);
+  const grains = await grainsOf(client, cube, sums);
+  const windows = windowsOf(sums.span, grains);
+  const parts = partsOf(windows, grains);
+  const series = cube === null || parts.length === 0 ? null : await seriesOf(client, asked, sums.filters, cube);
   const zone = sums.columns.some((column) => TIMES.has(column)) ? `${values.at(sums.zone)}::text` : '';
   const branches = [
-    ...(series === null ? [] : inSums.map(([table, span]) => branchOfSums(table, span, { asked, sums, series, zone }, values))),
+    ...(series === null ? [] : parts.map((part) => branchOfSums(part, { asked, sums, series, zone }, values))),
     ...windows.rows.map((span) => branchOfRows(span, { asked, sums, zone }, values)),
   ];
   // Of no time at all.
@@ -49,22 +52,32 @@ export async function summed(client: PoolClient, asked: Asked, sums: SumsAsked, 
   return branches.map((branch) => `(${branch})`).join('\nunion all\n');
 }
 
+/** Whose sums to read. */
 interface Series {
   cube: Cube;
   tenants: string[];
   /** Null where there are too many: they are found by the question's conditions. */
   ids: string[] | null;
+  /** The first and the last id of the cube's series: ids of a cube lie together, and between those of other cubes nothing is read. */
+  first: string;
+  last: string;
 }
 
-async function seriesOf(client: PoolClient, asked: Asked, filters: SummedFilters, cube: Cube): Promise<Series> {
+/** Null where there are none. */
+async function seriesOf(client: PoolClient, asked: Asked, filters: SummedFilters, cube: Cube): Promise<Series | null> {
+  const { rows: [ends] } = await client.query<{ first: string | null; last: string | null }>(
+    'select (select id from usage.series where cube = $1 order by id limit 1) as first, (select id from usage.series where cube = $1 order by id desc limit 1) as last', [cube],
+  );
+  if (ends?.first == null || ends.last === null) return null;
+  const of = { cube, first: ends.first, last: ends.last };
   const given = asked.scope ?? filters.tenant;
-  const { tenant: _, ...others } = filters;
-  if (Object.values(others).every((filter) => filter === undefined)) return { cube, tenants: given === undefined ? await allTenants(client) : [given], ids: null };
+  const tenants = async (): Promise<string[]> => (given === undefined ? await allTenants(client) : [given]);
+  if (OTHERS.every((name) => filters[name] === undefined)) return { ...of, tenants: await tenants(), ids: null };
   const values = new Values();
   const where = seriesConditions(asked, filters, cube, values);
   const { rows } = await client.query<{ id: string; tenant: string }>(`select s.id, s.tenant from usage.series s where ${where} limit ${MOST_SERIES + 1}`, values.all);
-  if (rows.length <= MOST_SERIES) return { cube, tenants: [...new Set(rows.map(({ tenant }) => tenant))], ids: rows.map(({ id }) => id) };
-  return { cube, tenants: given === undefined ? await allTenants(client) : [given], ids: null };
+  if (rows.length > MOST_SERIES) return { ...of, tenants: await tenants(), ids: null };
+  return { ...of, tenants: [...new Set(rows.map(({ tenant }) => tenant))], ids: rows.map(({ id }) => id) };
 }
 
 /** From one tenant to the next in the index: there are many series of each. */
@@ -87,7 +100,7 @@ function seriesConditions(asked: Asked, filters: SummedFilters, cube: Cube, valu
   same('s.tenant', asked.scope);
   same('s.tenant', tenant);
   same('s.key', key);
-  if (user !== undefined) all.push(userCondition('s', user, values));
+  if (user !== undefined) all.push(hashedCondition('s."user"', user, values));
   same('coalesce(s.model, s.requested_model)', model);
   same('s.provider', provider);
   same('s.endpoint', endpoint);
@@ -99,21 +112,48 @@ function seriesConditions(asked: Asked, filters: SummedFilters, cube: Cube, valu
 /** `k=v`, by the hash that the index has; or `k`, whatever its value. */
 function tagCondition(tag: string, values: Values): string {
   if (!tag.includes('=')) return `starts_with(s.tag, ${values.at(`${tag}=`)})`;
-  const name = values.at(tag);
-  return `hashtextextended(s.tag, 0) = hashtextextended(${name}::text, 0) and s.tag = ${name}`;
+  return hashedCondition('s.tag', tag, values);
 }
 
-/** Read by the primary key, one tenant after the other: no plan reads sums of another time. */
-function branchOfSums(table: string, span: TimeSpan, o: { asked: Asked; sums: SumsAsked; series: Series; zone: string }, values: Values): string {
-  const { asked, sums, series, zone } = o;
-  const columns = sums.columns.map((column, i) => `${TIMES.has(column) ? `date_trunc('${column}', r.at, ${zone})` : `s."${column}"`} as g${i + 1}`);
-  const within = `r.at >= ${values.at(new Date(span.fromMs))}::timestamptz and r.at < ${values.at(new Date(span.toMs))}::timestamptz${series.ids === null ? '' : ` and r.series = any(${values.at(series.ids)}::uuid[])`}`;
-  const [tenant] = series.tenants;
-  const found = tenant !== undefined && series.tenants.length === 1
-    ? `(select r.* from usage.${table} r where r.tenant = ${values.at(tenant)} and ${within} offset 0) r`
-    : `unnest(${values.at(series.tenants)}::text[]) as t (tenant) cross join lateral (select r.* from usage.${table} r where r.tenant = t.tenant and ${within} offset 0) r`;
-  const where = series.ids === null ? `where ${seriesConditions(asked, sums.filters, series.cube, values)}` : '';
-  return `select ${[...columns, figuresOfSum(sums.latency)].join(', ')} from ${found} join usage.series s on s.id = r.series ${where}`;
+/** Sums of one table: of a time, or of single quarters. */
+interface Part {
+  table: string;
+  at: TimeSpan | readonly number[];
+  /** In the bucket of which moment they count, as SQL on a sum `r`. */
+  moment: string;
+  /** The same, in whose bucket they were counted before, with the rest of their day: there they are taken off. */
+  before?: string;
+}
+
+const BEGINNING = `date_trunc('day', r.at, 'UTC')`;
+const END = `${BEGINNING} + interval '23:45'`;
+
+function partsOf(windows: Windows, { splitDays }: Grains): Part[] {
+  const { beginning, end } = dayParts(windows.days, splitDays);
+  const each = (table: string, spans: readonly TimeSpan[], moment: string): Part[] => spans.map((at) => ({ table, at, moment }));
+  const moved = (at: readonly number[], before: string): Part[] => (at.length === 0 ? [] : [{ table: 'rollup_quarters', at, moment: 'r.at', before }]);
+  return [
+    ...each('rollup_days', beginning.days, BEGINNING),
+    ...each('rollup_days', end.days, END),
+    ...moved(beginning.others, BEGINNING),
+    ...moved(end.others, END),
+    ...each('rollup_quarters', windows.quarters, 'r.at'),
+    ...each('rollup_minutes', windows.minutes, 'r.at'),
+  ];
+}
+
+/** Read by the primary key, one tenant and its series after the other: no plan reads sums of another time, or looks through the series of all for each tenant. */
+function branchOfSums({ table, at, moment, before }: Part, o: { asked: Asked; sums: SumsAsked; series: Series; zone: string }, values: Values): string {
+  const { sums, series, zone } = o;
+  const columns = sums.columns.map((column, i) => `${TIMES.has(column) ? `date_trunc('${column}', ${before === undefined ? moment : 'm.moment'}, ${zone})` : `s."${column}"`} as g${i + 1}`);
+  const [only] = series.tenants;
+  const tenant = only !== undefined && series.tenants.length === 1 ? values.at(only) : 't.tenant';
+  const within = [`r.tenant = ${tenant}`, 'fromMs' in at ? `r.at >= ${values.at(new Date(at.fromMs))}::timestamptz and r.at < ${values.at(new Date(at.toMs))}::timestamptz` : `r.at = any(${values.at(at.map((ms) => new Date(ms)))}::timestamptz[])`];
+  if (series.ids === null) within.push(`r.series between ${values.at(series.first)}::uuid and ${values.at(series.last)}::uuid`, `s.tenant = ${tenant}`, seriesConditions(o.asked, sums.filters, series.cube, values));
+  else within.push(`r.series = any(${values.at(series.ids)}::uuid[])`);
+  const twice = before === undefined ? '' : `cross join lateral (values (1, ${moment}), (-1, ${before})) as m (sign, moment)`;
+  const found = `select ${[...columns, figuresOfSum(sums.latency, before === undefined ? '' : 'm.sign * ')].join(', ')} from usage.${table} r join usage.series s on s.id = r.series ${twice} where ${within.join(' and ')}`;
+  return tenant === 't.tenant' ? `select found.* from unnest(${values.at(series.tenants)}::text[]) as t (tenant) cross join lateral (${found} offset 0) found` : found;
 }
 
 function branchOfRows(span: TimeSpan, o: { asked: Asked; sums: SumsAsked; zone: string }, values: Values): string {

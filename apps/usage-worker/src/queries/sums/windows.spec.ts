@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import type { TimeSpan } from '../question.ts';
-import { DAY_MS, MINUTE_MS, QUARTER_MS, windowsOf, type Grains } from './windows.ts';
+import { DAY_MS, dayParts, MINUTE_MS, QUARTER_MS, windowsOf, type Grains } from './windows.ts';
 
 const START = Date.UTC(2026, 2, 1);
 const at = (text: string): number => Date.parse(`2026-03-${text}Z`);
 const span = (from: string, to: string): TimeSpan => ({ fromMs: at(from), toMs: at(to) });
-const all: Grains = { brokenDays: [], quarters: true, minutesFromMs: 0 };
+const all: Omit<Grains, 'splitDays'> = { brokenDays: [], quarters: true, minutesFromMs: 0 };
 
 test('a time is taken apart into days, quarters, minutes and what is left', () => {
   expect(windowsOf(span('01T22:44:59.5', '05T01:16:00.001'), all)).toEqual({
@@ -56,4 +56,13 @@ test('the parts are all of a time, none of it twice, and each begins and ends wh
     expect(windows.minutes.filter((part) => given.minutesFromMs === null || part.fromMs < given.minutesFromMs)).toEqual([]);
     expect(windows.days.filter((part) => given.brokenDays?.some((day) => part.fromMs <= day && day < part.toMs))).toEqual([]);
   }));
+});
+
+test('a day that is split counts in the bucket of its larger part, and the quarters of the other part are named', () => {
+  const days = [span('01T00:00:00', '04T00:00:00')];
+  const splits = new Map([[at('02T00:00:00'), at('02T23:30:00')], [at('03T00:00:00'), at('03T00:15:00')]]);
+  expect(dayParts(days, splits)).toEqual({
+    beginning: { days: [span('01T00:00:00', '03T00:00:00')], others: [at('02T23:30:00'), at('02T23:45:00')] },
+    end: { days: [span('03T00:00:00', '04T00:00:00')], others: [at('03T00:00:00')] },
+  });
 });

@@ -14,7 +14,9 @@ export interface Windows {
 
 /** What sums a question can be answered from. */
 export interface Grains {
-  /** UTC days (Unix ms of their beginnings, ascending) that lie in more than one bucket of the question; null: no day can be used. */
+  /** UTC days that lie in two buckets, and where the second begins: such a day's sum is of both, and the sums of its smaller part tell them apart. */
+  splitDays: ReadonlyMap<number, number>;
+  /** UTC days (Unix ms of their beginnings, ascending) that lie in more of them; null: no day can be used. */
   brokenDays: readonly number[] | null;
   quarters: boolean;
   /** Since when there are sums of minutes, Unix ms; null: there are none, or not of this kind. */
@@ -30,8 +32,30 @@ interface Grain {
   broken: readonly number[];
 }
 
+/** Days whose sums count in the bucket in which they begin, or end; and quarters of them that are in the other one. Unix ms. */
+export interface DayParts {
+  beginning: { days: TimeSpan[]; others: number[] };
+  end: { days: TimeSpan[]; others: number[] };
+}
+
+/** In which bucket each of these days counts: that of its larger part, if it is split. */
+export function dayParts(days: readonly TimeSpan[], splitDays: ReadonlyMap<number, number>): DayParts {
+  const parts: DayParts = { beginning: { days: [], others: [] }, end: { days: [], others: [] } };
+  for (const span of days) {
+    for (let dayMs = span.fromMs; dayMs < span.toMs; dayMs += DAY_MS) {
+      const cutMs = splitDays.get(dayMs) ?? dayMs + DAY_MS;
+      const atBeginning = cutMs - dayMs >= DAY_MS / 2;
+      const { days: into, others } = atBeginning ? parts.beginning : parts.end;
+      put({ fromMs: dayMs, toMs: dayMs + DAY_MS }, into);
+      const [fromMs, toMs] = atBeginning ? [cutMs, dayMs + DAY_MS] : [dayMs, cutMs];
+      for (let ms = fromMs; ms < toMs; ms += QUARTER_MS) others.push(ms);
+    }
+  }
+  return parts;
+}
+
 /** Takes a time apart: as much of it as can be in days, what sticks out in quarters of an hour, what sticks out of those in minutes, the rest in rows. */
-export function windowsOf(span: TimeSpan, { brokenDays, quarters, minutesFromMs }: Grains): Windows {
+export function windowsOf(span: TimeSpan, { brokenDays, quarters, minutesFromMs }: Omit<Grains, 'splitDays'>): Windows {
   const grains: Grain[] = [
     ...(brokenDays === null ? [] : [{ name: 'days', ms: DAY_MS, fromMs: 0, broken: brokenDays } as const]),
     ...(quarters ? [{ name: 'quarters', ms: QUARTER_MS, fromMs: 0, broken: [] } as const] : []),
