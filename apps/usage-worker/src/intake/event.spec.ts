@@ -52,6 +52,7 @@ test.each([
   ['a settled operation that calls itself an orphan', { ...settled, outcome: 'orphaned' }, 'outcome'],
   ['an id of next month', { ...settled, id: v7({ msecs: nowMs + 31 * 86_400_000 }) }, 'id'],
   ['an id of two years ago', { ...settled, id: v7({ msecs: nowMs - 730 * 86_400_000 }) }, 'id'],
+  ['a moment that is not its id\'s', { ...settled, receivedAtMs: nowMs - 3 * 86_400_000 }, 'receivedAtMs'],
   ['a settled call without a number', { ...settled, attempts: [{ ...attempt, n: 0 }] }, 'attempts.0.n'],
   ['a late call that is no shadow', { ...late, attempt: { ...late.attempt, shadow: false } }, 'attempt.shadow'],
   ['a late call of no operation', { ...late, operation: undefined }, 'operation'],

@@ -148,5 +148,7 @@ export function readEvent(raw: unknown, nowMs: number): { event: OperationRecord
   const atMs = idTimeMs(id);
   if (atMs > nowMs + DAY_MS) return { rejected: `${field}: its time lies more than a day in the future` };
   if (atMs < nowMs - 400 * DAY_MS) return { rejected: `${field}: its time lies more than 400 days in the past` };
+  // Sums are by this moment: one that is far from the id's would be of a time that no row is of.
+  if (parsed.data.kind !== 'late_attempt' && Math.abs(parsed.data.receivedAtMs - atMs) > DAY_MS) return { rejected: `receivedAtMs: more than a day from the id's time` };
   return { event: parsed.data };
 }

@@ -93,6 +93,8 @@ export class QueueConsumer {
   private async process(job: Job<unknown>, token: string | undefined): Promise<void> {
     const nowMs = Date.now();
     try {
+      // What is unpacked waits for nothing but its batch.
+      await this.writer.room();
       await this.writer.record(eventsOf(job.data).map((raw) => ledgerEvent(raw, { nowMs, open: 'rejected' })));
     } catch (error) {
       if (!(error instanceof NotRecorded)) throw error;
