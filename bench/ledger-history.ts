@@ -11,10 +11,9 @@ import { startPostgres } from '@deja/launcher';
 import { migrate, type Pool } from '@deja/postgres';
 import { createLogger } from '@deja/telemetry';
 import pg from 'pg';
-import { UsageQueries } from '../apps/usage-worker/src/queries/usage-queries.ts';
 import { thisMachine } from './added-latency/report.ts';
 import { DAY_MS, END_MS, generate } from './ledger-history/generate.ts';
-import { accessesOf, isHistoryScan } from './ledger-history/plans.ts';
+import { accessesOf, isHistoryScan, outline, plansOf } from './ledger-history/plans.ts';
 import { questions, type Question } from './ledger-history/questions.ts';
 import { WatchedReader, type Statement } from './ledger-history/watched-reader.ts';
 
@@ -86,60 +85,46 @@ async function weigh(pool: Pool): Promise<void> {
 
 async function askAll(url: string, pool: Pool): Promise<void> {
   const reader = new WatchedReader(poolOf(url, 1), LONGEST_MS);
-  const queries = new UsageQueries(reader);
-  const { rows: [latest] } = await pool.query<{ id: string; trace_id: string; cache_entry: string }>(
+  const { rows: [known] } = await pool.query<{ id: string; trace_id: string; cache_entry: string }>(
     `select id, trace_id, cache_entry from usage.operations where id < usage.first_id_at($1::timestamptz) and cache_entry is not null order by id desc limit 1`, [new Date(END_MS - 20 * DAY_MS)],
   );
-  if (latest === undefined) throw new Error('there is no history');
+  if (known === undefined) throw new Error('there is no history');
   log('\n| question | first ms | then ms | read |\n|---|--:|--:|---|');
   let bad = 0;
-  for (const question of questions(latest)) bad += await ask(question.name, () => answer(queries, question), spanOf(question), { pool, reader });
-  const savings = { tenant: null, fromMs: END_MS - 30 * DAY_MS, toMs: END_MS };
-  for (const tenant of [null, 'tenant-0']) bad += await ask(`cache savings${tenant === null ? '' : ' of the largest tenant'}`, () => queries.cacheSavings({ ...savings, tenant }, LONGEST_MS), savings, { pool, reader });
-  await queries.close();
+  for (const question of questions(known)) bad += await ask(question, { pool, reader });
+  await reader.close();
   log(bad === 0 ? '\nNo plan reads a table of history from end to end.' : `\n${bad} plans read a table of history from end to end.`);
   if (bad > 0) process.exitCode = 1;
 }
 
 /** Returns how many of its plans read history from end to end. */
-async function ask(name: string, asked: () => Promise<unknown>, span: { fromMs: number; toMs: number }, { pool, reader }: { pool: Pool; reader: WatchedReader }): Promise<number> {
+async function ask({ name, span, ask: asked }: Question, { pool, reader }: { pool: Pool; reader: WatchedReader }): Promise<number> {
   reader.statements.length = 0;
   const times: number[] = [];
   for (let n = 0; n < 4; n += 1) {
     const startedMs = performance.now();
-    await asked();
+    await reader.read(asked, LONGEST_MS);
     times.push(performance.now() - startedMs);
     if ((times[0] ?? 0) > PATIENCE_MS) break;
   }
   let bad = 0;
-  const read: string[] = [];
-  for (const statement of different(reader.statements.splice(0))) {
-    const accesses = await accessesOf(pool, statement);
-    for (const access of accesses) {
-      const isBad = isHistoryScan(access, span);
-      if (isBad) bad += 1;
-      read.push(`${isBad ? '**' : ''}${access.how}${isBad ? '**' : ''}: ${access.rows} rows of ${access.partitions.size}`);
-    }
-    if (options.plans) log((await pool.query<{ 'QUERY PLAN': string }>(`explain (analyze, buffers) ${statement.text}`, statement.values)).rows.map((row) => row['QUERY PLAN']).join('\n'));
+  const read = new Set<string>();
+  const plans = await plansOf(pool, different(reader.statements));
+  for (const access of plans.flatMap(accessesOf)) {
+    const mark = isHistoryScan(access, span) ? '**' : '';
+    if (mark !== '') bad += 1;
+    if (access.how.includes('pg_')) continue; // the catalogue
+    read.add(`${mark}${access.how}${mark}: ${Math.round(access.rows)} rows of ${access.partitions.size}`);
   }
-  const [first = 0, ...then] = times;
-  log(`| ${name} | ${first > PATIENCE_MS ? `**${first.toFixed(0)}**` : first.toFixed(0)} | ${then.length === 0 ? '' : (then.toSorted((a, b) => a - b)[Math.floor(then.length / 2)] ?? 0).toFixed(0)} | ${[...new Set(read)].join('; ')} |`);
+  const [first = 0, ...then] = times.map(Math.round);
+  log(`| ${name} | ${first > PATIENCE_MS ? `**${first}**` : first} | ${then.toSorted((a, b) => a - b)[Math.floor(then.length / 2)] ?? ''} | ${[...read].join('; ')} |`);
+  if (options.plans) for (const plan of plans) log(`\n\`\`\`\n${outline(plan)}\n\`\`\``);
   return bad;
 }
 
 /** Each run of a question asks the same. */
 function different(statements: readonly Statement[]): Statement[] {
   return [...new Map(statements.map((statement) => [`${statement.text} ${statement.values.map(String).join(' ')}`, statement])).values()];
-}
-
-function answer(queries: UsageQueries, { operation, query, params = {} }: Question): Promise<unknown> {
-  return queries.answer({ operation, params, query, by: { role: 'owner', tenant: null }, after: null }, END_MS, LONGEST_MS);
-}
-
-/** What it asks for, as far as partitions tell. */
-function spanOf({ query }: Question): { fromMs: number; toMs: number } {
-  if (query['month'] !== undefined) return { fromMs: Date.parse(`${query['month']}-01`) - DAY_MS, toMs: Date.parse(`${query['month']}-01`) + 32 * DAY_MS };
-  return { fromMs: query['from'] === undefined ? END_MS - 30 * DAY_MS : Date.parse(query['from']), toMs: END_MS + 2 * DAY_MS };
 }
 
 function megabytes(bytes: number | string): string {

@@ -1,12 +1,14 @@
-import type { Pool } from '@deja/postgres';
+import { inTransaction, type Pool } from '@deja/postgres';
 import { DAY_MS } from './generate.ts';
 import type { Statement } from './watched-reader.ts';
 
-interface PlanNode {
+export interface PlanNode {
   'Node Type': string;
   'Relation Name'?: string;
   'Index Name'?: string;
+  'Plan Rows': number;
   'Actual Rows': number;
+  'Actual Total Time': number;
   'Actual Loops': number;
   'Rows Removed by Filter'?: number;
   Plans?: PlanNode[];
@@ -19,44 +21,60 @@ export interface Access {
   rows: number;
 }
 
-/** How Postgres reads a statement's tables. The statement runs. */
-export async function accessesOf(pool: Pool, { text, values }: Statement): Promise<Access[]> {
-  const { rows: [row] } = await pool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`explain (analyze, timing off, format json) ${text}`, values);
+/** How Postgres answers each of these, with the settings that are among them. The statements run. */
+export async function plansOf(pool: Pool, statements: readonly Statement[]): Promise<PlanNode[]> {
+  return inTransaction(pool, async (client) => {
+    await client.query('set local jit = off'); // as LedgerReader
+    const plans: PlanNode[] = [];
+    for (const { text, values } of statements) {
+      if (text.startsWith('set local')) await client.query(text);
+      else plans.push(...(await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`explain (analyze, format json) ${text}`, values)).rows.map((row) => row['QUERY PLAN'][0].Plan));
+    }
+    return plans;
+  });
+}
+
+/** How a plan reads its tables. */
+export function accessesOf(plan: PlanNode): Access[] {
   const accesses = new Map<string, Access>();
-  const visit = (node: PlanNode, index: string | null): void => {
+  const visit = (node: PlanNode): void => {
     const table = node['Relation Name'];
     if (table !== undefined && node['Actual Loops'] > 0) {
-      const parent = table.replace(/_\d+$/, '');
-      const how = `${node['Node Type']} on ${parent}${node['Index Name'] === undefined && index === null ? '' : ` by ${indexName(node['Index Name'] ?? index ?? '')}`}`;
+      const indexes = node['Node Type'] === 'Bitmap Heap Scan' ? indexesBelow(node) : [node['Index Name'] ?? ''];
+      const by = [...new Set(indexes.map((name) => name.replace(/_\d{6,8}/, '')))].join(' + ');
+      const how = `${node['Node Type']} on ${table.replace(/_\d+$/, '')}${by === '' ? '' : ` by ${by}`}`;
       const access = accesses.get(how) ?? { how, partitions: new Set(), rows: 0 };
       access.partitions.add(table);
       access.rows += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
       accesses.set(how, access);
     }
-    for (const child of node.Plans ?? []) visit(child, null);
+    for (const child of node.Plans ?? []) visit(child);
   };
-  const withIndex = (node: PlanNode): void => {
-    // Of a bitmap scan the index stands below it.
-    if (node['Node Type'] === 'Bitmap Heap Scan') node['Index Name'] = indexesBelow(node).join(' + ');
-    for (const child of node.Plans ?? []) withIndex(child);
-  };
-  if (row === undefined) return [];
-  withIndex(row['QUERY PLAN'][0].Plan);
-  visit(row['QUERY PLAN'][0].Plan, null);
+  visit(plan);
   return [...accesses.values()];
 }
 
-const indexesBelow = (node: PlanNode): string[] => [...new Set((node.Plans ?? []).flatMap((child) => [...(child['Node Type'] === 'Bitmap Index Scan' && child['Index Name'] !== undefined ? [child['Index Name']] : []), ...indexesBelow(child)]))];
-const indexName = (name: string): string => [...new Set(name.split(' + ').map((one) => one.replace(/_\d{6,8}/, '')))].join(' + ');
+/** A plan as a text to read: what ran, in the order of EXPLAIN. */
+export function outline(node: PlanNode, depth = 0): string {
+  if (node['Actual Loops'] === 0) return `${'  '.repeat(depth)}${node['Node Type']} (never executed)`;
+  const on = node['Relation Name'] === undefined ? '' : ` on ${node['Relation Name']}`;
+  const by = node['Index Name'] === undefined ? '' : ` by ${node['Index Name']}`;
+  const line = `${'  '.repeat(depth)}${node['Node Type']}${on}${by}: ${node['Actual Rows']} rows of ${node['Plan Rows']} expected, ${node['Actual Loops']} times, ${(node['Actual Total Time'] * node['Actual Loops']).toFixed(1)} ms`;
+  return [line, ...(node.Plans ?? []).map((child) => outline(child, depth + 1))].join('\n');
+}
 
-/** Whether a table of history is read from end to end, other than such a day of rows as lies wholly in what was asked for. */
+/** Of a bitmap scan the indexes stand below it. */
+function indexesBelow(node: PlanNode): string[] {
+  return (node.Plans ?? []).flatMap((child) => [...(child['Index Name'] === undefined ? [] : [child['Index Name']]), ...indexesBelow(child)]);
+}
+
+/** Whether a table of history is read from end to end: all days' sums, or a partition none of which was asked for. */
 export function isHistoryScan({ how, partitions }: Access, { fromMs, toMs }: { fromMs: number; toMs: number }): boolean {
-  if (!how.startsWith('Seq Scan on ')) return false;
+  if (!/^(Parallel )?Seq Scan on (operations|attempts|rollup_)/.test(how)) return false;
   return [...partitions].some((name) => {
-    const [, table = '', day] = /^(\w+?)(?:_(\d{6,8}))?$/.exec(name) ?? [];
-    if (table.startsWith('rollup_')) return true;
-    if (table !== 'operations' && table !== 'attempts') return false;
-    const dayMs = day === undefined ? 0 : Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}`);
-    return dayMs + DAY_MS <= fromMs || dayMs >= toMs;
+    const [, year = '', month = '', day = ''] = /_(\d{4})(\d{2})(\d{2})?$/.exec(name) ?? [];
+    if (year === '') return true;
+    const firstMs = Date.parse(`${year}-${month}-${day === '' ? '01' : day}`);
+    return firstMs + (day === '' ? 31 : 1) * DAY_MS <= fromMs || firstMs >= toMs;
   });
 }

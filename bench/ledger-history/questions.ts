@@ -1,18 +1,33 @@
-import type { LedgerCall } from '../../apps/usage-worker/src/queries/usage-queries.ts';
-import { END_MS, keyId } from './generate.ts';
+import type { PoolClient } from '@deja/postgres';
+import { queryOf } from '../../apps/usage-worker/src/admin/admin-call.ts';
+import { cacheSavings } from '../../apps/usage-worker/src/queries/cache-savings.ts';
+import { exportUsage } from '../../apps/usage-worker/src/queries/export-usage.ts';
+import { getInvoice } from '../../apps/usage-worker/src/queries/get-invoice.ts';
+import { getUsage } from '../../apps/usage-worker/src/queries/get-usage.ts';
+import type { Asked } from '../../apps/usage-worker/src/queries/question.ts';
+import { getRequest, listRequests } from '../../apps/usage-worker/src/queries/requests.ts';
+import { DAY_MS, END_MS, keyId } from './generate.ts';
 
-/** What a dashboard asks. */
+/** What a dashboard asks, and of which time as far as partitions tell (Unix ms). */
 export interface Question {
   name: string;
-  operation: LedgerCall['operation'];
-  query: Record<string, string>;
-  params?: Record<string, string>;
+  span: { fromMs: number; toMs: number };
+  ask: (client: PoolClient) => Promise<unknown>;
 }
 
+/** An owner, of all tenants. */
+const ASKED: Asked = { scope: null, nowMs: END_MS };
+
 const zone = { time_zone: 'Europe/Zurich' };
-const since = (days: number): string => new Date(END_MS - days * 86_400_000).toISOString();
-const usage = (name: string, query: Record<string, string>): Question => ({ name: `usage ${name}`, operation: 'getUsage', query });
-const requests = (name: string, query: Record<string, string>): Question => ({ name: `requests ${name}`, operation: 'listRequests', query });
+const since = (days: number): string => new Date(END_MS - days * DAY_MS).toISOString();
+const spanOf = ({ from }: Record<string, string>): Question['span'] => ({ fromMs: from === undefined ? END_MS - 30 * DAY_MS : Date.parse(from), toMs: END_MS + 2 * DAY_MS });
+const usage = (name: string, query: Record<string, string>): Question => ({ name: `usage ${name}`, span: spanOf(query), ask: (client) => getUsage(client, ASKED, queryOf('getUsage', query)) });
+const requests = (name: string, query: Record<string, string>): Question => ({ name: `requests ${name}`, span: spanOf(query), ask: (client) => listRequests(client, ASKED, queryOf('listRequests', query)) });
+const invoice = (name: string, query: { tenant: string; month: string; time_zone?: string }): Question => {
+  const fromMs = Date.parse(`${query.month}-01`);
+  return { name: `invoice ${name}`, span: { fromMs: fromMs - DAY_MS, toMs: fromMs + 32 * DAY_MS }, ask: (client) => getInvoice(client, ASKED, queryOf('getInvoice', query)) };
+};
+const savings = (name: string, tenant: string | null): Question => ({ name: `cache savings ${name}`, span: spanOf({}), ask: (client) => cacheSavings(client, { tenant, fromMs: END_MS - 30 * DAY_MS, toMs: END_MS }) });
 const key = keyId(0, 3);
 
 /** All of 30 days unless they say otherwise. `latest` is a request that there is. */
@@ -42,8 +57,10 @@ export const questions = (latest: { id: string; trace_id: string; cache_entry: s
   usage('by day, of a user, in Zurich', { group_by: 'day', user: 'user-0-1-7', ...zone }),
   usage('by day, of a tag', { group_by: 'day', tag: 'team=team-3' }),
   usage('by user, of a tag and a day (rows)', { group_by: 'user', tag: 'team=team-3', tenant: 'tenant-0', from: since(1) }),
-  { name: 'invoice of the largest tenant', operation: 'getInvoice', query: { tenant: 'tenant-0', month: '2026-06' } },
-  { name: 'invoice of the largest tenant, in Zurich', operation: 'getInvoice', query: { tenant: 'tenant-0', month: '2026-05', ...zone } },
+  invoice('of the largest tenant', { tenant: 'tenant-0', month: '2026-06' }),
+  invoice('of the largest tenant, in Zurich', { tenant: 'tenant-0', month: '2026-05', ...zone }),
+  savings('of all', null),
+  savings('of the largest tenant', 'tenant-0'),
   requests('of all', {}),
   requests('by tenant', { tenant: 'tenant-40' }),
   requests('by key', { key }),
@@ -77,6 +94,6 @@ export const questions = (latest: { id: string; trace_id: string; cache_entry: s
   requests('that cost more than any', { min_cost_usd: '1000' }),
   requests('that took long', { min_duration_ms: '60000' }),
   requests('that took longer than any', { min_duration_ms: '999999999' }),
-  { name: 'one request', operation: 'getRequest', query: {}, params: { id: latest.id } },
-  { name: 'first page of an export', operation: 'exportUsage', query: { from: since(30) } },
+  { name: 'one request', span: spanOf({}), ask: (client) => getRequest(client, ASKED, latest.id) },
+  { name: 'first page of an export', span: spanOf({}), ask: (client) => exportUsage(client, ASKED, queryOf('exportUsage', {}), null) },
 ];

@@ -88,9 +88,9 @@ export async function attemptsCost(cluster: TestCluster, tenant: string): Promis
 }
 
 const ofUsage = (row: UsageRow): Figures =>
-  ({ requests: row.requests, cost: nanoUsd(row.cost_usd), saved: nanoUsd(row.saved_usd), unpriced: row.unpriced_requests, promptTokens: row.prompt_tokens, completionTokens: row.completion_tokens });
+  ({ requests: row.requests, cost: nanoUsd(row.cost_usd ?? '0'), saved: nanoUsd(row.saved_usd), unpriced: row.unpriced_requests, promptTokens: row.prompt_tokens, completionTokens: row.completion_tokens });
 const ofLine = (line: Invoice['lines'][number]): Figures =>
-  ({ requests: line.requests, cost: nanoUsd(line.cost_usd), saved: 0n, unpriced: line.unpriced_requests, promptTokens: line.prompt_tokens, completionTokens: line.completion_tokens });
+  ({ requests: line.requests, cost: nanoUsd(line.cost_usd ?? '0'), saved: 0n, unpriced: line.unpriced_requests, promptTokens: line.prompt_tokens, completionTokens: line.completion_tokens });
 const ofRequest = ({ usage, ...row }: RequestObject): Figures => ofColumns({ ...row, prompt_tokens: usage?.prompt_tokens, completion_tokens: usage?.completion_tokens });
 
 /** A row of a table, or what has the same members; '' and null are nothing. */

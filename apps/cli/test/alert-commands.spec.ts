@@ -116,6 +116,12 @@ describe('what became of alerts', () => {
     ]);
   });
 
+  test('a figure that nobody has seen for two minutes is said to be of then', async () => {
+    const seen = (seenAt: string) => alertState({ metric: 'error_rate', value: 0.57, seen_at: seenAt });
+    api.script.listAlertStates = () => ({ json: list([seen('2026-01-09T23:58:00.000Z'), seen('2026-01-09T23:57:59.000Z')]) });
+    expect(rowsOf((await run('alerts state')).out).slice(1).map((row) => row[3])).toEqual(['57%', 'last known 57% at 2026-01-09 23:57:59']);
+  });
+
   test('what was told is shown with who has it', async () => {
     api.script.listAlertEvents = () => ({ json: list([alertEvent(), alertEvent({ test: true, deliveries: [delivery({ state: 'failed', error: 'HTTP 410' })] }), alertEvent({ silenced_by: ID, deliveries: [] })]) });
     const { out } = await run('alerts events --alert burn --from 7d');

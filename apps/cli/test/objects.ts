@@ -79,7 +79,7 @@ export const alertEvent = (change: Partial<AlertEventObject> = {}): AlertEventOb
   deliveries: [delivery()], ...change,
 });
 export const alertState = (change: Partial<AlertStateObject> = {}): AlertStateObject => ({
-  object: 'alert_state', rule: ID, alert: 'slow', state: 'pending', metric: 'latency_ms', value: 4210.4, threshold: 4000, labels: { tenant: 'acme' }, since: AT, firing_since: null, silenced_by: null, ...change,
+  object: 'alert_state', rule: ID, alert: 'slow', state: 'pending', metric: 'latency_ms', value: 4210.4, threshold: 4000, labels: { tenant: 'acme' }, since: AT, firing_since: null, seen_at: '2026-01-10T00:00:00.000Z', silenced_by: null, ...change,
 });
 export const silence = (change: Partial<SilenceObject> = {}): SilenceObject => ({
   object: 'alert_silence', id: ID, alert: 'slow', labels: { tenant: 'acme' }, starts_at: AT, ends_at: '2026-01-10T02:00:00.000Z', comment: 'moving house', created_by: 'root', created_at: AT, ...change,

@@ -10,9 +10,11 @@ import { CHANCES, type Chances } from '../src/attempt/next-call.ts';
 import { OutcomeReporter } from '../src/attempt/outcome-reporter.ts';
 import { Upstream } from '../src/attempt/upstream.ts';
 import { CHAT } from '../src/chat/chat.endpoint.ts';
+import type { AnswerRules } from '../src/guard/answer-rules.ts';
 import { Operation } from '../src/operation/operation.ts';
 import { RawCalls } from '../src/passthrough/raw-call.ts';
 import { OwnView } from '../src/plan/own-view.ts';
+import type { ApiRequest, Endpoint } from '../src/pipeline/endpoint.ts';
 import { parseJsonBody } from '../src/validate/json-body.ts';
 import { sealing } from './sealed-leases.ts';
 
@@ -38,11 +40,15 @@ export function candidate(provider: FakeProvider, name: string, own: CredentialR
 export const planOf = (candidates: Candidate[], more: Partial<Plan> = {}): Plan =>
   ({ snapshotVersion: 1, candidates, instead: { contextWindow: [], contentPolicy: [] }, shadow: null, hedge: null, ...more });
 
+const ASKED: Record<string, object> = { 'chat/completions': { messages: [{ role: 'user', content: 'Hello?' }] }, responses: { input: 'Hello?' }, completions: { prompt: 'Hello?' } };
+
 /** What a client asks. */
-export function chatQuestion(stream: boolean): Question {
-  const request = CHAT.parse(parseJsonBody(Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Hello?' }], stream }))));
-  const context = { maxOutputTokens: null, createdS: 0, operationId: 'op', promptTokens: 7, watched: false, rules: null };
-  return { genAiOperation: 'chat', stream, promptTokens: 7, exchange: (chosen) => CHAT.exchange(request, { ...context, candidate: chosen }) };
+export const chatQuestion = (stream: boolean): Question => questionOf(CHAT, stream);
+
+export function questionOf<R extends ApiRequest>(endpoint: Endpoint<R>, stream: boolean, rules: AnswerRules | null = null): Question {
+  const request = endpoint.parse(parseJsonBody(Buffer.from(JSON.stringify({ model: 'm', stream, ...ASKED[endpoint.path] }))));
+  const context = { maxOutputTokens: null, createdS: 0, operationId: 'op', promptTokens: 7, watched: false, rules };
+  return { genAiOperation: 'chat', stream, promptTokens: 7, exchange: (chosen) => endpoint.exchange(request, { ...context, candidate: chosen }) };
 }
 
 export const operationOf = (): Operation => new Operation('chat/completions', {}, trace.getTracer('test').startSpan('request'));

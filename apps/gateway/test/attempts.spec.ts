@@ -66,10 +66,10 @@ async function restOf(given: Answer): Promise<string> {
   try {
     for await (const piece of given.stream.rest()) text += piece;
   } catch (error) {
-    given.finish(error as AttemptFailure);
+    await given.finish(error as AttemptFailure);
     throw error;
   }
-  given.finish(null);
+  await given.finish(null);
   return text;
 }
 

@@ -89,7 +89,7 @@ describe('a first call that takes longer than most', () => {
     first.goOn();
     const given = await answered;
     expect(given).toMatchObject({ kind: 'stream', candidate: { upstreamModel: 'one' } });
-    if (given.kind === 'stream') given.finish(null);
+    if (given.kind === 'stream') await given.finish(null);
     expect(operation.attempts).toMatchObject([{ n: 2, hedge: true, outcome: 'cancelled' }, { n: 1, hedge: false, outcome: 'ok' }]);
     expect(operation.servingAttempt).toMatchObject({ n: 1, deployment: 'p/one' });
     await provider.waitFor(({ requests }) => requests[1]?.abortedAtMs !== null);
@@ -194,7 +194,7 @@ describe('there is no second call', () => {
     due?.over();
     resolve();
     const given = await answered;
-    if (given.kind === 'stream') given.finish(null);
+    if (given.kind === 'stream') await given.finish(null);
     expect(provider.requests).toHaveLength(1);
   });
 

@@ -2,21 +2,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { safetyRules, safetySchema } from '@deja/content-safety';
-import { CAPTURE_QUEUE, CAPTURE_QUEUE_PREFIX, newId, type CaptureBatch, type CapturedExchange, type Principal, type Settings } from '@deja/contracts';
+import { CAPTURE_QUEUE, CAPTURE_QUEUE_PREFIX, newId, type CaptureBatch, type CapturedExchange } from '@deja/contracts';
 import { openRedis, type RedisClient } from '@deja/redis';
 import { eventually, RedisProcess } from '@deja/testing';
-import { metrics } from '@opentelemetry/api';
 import { Queue } from 'bullmq';
-import { Captured } from '../src/capture/captured.ts';
-import { CaptureMetrics, type CaptureResult } from '../src/capture/capture-metrics.ts';
 import { CaptureQueue, type CaptureBounds } from '../src/capture/capture-queue.ts';
 import { CaptureSpool } from '../src/capture/capture-spool.ts';
 import { DataKeys } from '../src/capture/data-keys.ts';
 import { transportOf } from '../src/capture/gateway-capture.ts';
 import { RequestLog, type RequestLogOptions } from '../src/capture/request-log.ts';
 import { openBody } from '../src/capture/seal.ts';
-import { parseJsonBody } from '../src/validate/json-body.ts';
+import { Counted, operation, SECRET } from './captured-operations.ts';
 import { ScriptedDataKeys } from './sealed-data-keys.ts';
 
 let server: RedisProcess;
@@ -36,20 +32,6 @@ afterAll(async () => {
 });
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const SECRET = 'The treasure lies under the old oak.';
-
-/** Counts as the metric does. */
-class Counted extends CaptureMetrics {
-  readonly captures: Record<CaptureResult, number> = { queued: 0, spooled: 0, dropped: 0 };
-
-  constructor() {
-    super(metrics.getMeter('test'));
-  }
-
-  override count(result: CaptureResult, captures: number): void {
-    this.captures[result] += captures;
-  }
-}
 
 /** A gateway's request log with a router and a spool of its own. */
 class Stage {
@@ -98,15 +80,6 @@ class Stage {
 
 let spools = 0;
 const stage = (o: Partial<RequestLogOptions> = {}): Stage => new Stage(join(dir, `spool-${(spools += 1)}`), o);
-
-function operation(o: { tenant?: string; text?: string; capture?: Principal['capture']; search?: boolean } = {}): { id: string; principal: Principal; captured: Captured } {
-  const { tenant = 'acme', text = SECRET, capture, search = false } = o;
-  const settings = { capture: 'full', request_log: { retention_days: 7, search }, content_safety: safetyRules(safetySchema.parse({})).rules } satisfies Partial<Settings>;
-  const captured = new Captured(settings);
-  captured.asked(parseJsonBody(Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content: text }] }))), ['messages']);
-  captured.replied(Buffer.from(JSON.stringify({ object: 'chat.completion', choices: [{ message: { role: 'assistant', content: `You said: ${text}` } }] })));
-  return { id: newId(), principal: { tenant, ...(capture !== undefined && { capture }) } as Principal, captured };
-}
 
 describe('what is captured of a settled request', () => {
   test('comes to the queue sealed, and opens to what was asked and answered', async () => {
@@ -188,6 +161,24 @@ describe('while no router can be asked for a key', () => {
     router.isAway = false;
     log.take(operation());
     await eventually('the next one', () => counted.captures.queued === 1);
+  });
+
+  test('what waits for however many tenants is never more than its bound, and what was let in comes when one is back', async () => {
+    const mostWaitingBytes = 1_000_000;
+    const { log, router, queued, counted } = bound(stage({ mostWaitingBytes }));
+    router.isAway = true;
+    const text = 'x'.repeat(20_000);
+    for (let round = 0; round < 5; round++) {
+      for (let n = 0; n < 100; n++) log.take(operation({ tenant: `t${round}-${n}`, text }));
+      const asked = router.asked.length;
+      await eventually('keys to be asked for', () => router.asked.length > asked);
+    }
+    router.isAway = false;
+    await eventually('all of them', () => counted.captures.queued + counted.captures.dropped === 500);
+    const exchanges = await queued();
+    expect(exchanges).toHaveLength(counted.captures.queued);
+    expect(exchanges.length).toBeGreaterThan(0);
+    expect(exchanges.reduce((sum, { request, response }) => sum + (request?.bytes ?? 0) + (response?.bytes ?? 0), 0)).toBeLessThanOrEqual(mostWaitingBytes);
   });
 
   test('a gateway that stops does not wait for one', async () => {

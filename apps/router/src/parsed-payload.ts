@@ -1,3 +1,4 @@
+import { memberAt } from '@deja/admin-api';
 import { DejaError } from '@deja/contracts';
 import { z } from 'zod';
 
@@ -8,7 +9,7 @@ export const PUBLIC_KEY = z.object({ kty: z.string(), crv: z.string(), x: z.stri
 export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
-  const param = result.error.issues[0]?.path.join('.') ?? '';
+  const param = memberAt(result.error.issues[0]?.path ?? []);
   // What did not fit is not repeated: it may be a secret in the wrong place.
   throw new DejaError('invalid_value', `The message is not of the expected form: ${param}.`, { param });
 }

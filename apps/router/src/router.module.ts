@@ -13,6 +13,7 @@ import { Pool } from './pool/pool.ts';
 import { RouterController } from './router.controller.ts';
 import { RouterMetrics } from './router-metrics.ts';
 import { SnapshotPublisher } from './snapshot/snapshot-publisher.ts';
+import { TenantsRepository } from './tenants/tenants.repository.ts';
 import { CredentialVault } from './vault/credential-vault.ts';
 import { DataKeys } from './vault/data-keys.ts';
 import { VaultController } from './vault/vault.controller.ts';
@@ -28,6 +29,7 @@ export interface RouterParts {
   metrics: RouterMetrics;
   objects: ObjectDirectory;
   tokens: TokenDirectory;
+  tenants: TenantsRepository;
   changes: Changes;
   dispatcher: AdminDispatcher;
   dataKeys: DataKeys;
@@ -51,6 +53,7 @@ export class RouterModule {
         { provide: ObjectDirectory, useValue: parts.objects },
         { provide: Changes, useValue: parts.changes },
         { provide: TokenDirectory, useValue: parts.tokens },
+        { provide: TenantsRepository, useValue: parts.tenants },
         { provide: AdminDispatcher, useValue: parts.dispatcher },
         { provide: DataKeys, useValue: parts.dataKeys },
         { provide: AlertDirectory, useValue: parts.alerts },

@@ -116,10 +116,10 @@ describe('a receiver', () => {
     ['slack', 'https://169.254.169.254/latest', 'link-local and metadata addresses are never called'],
     ['slack', 'https://intranet/hook', 'not on the public internet'],
     ['webhook', 'https://planted:planted@hooks.example.com/', 'neither user nor password'],
-    ['webhook', 'https://[/planted', 'must be a URL'],
+    ['webhook', 'https://[/planted', 'not of the expected form'],
   ])('is refused where deja may not send: %s %s', async (kind, address, why) => {
     const failed: unknown = await create({ notify: [WEBHOOK, { [kind]: address }] }).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 'invalid_value', param: `notify.1.${kind}`, message: expect.stringContaining(why) });
+    expect(failed).toMatchObject({ code: 'invalid_value', param: `notify[1].${kind}`, message: expect.stringContaining(why) });
     expect(String(failed)).not.toMatch(/planted|\/hook$|latest/);
   });
 
@@ -130,7 +130,7 @@ describe('a receiver', () => {
   test('gets e-mail only where deja.yaml says how it is sent', async () => {
     await create({ name: 'mailed', notify: [{ email: 'a@example.com' }] });
     await inForce(FILE.replace(/smtp: .*\n/, '').replace(', { email: ops@example.com }', ''));
-    await expect(create({ notify: [{ email: 'a@example.com' }] })).rejects.toMatchObject({ code: 'invalid_value', param: 'notify.0.email', message: expect.stringContaining('smtp is missing in deja.yaml') });
+    await expect(create({ notify: [{ email: 'a@example.com' }] })).rejects.toMatchObject({ code: 'invalid_value', param: 'notify[0].email', message: expect.stringContaining('smtp is missing in deja.yaml') });
   });
 
   test('has its address and secret nowhere in clear: in no answer, table, audit entry or log', async () => {
@@ -216,4 +216,18 @@ test('what a usage-worker changes is in the audit log before it is done, and wha
   expect(await stage.rpc('audit', { ...entry, action: 'repriceLedger', change })).toEqual({ outcome: entry.outcome, replayed: false });
   for (const action of ['createAlert', 'testAlert', 'getJob']) await expect(stage.rpc('audit', { ...entry, action, change })).rejects.toMatchObject({ code: 'invalid_value', param: 'action' });
   await expect(stage.rpc('audit', { ...entry, action: 'repriceLedger', change: { ...change, by: { ...ROOT, role: 'operator' } } })).rejects.toMatchObject({ code: 'permission_denied' });
+});
+
+test('what a usage-worker changes is of a tenant that there is, or was: the ledger keeps what a deleted one used', async () => {
+  const change = { by: ROOT, ifMatch: null, idempotency: null };
+  const asked = (tenant: string, action: string): Promise<unknown> =>
+    stage.rpc('audit', { resource: 'ledger', resourceId: null, tenant, action, after: {}, outcome: { changeId: newId() }, change });
+  await stage.call('createTenant', { body: { id: 'of-the-ledger' } });
+  for (const action of ['repriceLedger', 'eraseUserData']) {
+    await expect(asked('nobody', action)).rejects.toMatchObject({ code: 'not_found', param: 'tenant' });
+    expect(await asked('of-the-ledger', action)).toMatchObject({ replayed: false });
+  }
+  await stage.call('deleteTenant', { params: { id: 'of-the-ledger' } });
+  for (const action of ['repriceLedger', 'eraseUserData']) expect(await asked('of-the-ledger', action)).toMatchObject({ replayed: false });
+  expect((await stage.sql.query("select 1 from router.audit where tenant = 'nobody'")).rowCount).toBe(0);
 });

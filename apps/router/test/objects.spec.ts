@@ -222,7 +222,7 @@ test('a router takes and answers all of it over the bus', async () => {
   expect(await eventually('the object', async () => (await find('acme')).objects[0])).toEqual(object());
   expect(await find('rival')).toEqual({ objects: [] });
   expect(await client.call('object_accounts', { tenant: 'acme', kind: 'file' }, { deadlineMs: 5000 })).toEqual({ accounts: [{ provider: 'openai', deployment: 'openai/gpt-5', credential: 'openai/a' }] });
-  await expect(client.call('find_objects', { tenant: 'acme', ids: ['a b'] }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'ids.0' });
+  await expect(client.call('find_objects', { tenant: 'acme', ids: ['a b'] }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'ids[0]' });
   await expect(client.call('object_accounts', { tenant: 'acme', kind: 'key' }, { deadlineMs: 5000 })).rejects.toMatchObject({ code: 'invalid_value', param: 'kind' });
   await redis.rpush('deja:objects:waiting', JSON.stringify(object({ id: 'late' })));
   await eventually('what waited', async () => (await repository.find('acme', ['late'])).length === 1);

@@ -167,9 +167,10 @@ CREATE FUNCTION "usage"."latency_bucket"("ms" double precision) RETURNS integer 
 CREATE FUNCTION "usage"."series_id"(
 	"cube" text, "tenant" text, "key" text, "user" text, "tag" text, "endpoint" text, "requested_model" text, "model" text, "provider" text, "cache" text, "cache_reason" text, "price_version" text
 ) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-	RETURN left(encode(sha256(convert_to(array_to_json(ARRAY[
+	-- Sums of one cube stand together in the primary key of the sums' tables.
+	RETURN (CASE "cube" WHEN 'all' THEN '0' WHEN 'user' THEN '1' ELSE '2' END || left(encode(sha256(convert_to(array_to_json(ARRAY[
 		"cube", "tenant", "key", "user", "tag", "endpoint", "requested_model", "model", "provider", "cache", "cache_reason", "price_version"
-	])::text, 'UTF8')), 'hex'), 32)::uuid;
+	])::text, 'UTF8')), 'hex'), 31))::uuid;
 --> statement-breakpoint
 -- What each operation adds to the sums: a row for each of its series. Sums are right when they are what this view adds up to.
 CREATE VIEW "usage"."operation_sums" AS

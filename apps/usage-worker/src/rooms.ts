@@ -75,8 +75,8 @@ export class Rooms implements Room {
   }
 
   async stop(graceMs: number): Promise<void> {
-    await Promise.all([...this.rooms.map((room) => room.stop(graceMs)), this.runner.close()]);
-    await Promise.all([this.router.close(), this.semantic.close()]);
+    // Whoever waits for another app's answer is told at once that none comes.
+    await Promise.all([this.router.close(), this.semantic.close(), ...this.rooms.map((room) => room.stop(graceMs)), this.runner.close()]);
     await Promise.all(this.pools.map((pool) => pool.end()));
   }
 

@@ -78,7 +78,7 @@ describe('an evaluation', () => {
   test('fires, lists, tells each receiver once, and resolves', async () => {
     const one = evaluator();
     await minutes(one, high);
-    expect(await states()).toMatchObject([{ rule: 'file:slow', alert: 'slow', state: 'pending', metric: 'latency_ms', value: 900, threshold: 100, labels: { tenant: 'a' }, firing_since: null }]);
+    expect(await states()).toMatchObject([{ rule: 'file:slow', alert: 'slow', state: 'pending', metric: 'latency_ms', value: 900, threshold: 100, labels: { tenant: 'a' }, firing_since: null, seen_at: '2026-03-18T12:00:00.000Z' }]);
     await minutes(one, high);
     expect(await states()).toMatchObject([{ state: 'firing', since: '2026-03-18T12:00:00.000Z', firing_since: '2026-03-18T12:01:00.000Z' }]);
     await minutes(one, high, low, low);

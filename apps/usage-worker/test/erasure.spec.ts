@@ -269,7 +269,7 @@ test('the history of alerts forgets the name, and nothing else', async () => {
   await pool.query('delete from usage.alert_deliveries where notification = $1', [other]);
   await erased();
   expect(await named(ann.user)).toEqual([]);
-  expect(await rowsOf(`select labels ->> 'user' as "user" from usage.alert_events order by id`)).toEqual([{ user: `erased:${pseudonyms}` }, { user: 'bob' }]);
+  expect(await rowsOf(`select labels ->> 'user' as "user" from usage.alert_events order by 1`)).toEqual([{ user: 'bob' }, { user: `erased:${pseudonyms}` }]);
   expect(await rowsOf(`select id from usage.alert_states`)).toEqual([{ id: other }]);
   const [told] = payload.alerts;
   expect(await rowsOf('select payload from usage.alert_deliveries')).toEqual([{ payload: { ...payload, alerts: [{ ...told, labels: { ...(told!.labels as object), user: `erased:${pseudonyms}` } }, payload.alerts[1]] } }]);

@@ -44,7 +44,7 @@ describe('an invoice', () => {
     await asked.ledger.insert({ rows: orphans, late: [], rejected: [] });
     const { lines, cost_usd: cost, unpriced_requests: unpriced } = await asked.invoice({ tenant: 'acme', month: '2026-03' });
     expect([cost, unpriced]).toEqual(['0.000000018', 2]);
-    expect(lines.map(({ model, price_version: version, requests, cost_usd: lineCost, unpriced_requests: lineUnpriced }) => [model, version, requests, lineCost, lineUnpriced])).toEqual([['gpt-4o-mini', null, 1, '0', 1], [null, null, 2, '0.000000018', 1]]);
+    expect(lines.map(({ model, price_version: version, requests, cost_usd: lineCost, unpriced_requests: lineUnpriced }) => [model, version, requests, lineCost, lineUnpriced])).toEqual([['gpt-4o-mini', null, 1, null, 1], [null, null, 2, '0.000000018', 1]]);
   });
 
   test('bills a request that needed two providers at two prices once, with the cost of both, at the price of the one that served', async () => {

@@ -1,11 +1,14 @@
-import type { Invoice, ReplyOf } from '@deja/admin-api';
+import type { Invoice, ReplyOf, Role } from '@deja/admin-api';
 import type { AdminAnswer, CacheSavings, OperationRecord, UsageRpc } from '@deja/contracts';
 import { openPool, type Pool } from '@deja/postgres';
 import { v7 } from 'uuid';
+import type { UsageOperation } from '../src/admin/admin-call.ts';
+import { UsageCalls } from '../src/admin/usage-calls.ts';
+import { JobStore } from '../src/jobs/job-store.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { settledRows } from '../src/ledger/rows.ts';
+import { cacheSavings } from '../src/queries/cache-savings.ts';
 import { LedgerReader } from '../src/queries/ledger-reader.ts';
-import { UsageQueries, type LedgerCall } from '../src/queries/usage-queries.ts';
 import { database, logger, migrateLedger, type Cleanup } from './infrastructure.ts';
 import { attemptRecord, operationRecord } from './records.ts';
 
@@ -20,6 +23,7 @@ export interface Asking {
   after?: string | null;
   params?: Record<string, string>;
   nowMs?: number;
+  role?: Role;
 }
 
 /** A ledger, and who answers questions about it. */
@@ -28,15 +32,19 @@ export class Questions {
     readonly url: string,
     readonly pool: Pool,
     readonly ledger: Ledger,
-    private readonly queries: UsageQueries,
+    private readonly reader: LedgerReader,
+    private readonly calls: UsageCalls,
   ) {}
 
   static async of(cleanup: Cleanup): Promise<Questions> {
     const { url, pool } = await database(cleanup);
     await migrateLedger(pool);
-    const queries = new UsageQueries(new LedgerReader(openPool(url, { name: 'queries', logger, max: 1 })));
-    cleanup.add(() => queries.close());
-    return new Questions(url, pool, new Ledger(pool, { nowMs: () => NOW }), queries);
+    const reader = new LedgerReader(openPool(url, { name: 'queries', logger, max: 1 }));
+    cleanup.add(() => reader.close());
+    // Nobody tests an alert here.
+    const alerts = { pool, settings: { look: () => Promise.resolve(), settings: () => null, receivers: () => Promise.resolve([]) } };
+    const calls = new UsageCalls({ reader, jobs: new JobStore(pool), alerts, searches: () => true });
+    return new Questions(url, pool, new Ledger(pool, { nowMs: () => NOW }), reader, calls);
   }
 
   async clear(): Promise<void> {
@@ -50,8 +58,8 @@ export class Questions {
     return record;
   }
 
-  async ask(operation: LedgerCall['operation'], query: unknown, { scope = null, after = null, params = {}, nowMs = NOW }: Asking = {}): Promise<AdminAnswer> {
-    return await this.queries.answer({ operation, params, query, by: { role: 'viewer', tenant: scope }, after }, nowMs, null);
+  async ask(operation: UsageOperation, query: unknown, { scope = null, after = null, params = {}, nowMs = NOW, role = 'viewer' }: Asking = {}): Promise<AdminAnswer> {
+    return await this.calls.answer({ operation, params, query, body: null, by: { name: 'test', role, tenant: scope }, after, changeId: null }, nowMs, null);
   }
 
   async list(query: Record<string, string> = {}, asking?: Asking): Promise<ReplyOf<'listRequests'>> {
@@ -68,7 +76,7 @@ export class Questions {
 
   /** Of all tenants and times, unless it says otherwise. */
   async savings(request: Partial<UsageRpc['cache_savings']['request']> = {}): Promise<CacheSavings> {
-    return await this.queries.cacheSavings({ tenant: null, fromMs: 0, toMs: NOW, ...request }, null);
+    return await this.reader.read((client) => cacheSavings(client, { tenant: null, fromMs: 0, toMs: NOW, ...request }));
   }
 
   async exported(query: Record<string, string>, asking: Asking = {}): Promise<string[]> {

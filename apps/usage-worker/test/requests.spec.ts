@@ -97,6 +97,7 @@ describe('requests', () => {
   });
 
   test('are found by words of their captured prompts, as in a web search, within the time and tenant that is asked for', async () => {
+    const asOperator = { role: 'operator' } as const;
     const captured = async (atMs: number, words: string, tenant = 'acme'): Promise<string> => {
       const { id } = await asked.received(atMs, { tenant });
       await asked.pool.query('select usage.ensure_capture_day($1::date)', [new Date(atMs).toISOString().slice(0, 10)]);
@@ -105,12 +106,12 @@ describe('requests', () => {
     };
     const [first, second, other] = [await captured(NOW - 1000, 'The capital of France'), await captured(NOW - 40 * 24 * HOUR_MS, 'France, and its wine'), await captured(NOW - 3000, 'france again', 'other')];
     await asked.received(NOW - 10);
-    expect(idsOf(await asked.list({ q: 'FRANCE' }))).toEqual([first, other]);
-    expect(idsOf(await asked.list({ q: 'france -capital', from: '2026-01-01T00:00:00Z' }))).toEqual([other, second]);
-    expect(idsOf(await asked.list({ q: '"capital of" or nothing' }, { scope: 'acme' }))).toEqual([first]);
-    expect(idsOf(await asked.list({ q: 'france' }, { scope: 'acme' }))).toEqual([first]);
-    expect(idsOf(await asked.list({ q: `'); drop` }))).toEqual([]);
-    expect((await asked.exported({ q: 'france', tenant: 'other' })).length).toBe(1);
+    expect(idsOf(await asked.list({ q: 'FRANCE' }, asOperator))).toEqual([first, other]);
+    expect(idsOf(await asked.list({ q: 'france -capital', from: '2026-01-01T00:00:00Z' }, asOperator))).toEqual([other, second]);
+    expect(idsOf(await asked.list({ q: '"capital of" or nothing' }, { ...asOperator, scope: 'acme' }))).toEqual([first]);
+    expect(idsOf(await asked.list({ q: 'france' }, { ...asOperator, scope: 'acme' }))).toEqual([first]);
+    expect(idsOf(await asked.list({ q: `'); drop` }, asOperator))).toEqual([]);
+    expect((await asked.exported({ q: 'france', tenant: 'other' }, asOperator)).length).toBe(1);
   });
 
   test.each([{ stream: 'false' }, { unpriced: 'false' }, { min_duration_ms: '801' }, { min_cost_usd: '0.00042' }] as Record<string, string>[])('are not found by %j where it is otherwise', async (query) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { alertCondition, alertGroups, alertLabels, alertReceivers, repeatS } from './alert-fields.ts';
+import { alertCondition, alertConditionShown, alertGroups, alertLabels, alertReceivers, repeatS } from './alert-fields.ts';
 import { deleted, listOf, moment, page, slug, wireMoment } from './fields.ts';
 import { operation } from './operation.ts';
 
@@ -17,7 +17,7 @@ export const alertObject = z.object({
   /** A rule of deja.yaml is changed there. */
   source: z.enum(['file', 'api']),
   enabled: z.boolean(),
-  when: alertCondition,
+  when: alertConditionShown,
   notify: z.array(receiverShown),
   group_by: alertGroups,
   repeat_s: repeatS,
@@ -78,6 +78,8 @@ const alertState = z.object({
   labels,
   since: wireMoment,
   firing_since: wireMoment,
+  /** When `value` was seen. Where that is minutes ago, nothing has been known since. */
+  seen_at: wireMoment,
   silenced_by: z.string().nullable(),
 });
 export type AlertStateObject = z.output<typeof alertState>;

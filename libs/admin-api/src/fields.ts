@@ -12,8 +12,9 @@ export const label = z.string().min(1).max(200).regex(/^\P{Cc}*$/u, 'write one l
 export const slug = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write a name of letters, digits, ".", "_" and "-", at most 63 long');
 /** Limits are kept by model, and no object has a member `__proto__`. */
 export const modelName = z.string().min(1).max(256).refine((name) => name !== '__proto__', 'no model can have this name: write another one');
-/** RFC 3339. */
-export const moment = z.iso.datetime({ offset: true });
+/** RFC 3339; or a day, which is its beginning in UTC. */
+export const moment = z.union([z.iso.date(), z.iso.datetime({ offset: true })], 'write a day or a moment, as 2026-11-01 or 2026-11-01T09:30:00Z')
+  .transform((given) => (given.length === '2026-11-01'.length ? `${given}T00:00:00Z` : given));
 export const graceS = z.int().min(0).max(2_592_000);
 
 /** A model that limits and budgets count alone. */

@@ -6,6 +6,7 @@ export * from './cluster.ts';
 export * from './credentials.ts';
 export * from './deployments.ts';
 export * from './fields.ts';
+export * from './issues.ts';
 export * from './keys.ts';
 export * from './ledger.ts';
 export * from './openapi.ts';

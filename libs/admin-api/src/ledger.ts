@@ -5,7 +5,7 @@ import { operation } from './operation.ts';
 const count = z.int();
 const userName = z.string().min(1).max(512);
 
-/** Of one model at one price. Its `cost_usd` is the exact sum of the rows; requests whose cost is unknown are counted apart. */
+/** Of one model at one price. Its `cost_usd` is the exact sum of the rows; requests whose cost is unknown are counted apart, and where there are no others it is null. */
 const invoiceLine = z.object({
   model: z.string().nullable(),
   provider: z.string().nullable(),
@@ -16,7 +16,7 @@ const invoiceLine = z.object({
   cache_write_tokens: count,
   completion_tokens: count,
   reasoning_tokens: count,
-  cost_usd: z.string(),
+  cost_usd: usdOut,
   unpriced_requests: count,
 });
 const invoice = z.object({

@@ -112,9 +112,15 @@ const filters = {
 };
 
 export const GROUPS = ['minute', 'hour', 'day', 'week', 'month', 'tenant', 'key', 'user', 'model', 'requested_model', 'provider', 'endpoint', 'cache', 'price_version', 'tag'] as const;
-const groupBy = z.string().min(1).max(200)
-  .transform((given) => given.split(',').map((part) => part.trim()))
-  .pipe(z.array(z.enum(GROUPS)).min(1).max(6).refine((groups) => new Set(groups).size === groups.length, 'name each group once'));
+/** Empty is as good as none. */
+const groupBy = z.string().max(200).transform((given, context): (typeof GROUPS)[number][] => {
+  const parts = given.trim() === '' ? [] : given.split(',').map((part) => part.trim());
+  const groups = parts.flatMap((part) => GROUPS.find((group) => group === part) ?? []);
+  if (groups.length < parts.length) context.addIssue({ code: 'custom', message: `write some of ${GROUPS.join(', ')}, with commas between` });
+  else if (groups.length > 6) context.addIssue({ code: 'custom', message: 'name at most six groups' });
+  else if (new Set(groups).size < groups.length) context.addIssue({ code: 'custom', message: 'name each group once' });
+  return groups;
+});
 
 const group = z.string().nullable().optional();
 /** Its group columns, then figures. Times are the beginning of the bucket. */
@@ -128,7 +134,8 @@ const usageRow = z.object({
   cached_tokens: count,
   completion_tokens: count,
   reasoning_tokens: count,
-  cost_usd: z.string(),
+  /** The sum of what is known; null where nothing is. */
+  cost_usd: usdOut,
   saved_usd: z.string(),
   /** Requests whose cost is unknown, and so not in `cost_usd`. */
   unpriced_requests: count,

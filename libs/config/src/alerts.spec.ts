@@ -16,6 +16,17 @@ test('a rule of the file is complete, and whom it tells is a secret', () => {
 });
 
 test.each([
+  ['error_rate, above: 80', 'write a share from 0 to 1, as 0.8 for 80 % (the command line takes 80%)'],
+  ['cost_spike, above: 0', 'write how many times as much as usual is too much, 1 or more, as 3'],
+  ['ledger_drift, above: -1', 'write a number of 0 or more'],
+  ['queue_lag_s, above: .nan', 'must be a number, but it is .nan, which is none'],
+  ['queue_lag_s, above: .inf', 'must be a number, but it is infinite'],
+])('the threshold of %s is refused, with what to write', (when, message) => {
+  const read = parsed(rule(`metric: ${when}`));
+  expect(read.ok ? [] : read.errors.map((error) => [error.path, error.message])).toEqual([['alerts[0].when.above', message]]);
+});
+
+test.each([
   ['a metric that there is not', rule('metric: budget_used'), 'alerts[0].when.metric'],
   ['latency without a threshold', rule('metric: latency_ms'), 'alerts[0].when.above'],
   ['a percentile of what has none', rule('metric: error_rate, percentile: 95'), 'alerts[0].when.percentile'],

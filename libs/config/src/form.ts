@@ -94,6 +94,8 @@ function kindOf(value: unknown, expected: string): string {
     case 'string':
       return 'text';
     case 'number':
+      if (Number.isNaN(value)) return '.nan, which is none';
+      if (!Number.isFinite(value)) return 'infinite';
       if (expected !== 'int') return 'a number';
       return Number.isInteger(value) ? 'too large' : 'a number with a fraction';
     case 'boolean':

@@ -30,7 +30,7 @@ export function withRuleOptions(command: Command): Command {
   const seconds = orUsual(parseSeconds);
   return command
     .addOption(new Option('--metric <metric>', 'what is watched').choices(ALERT_METRICS))
-    .option('--above <value>', 'its threshold: 4000, 0.8, 80%', orUsual(parseThreshold))
+    .option('--above <value>', 'its threshold: 4000, a share as 0.8 or 80%', orUsual(parseThreshold))
     .option('--percentile <percentile>', 'of latency_ms: 95', orUsual(parsePercentile))
     .option('--window <duration>', 'how far back is looked: 5m', seconds)
     .option('--min-requests <count>', 'fewer in the window say nothing', orUsual(parseWhole))

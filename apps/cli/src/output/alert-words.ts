@@ -1,11 +1,14 @@
-import type { AlertEventObject, AlertObject } from '@deja/admin-api';
+import type { AlertEventObject, AlertObject, AlertStateObject } from '@deja/admin-api';
 import { ALERT_METRICS, type AlertMetric } from '@deja/contracts';
-import { minuteOf, NOTHING } from './readable.ts';
+import { minuteOf, NOTHING, secondOf } from './readable.ts';
 import type { Column } from './table.ts';
 
 type Unit = 'share' | 'ms' | 's' | 'ratio' | 'count' | 'none';
 type Receiver = AlertObject['notify'][number];
 type Delivery = AlertEventObject['deliveries'][number];
+
+/** A value that was seen longer ago is said to be of then. */
+const STALE_MS = 120_000;
 
 /** In what each metric is counted. */
 const UNITS: Record<AlertMetric, Unit> = {
@@ -32,6 +35,12 @@ export function metricWords(metric: string, value: number | null): string {
     case 'none':
       return NOTHING;
   }
+}
+
+/** The value now; `last known 57% at 2026-01-31 12:00:05` (UTC) where nothing has been known for two minutes. */
+export function currentWords({ metric, value, seen_at: seenAt }: Pick<AlertStateObject, 'metric' | 'value' | 'seen_at'>, nowMs: number): string {
+  const words = metricWords(metric, value);
+  return seenAt === null || words === NOTHING || nowMs - Date.parse(seenAt) <= STALE_MS ? words : `last known ${words} at ${secondOf(seenAt)}`;
 }
 
 /** `tenant=acme model=gpt-4o`: what an alert is about. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { issueWords, memberAt } from '@deja/admin-api';
 import { DejaError } from '@deja/contracts';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -32,13 +33,13 @@ export async function noBody(request: FastifyRequest): Promise<void> {
 export function strictly<T>(schema: z.ZodType<T>, value: unknown): T {
   const unknown = schema.safeParse(value).error?.issues.find((issue) => issue.code === 'unrecognized_keys');
   if (unknown === undefined) {
-    const parsed = parseOrRefuse(schema, value);
+    const parsed = parseOrRefuse(schema, value, issueWords);
     checkStorable(value);
     return parsed;
   }
   const name = unknown.keys[0] ?? '';
   if (!FIELD_NAME.test(name)) throw new DejaError('invalid_value', 'There is a field that this call does not take.');
-  const param = [...unknown.path.map(String), name].join('.');
+  const param = memberAt([...unknown.path, name]);
   throw new DejaError('invalid_value', `Unknown parameter: '${param}'.`, { param });
 }
 

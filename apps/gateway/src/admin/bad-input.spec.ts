@@ -71,6 +71,9 @@ const OTHERS: Bad[] = [
   ['a plan of a request with a bad field', 'plan/explain', { model: 'm', body: { messages: [{ role: 'robot', content: 'Hi' }] } }, 'body.messages[0].role'],
   ['a plan for a tenant that is no slug', 'plan/explain', { model: 'm', tenant: 'A' }, 'tenant'],
   ['a plan for two regions', 'plan/explain', { model: 'm', requires: { region: ['a', 'b'] } }, 'requires.region'],
+  ['a receiver with a field nobody knows', 'alerts', { name: 'a', when: { metric: 'new_user' }, notify: [{ webhook: 'https://hooks.example.com' }, { hook: 'x' }] }, 'notify[1].hook'],
+  ['a receiver with no address', 'alerts', { name: 'a', when: { metric: 'new_user' }, notify: [{ webhook: 'nowhere' }] }, 'notify[0].webhook'],
+  ['a threshold of no sense', 'alerts', { name: 'a', when: { metric: 'error_rate', above: 80 }, notify: [{ email: 'a@example.com' }] }, 'when.above'],
   ['a plan for a requirement nobody knows', 'plan/explain', { model: 'm', requires: { zone: 'a' } }, 'requires.zone'],
 ];
 
@@ -148,7 +151,7 @@ describe('what is no good is refused by name', () => {
     ['tenants', '{"id":"a","limits":{"models":{"__proto__":{"concurrency":1}}}}', 'limits.models.__proto__'],
     ['keys', '{"tenant":"a","name":"x","tags":{"team":"a","__proto__":"b"}}', 'tags.__proto__'],
     ['keys', '{"tenant":"a","name":"x","per_user":{"models":{"\\u005f_proto__":{}}}}', 'per_user.models.__proto__'],
-    ['keys', '{"tenant":"a","name":"x","budgets":[{"usd":"1","period":"day","__proto__":1}]}', 'budgets.0.__proto__'],
+    ['keys', '{"tenant":"a","name":"x","budgets":[{"usd":"1","period":"day","__proto__":1}]}', 'budgets[0].__proto__'],
     ['plan/explain', '{"model":"m","body":{"messages":[{"role":"user","content":"Hi","x":{"__proto__":1}}]}}', 'body.messages[0].x.__proto__'],
     ['keys', '{"tenant":"a","name":"x","models":["__proto__"]}', 'models[0]'],
     ['keys', '{"tenant":"a","name":"x","budgets":[{"usd":"1","period":"day","model":"__proto__"}]}', 'budgets[0].model'],

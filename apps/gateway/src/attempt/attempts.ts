@@ -2,6 +2,7 @@ import type { Candidate, Plan, Settings } from '@deja/contracts';
 import { priceOf } from '@deja/pricing';
 import type { Operation } from '../operation/operation.ts';
 import { checkedBy } from './address.ts';
+import { answerTokens } from './answer-tokens.ts';
 import type { Answer } from './answer.ts';
 import { Call, type CallPurpose, type CallWatchers } from './call.ts';
 import { CandidateWalk } from './candidate-walk.ts';
@@ -157,7 +158,7 @@ async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, u
   const body = await readWhole(upstream.body);
   call.firstByte();
   const reply = exchange.whole(body);
-  call.count(reply.usage, reply.producedChars);
+  call.count(reply.usage, reply.usage === null ? await answerTokens({ texts: reply.said(), otherChars: 0 }, candidate.upstreamModel) : 0);
   if (reply.blockedBy !== undefined) throw new AttemptFailure('blocked', { rule: reply.blockedBy });
   call.finish(null);
   return { kind: 'whole', candidate, reply };
@@ -166,18 +167,23 @@ async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, u
 async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, upstream: UpstreamReply): Promise<Answer> {
   const stream = new RelayedStream(upstream.body, exchange.stream());
   call.producing(() => stream.reader.producedChars);
-  const finish = (failure: AttemptFailure | null): void => {
-    const { usage, producedChars } = stream.reader;
-    call.count(usage, producedChars);
+  const close = async (failure: AttemptFailure | null): Promise<void> => {
+    const { reader } = stream;
+    if (failure) {
+      call.abort(failure);
+      stream.cancel().catch(() => undefined); // it is broken already
+    }
+    call.count(reader.usage, reader.usage === null ? await answerTokens(reader.said(), candidate.upstreamModel) : 0);
     call.finish(failure);
-    if (failure) stream.cancel().catch(() => undefined); // it is broken already
   };
+  let closed: Promise<void> | null = null;
+  const finish = (failure: AttemptFailure | null): Promise<void> => (closed ??= close(failure));
   try {
     const head = await stream.start(() => call.firstByte());
     return { kind: 'stream', candidate, head, stream, finish };
   } catch (error) {
     const failure = failureOfError(error, call.signal);
-    finish(failure);
+    await finish(failure);
     throw failure;
   }
 }

@@ -7,6 +7,7 @@ import type { CallAdmission } from './call-admission.ts';
 import { AttemptFailure, attemptErrorCode, type ReplyHeaders } from './failure.ts';
 import type { OutcomeReporter } from './outcome-reporter.ts';
 
+/** Of an answer under way; what it had is counted when it has ended. */
 const CHARS_PER_TOKEN = 4;
 
 /** What one upstream call is about, as far as its record and its deadlines need to know. */
@@ -108,16 +109,21 @@ export class Call {
     this.operation.tokensSoFar = () => this.purpose.promptTokens + chars() / CHARS_PER_TOKEN;
   }
 
-  /** What was bought: the provider's own numbers, else an estimate from what was produced. */
-  count(usage: Usage | null, producedChars: number): void {
+  /** What was bought: the provider's own numbers, else the prompt as estimated and the answer as counted here (answer-tokens.ts). */
+  count(usage: Usage | null, completionTokens: number): void {
     this.record.usage = usage ?? {
       promptTokens: this.purpose.promptTokens,
       cachedTokens: 0,
       cacheWriteTokens: 0,
-      completionTokens: Math.ceil(producedChars / CHARS_PER_TOKEN),
+      completionTokens,
       reasoningTokens: 0,
     };
     this.record.usageSource = usage ? 'upstream' : 'estimated';
+  }
+
+  /** Ends the call at once; its record is still to be closed. */
+  abort(failure: AttemptFailure): void {
+    this.controller.abort(failure);
   }
 
   /** Closes the record, once. A failure also ends the call, if it still runs. */

@@ -1,6 +1,7 @@
 import type { Usage } from '@deja/contracts';
 import type { SseEvent } from '../dialects/sse.ts';
 import type { AnswerPart } from '../objects/stored-objects.ts';
+import type { Said } from './answer-tokens.ts';
 import type { ReadFailure } from './failure.ts';
 import type { UpstreamReply } from './upstream.ts';
 
@@ -27,8 +28,8 @@ export interface KeptReply {
 export interface WholeReply extends KeptReply {
   /** The provider's own numbers; null when it gave none. */
   usage: Usage | null;
-  /** Characters of the answer, for the estimate where there are no numbers. */
-  producedChars: number;
+  /** Every text that the provider's answer says, for the count where there are no numbers. */
+  said(): readonly string[];
   /** What it says, for a moderation model. */
   text: string;
   /** Absent where nothing is kept. */
@@ -58,7 +59,10 @@ export interface StreamReader {
   /** What closes the client's stream after a clean end. */
   readonly closing: string;
   readonly usage: Usage | null;
+  /** Characters so far: what counts against limits while it runs. */
   readonly producedChars: number;
+  /** What it has said so far. */
+  said(): Said;
   /** Those that were told so far. */
   readonly storedIds: StoredIds;
   /** What the answer has said since the last call of this, for a moderation model. */

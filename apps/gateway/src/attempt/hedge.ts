@@ -110,5 +110,5 @@ const outcomeOf = (runner: Runner): Promise<Outcome> =>
 function giveUp({ call, answer }: Runner): void {
   const lost = new AttemptFailure('cancelled');
   call.finish(lost);
-  answer.then((late) => late.kind === 'stream' && late.finish(lost), () => undefined);
+  answer.then((late) => (late.kind === 'stream' ? late.finish(lost) : undefined), () => undefined);
 }

@@ -39,7 +39,7 @@ function question(answer: Promise<string> | string = '{}'): Question {
       body: '{}',
       dropped: ['seed'],
       simulated: (signal) => ({ status: 200, contentType: 'application/json', body: bodyOf(answer, signal) }),
-      whole: (body) => ({ body, storable: true, complete: true, usage, producedChars: body.length, text: '' }),
+      whole: (body) => ({ body, storable: true, complete: true, usage, said: () => [], text: '' }),
       stream: () => {
         throw new Error('a shadow is read whole');
       },

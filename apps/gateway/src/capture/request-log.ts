@@ -14,10 +14,19 @@ interface Noted {
   operation: string;
   tenant: string;
   mode: 'metadata' | 'full';
-  captured: Captured;
+  /** null once the texts are taken from it. */
+  captured: Captured | null;
+  texts: Texts | null;
   /** About what it holds of memory. */
   bytes: number;
   sinceMs: number;
+}
+
+/** What is to be sealed of it, so that the bodies it was taken from can be let go. */
+interface Texts {
+  request: ClearText | null;
+  response: ClearText | null;
+  searchText: string | null;
 }
 
 export interface RequestLogOptions {
@@ -32,8 +41,8 @@ export interface RequestLogOptions {
 const DEFAULTS: RequestLogOptions = { mostWaitingBytes: 32 * 1024 * 1024, mostWaitMs: 30_000, retryMs: 1_000, now: Date.now };
 /** An operation without bodies holds something too. */
 const LEAST_BYTES = 1024;
-/** So much is sealed before requests have their turn again: about a millisecond's work. */
-const BYTES_AT_ONCE = 32 * 1024;
+/** So much, as it is held, is sealed before requests have their turn again: about a millisecond's work. */
+const BYTES_AT_ONCE = 64 * 1024;
 
 /**
  * Takes what was captured of settled operations, seals it under its tenant's data key, one after another and beside the requests, and hands it to the
@@ -66,10 +75,10 @@ export class RequestLog {
     if (principal === null || captured === null) return;
     const mode = captured.modeFor(principal);
     if (mode === 'none') return;
-    const bytes = LEAST_BYTES + (captured.request?.text.length ?? 0) + (captured.response?.text.length ?? 0);
+    const bytes = heldBytes(captured);
     if (this.waitingBytes + bytes > this.o.mostWaitingBytes) return this.metrics.count('dropped', 1);
     this.waitingBytes += bytes;
-    this.ready.push({ operation: id, tenant: principal.tenant, mode, captured, bytes, sinceMs: this.o.now() });
+    this.ready.push({ operation: id, tenant: principal.tenant, mode, captured, texts: null, bytes, sinceMs: this.o.now() });
     this.work();
   }
 
@@ -118,18 +127,32 @@ export class RequestLog {
     }
   }
 
-  private async sealed({ operation, tenant, mode, captured }: Noted, { id, key }: DataKey): Promise<CapturedExchange> {
+  private async sealed(noted: Noted, { id, key }: DataKey): Promise<CapturedExchange> {
+    const { operation, tenant, mode } = noted;
     const body = async (text: ClearText | null, part: CapturedPart): Promise<CapturedExchange['request']> => {
       if (text === null) return null;
       const sealed = await sealBody(text, key, { tenant, operation, part });
       this.metrics.sealed(text.bytes.length, Math.floor((sealed.sealed.length * 3) / 4));
       return sealed;
     };
-    const [request, response] = await Promise.all([body(requestText(captured, mode), 'request'), body(responseText(captured, mode), 'response')]);
-    return { operation, tenant, mode, dataKey: id, request, response, searchText: searchTextOf(captured, mode) };
+    const texts = textsOf(noted);
+    const [request, response] = await Promise.all([body(texts.request, 'request'), body(texts.response, 'response')]);
+    return { operation, tenant, mode, dataKey: id, request, response, searchText: texts.searchText };
   }
 
+  /** What waits holds no more than what is to be sealed of it: not the bodies, and not what was parsed of them. */
   private park(noted: Noted): void {
+    try {
+      noted.texts = textsOf(noted);
+      noted.captured = null;
+    } catch (error) {
+      this.logger.error({ err: error, request_id: noted.operation }, 'what was captured of a request cannot be written down; it is dropped');
+      return this.drop([noted]);
+    }
+    this.waitingBytes -= noted.bytes;
+    noted.bytes = bytesOf(noted.texts);
+    this.waitingBytes += noted.bytes;
+    if (this.waitingBytes > this.o.mostWaitingBytes) return this.drop([noted]);
     const parked = this.parked.get(noted.tenant);
     if (parked !== undefined) {
       parked.push(noted);
@@ -165,3 +188,18 @@ export class RequestLog {
     this.metrics.count('dropped', noted.length);
   }
 }
+
+const NO_TEXTS: Texts = { request: null, response: null, searchText: null };
+
+function textsOf({ captured, texts, mode }: Noted): Texts {
+  if (captured === null) return texts ?? NO_TEXTS;
+  return { request: requestText(captured, mode), response: responseText(captured, mode), searchText: searchTextOf(captured, mode) };
+}
+
+/** A request that was parsed is there as its text and as its values, which are about twice as long. */
+function heldBytes({ request, response }: Captured): number {
+  const parsed = request?.value === undefined ? 1 : 3;
+  return LEAST_BYTES + (request?.text.length ?? 0) * parsed + (response?.text.length ?? 0);
+}
+
+const bytesOf = ({ request, response, searchText }: Texts): number => LEAST_BYTES + (request?.bytes.length ?? 0) + (response?.bytes.length ?? 0) + (searchText?.length ?? 0);

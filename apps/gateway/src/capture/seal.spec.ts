@@ -22,6 +22,11 @@ describe('a sealed body', () => {
     expect(await openBody(await sealed(long), key, about)).toBe(long);
   });
 
+  test('has a nonce of its own, however many are sealed', async () => {
+    const bodies = await Promise.all(Array.from({ length: 1000 }, () => sealed('the same')));
+    expect(new Set(bodies.map((body) => Buffer.from(body.sealed, 'base64').toString('hex', 1, 13))).size).toBe(1000);
+  });
+
   test('does not open when any bit of it is changed, nor when it is cut', async () => {
     const body = await sealed('{"messages":[{"role":"user","content":"What is the capital of France?"}]}');
     const bytes = Buffer.from(body.sealed, 'base64');

@@ -31,8 +31,20 @@ function compressed(bytes: Buffer): Buffer | Promise<Buffer> {
 
 /** Compresses and encrypts a text as SealedBody says. @param key 32 bytes */
 export async function sealBody(text: ClearText, key: KeyObject, about: SealedFor): Promise<SealedBody> {
-  const sealed = sealedBytes(await compressed(text.bytes), key, about, randomBytes(NONCE_BYTES));
+  const sealed = sealedBytes(await compressed(text.bytes), key, about, nextNonce());
   return { sealed: sealed.toString('base64'), bytes: text.length, truncated: text.truncated };
+}
+
+/** Random bytes are drawn for so many nonces at once: each draw asks the kernel. */
+const NONCES_DRAWN = 256;
+let drawn = Buffer.alloc(0);
+
+/** No two are made of the same bytes. */
+function nextNonce(): Buffer {
+  if (drawn.length === 0) drawn = randomBytes(NONCE_BYTES * NONCES_DRAWN);
+  const nonce = drawn.subarray(0, NONCE_BYTES);
+  drawn = drawn.subarray(NONCE_BYTES);
+  return nonce;
 }
 
 /** AES-256-GCM (NIST SP 800-38D). @param nonce 12 bytes, never used twice with one key */

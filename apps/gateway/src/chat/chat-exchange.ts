@@ -16,12 +16,15 @@ import { OpenAiChunks, TranslatedChunks, type ChunkSource } from './chunk-source
 import { asCompletion, isComplete, isStorable, usageOf, type ChatCompletion, type CompletionUsage } from './completion.ts';
 import { GuardedChunks } from './guarded-chunks.ts';
 import { guardedCompletion } from './guarded-completion.ts';
+import { saidInCompletion } from './said.ts';
 import { streamError } from './stream-error.ts';
 
 /** How one candidate is asked for a chat completion, and how its answer is read as one. */
 export interface ChatCall extends Pick<Exchange, 'url' | 'headers' | 'body' | 'dropped' | 'failure' | 'simulated'> {
   /** A whole reply; `bytes` are the provider's own where they may be sent on as they are. */
   completion(reply: Buffer): { completion: ChatCompletion; bytes: Buffer };
+  /** The same without content rules, where there are any. */
+  unguarded?: (reply: Buffer) => { completion: ChatCompletion };
   chunks(): ChunkSource;
   /** What a reply, or the chunks of a stream put together, say was used. */
   usageIn: (reply: Readonly<Record<string, unknown>>) => Usage | null;
@@ -34,6 +37,7 @@ export function chatCall(question: ChatQuestion, context: ExchangeContext): Chat
   if (rules === null) return call;
   return {
     ...call,
+    unguarded: (reply) => call.completion(reply),
     chunks: () => new GuardedChunks(call.chunks(), rules),
     completion: (reply) => {
       const { completion, bytes } = call.completion(reply);
@@ -99,7 +103,7 @@ export function wholeChatReply(call: ChatCall, reply: Buffer): WholeReply {
     storable: isStorable(completion),
     complete: isComplete(completion),
     usage: call.usageIn(completion),
-    producedChars: JSON.stringify(completion.choices).length,
+    said: () => saidInCompletion(completion),
     text: spokenText(completion),
     storedIds: { response: null, parts: audioIds(completion.choices.map(({ message }) => message)) },
   };
@@ -111,8 +115,8 @@ export function readOrBlocked(call: ChatCall, reply: Buffer): ReturnType<ChatCal
     return call.completion(reply);
   } catch (error) {
     if (!(error instanceof AttemptFailure) || error.kind !== 'blocked') throw error;
-    const raw = (parsedReply(reply) ?? {}) as Record<string, unknown>;
-    const blocked = { body: Buffer.alloc(0), storable: false, complete: false, usage: call.usageIn(raw), producedChars: reply.length, text: '', blockedBy: error.rule ?? 'content safety' };
+    const { completion } = call.unguarded === undefined ? call.completion(reply) : call.unguarded(reply);
+    const blocked = { body: Buffer.alloc(0), storable: false, complete: false, usage: call.usageIn(completion), said: () => saidInCompletion(completion), text: '', blockedBy: error.rule ?? 'content safety' };
     return { blocked };
   }
 }

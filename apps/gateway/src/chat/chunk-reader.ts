@@ -1,4 +1,5 @@
 import type { Usage } from '@deja/contracts';
+import type { Said } from '../attempt/answer-tokens.ts';
 import type { Transcript } from '../attempt/transcript.ts';
 import type { ChatCall } from './chat-exchange.ts';
 import type { ChunkSource } from './chunk-source.ts';
@@ -25,6 +26,11 @@ export abstract class ChunkReader {
 
   get producedChars(): number {
     return this.assembler.producedChars + this.source.withheldChars;
+  }
+
+  said(): Said {
+    const { texts, otherChars } = this.assembler.said();
+    return { texts, otherChars: otherChars + this.source.withheldChars };
   }
 
   takeText(): string {

@@ -1,5 +1,7 @@
 import type { Usage } from '@deja/contracts';
+import type { Said } from '../attempt/answer-tokens.ts';
 import { usageOf, type ChatCompletion, type CompletionChoice, type CompletionUsage } from './completion.ts';
+import { saidInCompletion } from './said.ts';
 
 interface Chunk {
   choices?: { index?: number; delta?: Record<string, unknown>; finish_reason?: string | null; [field: string]: unknown }[];
@@ -19,7 +21,7 @@ export class CompletionAssembler {
   private head: Record<string, unknown> = {};
   private readonly choices = new Map<number, CompletionChoice>();
   private lastUsage: CompletionUsage | null = null;
-  /** Characters of text produced so far, for the estimate when the stream breaks off. */
+  /** Characters of text produced so far. */
   producedChars = 0;
   /** The answer grew too long to be held: it is still counted, but cannot be put together any more. */
   tooLong = false;
@@ -57,6 +59,11 @@ export class CompletionAssembler {
   completion(): ChatCompletion {
     const choices = [...this.choices.values()].sort((a, b) => a.index - b.index).map((choice) => ({ ...choice, message: wholeMessage(choice.message) }));
     return { ...this.head, object: 'chat.completion', choices, ...(this.lastUsage && { usage: this.lastUsage }) };
+  }
+
+  /** What was said so far. */
+  said(): Said {
+    return this.tooLong ? { texts: [], otherChars: this.producedChars } : { texts: saidInCompletion({ choices: [...this.choices.values()] }), otherChars: 0 };
   }
 
   private letGo(): void {

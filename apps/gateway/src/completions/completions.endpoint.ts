@@ -42,8 +42,7 @@ export const COMPLETIONS: Endpoint<CompletionsRequest> = {
 function wholeText(bytes: Buffer, usageOf: (usage: CompletionUsage | null) => WholeReply['usage'], rules: AnswerRules | null): WholeReply {
   const completion = asTextCompletion(parsedReply(bytes));
   if (completion === null) throw new AttemptFailure('malformed');
-  const text = completion.choices.map((choice) => choice.text).join('\n');
-  const facts = { usage: usageOf(completion.usage ?? null), producedChars: text.length, complete: false };
+  const facts = { usage: usageOf(completion.usage ?? null), said: () => completion.choices.map(({ text }) => text), complete: false };
   try {
     const treated = rules === null ? completion : guarded(completion, rules);
     const body = treated === completion ? bytes : Buffer.from(JSON.stringify(treated));

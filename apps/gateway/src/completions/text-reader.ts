@@ -1,4 +1,5 @@
 import type { Usage } from '@deja/contracts';
+import type { Said } from '../attempt/answer-tokens.ts';
 import { NOTHING_STORED, type KeptReply, type Relayed, type StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
@@ -53,6 +54,13 @@ export class TextReader implements StreamReader {
 
   finish(): Relayed {
     throw new AttemptFailure('network', { cause: new Error('the stream ended before its time') });
+  }
+
+  said(): Said {
+    if (this.producedChars > MAX_HELD_CHARS) return { texts: [], otherChars: this.producedChars };
+    const texts = [...this.choices.values()].map(({ text }) => text);
+    // Rules keep some of it back.
+    return { texts, otherChars: this.rules === null ? 0 : Math.max(0, this.producedChars - texts.reduce((sum, { length }) => sum + length, 0)) };
   }
 
   takeText(): string {

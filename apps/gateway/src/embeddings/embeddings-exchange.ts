@@ -32,7 +32,7 @@ export function embeddingsExchange(request: EmbeddingsRequest, inputs: Embedding
     ...call,
     whole: (bytes) => {
       const reply = asEmbeddings(bytes, inputs.length);
-      return { body: bytes, storable: true, complete: false, usage: openAiUsage(reply.usage ?? null, server), producedChars: 0, text: '' };
+      return { body: bytes, storable: true, complete: false, usage: openAiUsage(reply.usage ?? null, server), said: () => [], text: '' };
     },
     stream: neverStreams,
   };
@@ -54,7 +54,7 @@ function geminiExchange(request: EmbeddingsRequest, inputs: EmbeddingInput[], ca
       const data = vectors.map((vector, index) => ({ object: 'embedding', index, embedding: request.encoding === 'base64' ? base64Of(vector) : vector }));
       const reply = Buffer.from(JSON.stringify({ object: 'list', data, model: upstreamModel, usage: null }));
       asEmbeddings(reply, inputs.length);
-      return { body: reply, storable: true, complete: false, usage: null, producedChars: 0, text: '' };
+      return { body: reply, storable: true, complete: false, usage: null, said: () => [], text: '' };
     },
     stream: neverStreams,
   };

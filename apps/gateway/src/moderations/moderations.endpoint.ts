@@ -43,7 +43,7 @@ export function moderationCall(candidate: Candidate, body: JsonBody): Exchange {
     whole: (bytes) => {
       asModeration(bytes);
       const usage = { promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0 };
-      return { body: bytes, storable: true, complete: false, usage, producedChars: 0, text: '' };
+      return { body: bytes, storable: true, complete: false, usage, said: () => [], text: '' };
     },
     stream: () => {
       throw new Error('moderations do not stream');

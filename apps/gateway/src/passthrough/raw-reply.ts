@@ -4,7 +4,7 @@ import { AttemptFailure } from '../attempt/failure.ts';
 import { failureOfError, readWhole } from '../attempt/upstream.ts';
 import type { Operation } from '../operation/operation.ts';
 import { parsedReply } from '../reply/parsed-reply.ts';
-import { drained, replyHeaders } from '../reply/reply.ts';
+import { costHeader, drained, replyHeaders } from '../reply/reply.ts';
 import { finishUncounted, NOTHING_USED, UNBILLED, type RawAnswer } from './raw-call.ts';
 
 /** Headers of the provider's that describe its body and go on with it. */
@@ -14,18 +14,18 @@ const PASSED_HEADERS = ['content-type', 'content-length', 'content-disposition',
 export async function relayRaw(operation: Operation, { reply, call, candidate, reported }: RawAnswer, response: ServerResponse, idleMs: number): Promise<void> {
   operation.servedModel = candidate.model;
   const captured = operation.captured?.passing(operation.endpoint, reply.contentType);
+  const sending = new RawSending(operation, reply, response, { idleMs, tellsCost: isBilled(call) && call.record.price !== null && isJson(reply.contentType) });
   try {
-    begin(operation, reply, response);
+    sending.begin();
     for await (const chunk of reply.body) {
       reported.add(chunk);
       captured?.add(chunk);
-      operation.firstByteSent();
-      if (!response.write(chunk) && !operation.abandoned) await drained(response, idleMs);
+      await sending.send(chunk);
       if (operation.abandoned) throw new AttemptFailure('cancelled');
     }
     count(call, reported.usage);
     call.finish(null);
-    response.end();
+    sending.end();
   } catch (error) {
     const failure = operation.abandoned ? new AttemptFailure('cancelled') : failureOfError(error, call.signal);
     if (call.record.usage === null) count(call, reported.usageSoFar);
@@ -35,6 +35,62 @@ export async function relayRaw(operation: Operation, { reply, call, candidate, r
     throw failure;
   } finally {
     captured?.ended();
+  }
+}
+
+/** So much of a JSON reply waits for its end, where its usage stands, so that its head can tell what it cost. */
+const MOST_HELD_BYTES = 1024 * 1024;
+
+/** A reply on its way to the client: piece by piece; or, where its head is to tell the cost, at its end, unless it is too long to wait for that. */
+class RawSending {
+  private readonly operation: Operation;
+  private readonly reply: RawAnswer['reply'];
+  private readonly response: ServerResponse;
+  private readonly idleMs: number;
+  private held: Uint8Array[] | null;
+  private heldBytes = 0;
+
+  constructor(operation: Operation, reply: RawAnswer['reply'], response: ServerResponse, { idleMs, tellsCost }: { idleMs: number; tellsCost: boolean }) {
+    this.operation = operation;
+    this.reply = reply;
+    this.response = response;
+    this.idleMs = idleMs;
+    this.held = tellsCost ? [] : null;
+  }
+
+  /** Sends the head, unless that waits. */
+  begin(): void {
+    if (this.held === null) begin(this.operation, this.reply, this.response);
+  }
+
+  /** Waits while the client is slower than the provider. */
+  async send(chunk: Uint8Array): Promise<void> {
+    if (this.held === null) return this.write(chunk);
+    this.held.push(chunk);
+    this.heldBytes += chunk.length;
+    if (this.heldBytes > MOST_HELD_BYTES) await this.write(this.released({}));
+  }
+
+  /** Once the call is closed. */
+  end(): void {
+    if (this.held === null) this.response.end();
+    else {
+      const body = this.released(costHeader(this.operation));
+      this.operation.firstByteSent();
+      this.response.end(body);
+    }
+  }
+
+  private released(more: Record<string, string>): Buffer {
+    const body = Buffer.concat(this.held ?? []);
+    this.held = null;
+    begin(this.operation, this.reply, this.response, more);
+    return body;
+  }
+
+  private async write(chunk: Uint8Array): Promise<void> {
+    this.operation.firstByteSent();
+    if (!this.response.write(chunk) && !this.operation.abandoned) await drained(this.response, this.idleMs);
   }
 }
 
@@ -79,7 +135,7 @@ export function sendTreated(operation: Operation, reply: RawAnswer['reply'], bod
   const captured = operation.captured?.passing(operation.endpoint, reply.contentType);
   captured?.add(body);
   captured?.ended();
-  begin(operation, { ...reply, headers: { ...reply.headers, 'content-length': String(body.length) } }, response);
+  begin(operation, { ...reply, headers: { ...reply.headers, 'content-length': String(body.length) } }, response, costHeader(operation));
   operation.firstByteSent();
   response.end(body);
 }
@@ -87,7 +143,7 @@ export function sendTreated(operation: Operation, reply: RawAnswer['reply'], bod
 /** Node refuses to send some of what it has read in a header; a reply that is paid for is not lost over it. */
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-function begin(operation: Operation, reply: RawAnswer['reply'], response: ServerResponse): void {
+function begin(operation: Operation, reply: RawAnswer['reply'], response: ServerResponse, more: Record<string, string> = {}): void {
   // What a provider sends is not to be taken for a page of this host.
   const headers: Record<string, string> = { 'x-content-type-options': 'nosniff' };
   for (const name of PASSED_HEADERS) {
@@ -96,12 +152,12 @@ function begin(operation: Operation, reply: RawAnswer['reply'], response: Server
   }
   if (isEventStream(reply.contentType)) Object.assign(headers, { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
   operation.status = reply.status;
-  response.writeHead(reply.status, { ...headers, ...replyHeaders(operation) });
+  response.writeHead(reply.status, { ...headers, ...replyHeaders(operation), ...more });
 }
 
 /** What a call that is not billed used is nothing; what a billed one used is what it says, and unknown when it does not. */
 function count({ record }: RawAnswer['call'], usage: Usage | null): void {
-  if (record.price?.version === UNBILLED.version) {
+  if (!isBilled({ record })) {
     record.usage = NOTHING_USED;
     return;
   }
@@ -109,4 +165,6 @@ function count({ record }: RawAnswer['call'], usage: Usage | null): void {
   if (usage !== null) record.usageSource = 'upstream';
 }
 
+const isBilled = ({ record }: Pick<RawAnswer['call'], 'record'>): boolean => record.price?.version !== UNBILLED.version;
+const isJson = (contentType: string): boolean => /^[^;]*\bjson\b/i.test(contentType);
 const isEventStream = (contentType: string): boolean => contentType.startsWith('text/event-stream');

@@ -92,8 +92,8 @@ export class Answering {
       operation.servedModel = answer.candidate.model;
       this.planner.served(journey.affinityKey, answer.candidate.deployment.id, journey.promptTokens);
       // 9 Reply
-      const memory = await this.remembered(journey, answer).catch((error: unknown) => {
-        if (answer.kind === 'stream') answer.finish(new AttemptFailure('cancelled', { cause: error }));
+      const memory = await this.remembered(journey, answer).catch(async (error: unknown) => {
+        if (answer.kind === 'stream') await answer.finish(new AttemptFailure('cancelled', { cause: error }));
         throw error;
       });
       const meta = this.cache.answers.metaOf(operation, place, answer.candidate, operation.servingAttempt?.usage ?? null);
@@ -191,7 +191,7 @@ export class Answering {
     } catch (error) {
       if (operation.abandoned && shared !== null && (await Promise.race([text.outcome, shared.flight.whenDeserted()])) === 'ended') return;
       const failure = operation.abandoned ? new AttemptFailure('cancelled') : error instanceof AttemptFailure ? error : new AttemptFailure('blocked', { cause: error });
-      answer.finish(failure);
+      await answer.finish(failure);
       // What a moderation model blocks was read, and never sent.
       operation.captured?.streamed(() => reader.kept(), { producedChars: reader.producedChars, shapeOnly: error instanceof BlockedByRule });
       await memory?.note(reader.storedIds);
@@ -209,7 +209,7 @@ export class Answering {
       yield text;
     }
     await memory?.note(reader.storedIds);
-    answer.finish(null);
+    await answer.finish(null);
   }
 
   /** The stream's text; where a moderation model watches over answers, each stretch of it only after the model has let it pass. */

@@ -38,16 +38,21 @@ const MAX_LIST_CHARS = 512;
 /** Names from a client's body in a header: whatever is no plain token is left out. */
 const headerList = (names: string[]): string => names.filter((name) => /^[\w.[\]-]{1,64}$/.test(name)).join(',').slice(0, MAX_LIST_CHARS);
 
+/** What an answer cost whose calls have ended; nothing where that is not known. */
+export function costHeader(operation: Operation): Record<string, string> {
+  const cost = operation.hit ? 0n : totalCost(operation);
+  return cost === null ? {} : { 'x-deja-cost-usd': usdText(cost) };
+}
+
 /** Sends a whole reply. */
 export function sendWhole(response: ServerResponse, operation: Operation, body: Buffer): void {
-  const cost = operation.hit ? 0n : totalCost(operation);
   operation.status = 200;
   operation.firstByteSent();
   response.writeHead(200, {
     'content-type': 'application/json',
     'content-length': body.length,
     ...replyHeaders(operation),
-    ...(cost !== null && { 'x-deja-cost-usd': usdText(cost) }),
+    ...costHeader(operation),
   });
   response.end(body);
 }
@@ -109,11 +114,12 @@ export function retryHeaders(error: DejaError): Record<string, string> {
   };
 }
 
-/** What all attempts cost together; null as soon as one of them has no known price. */
+/** What all attempts cost together; null as soon as one of them has no known price, or went well without telling its usage: as the ledger has it. */
 function totalCost(operation: Operation): bigint | null {
   let total = 0n;
-  for (const { usage, price, shadow } of operation.attempts) {
-    if (usage === null || shadow) continue;
+  for (const { usage, price, shadow, outcome } of operation.attempts) {
+    if (shadow || (usage === null && outcome !== 'ok')) continue;
+    if (usage === null) return null;
     const cost = costNanoUsd(usage, price);
     if (cost === null) return null;
     total += cost;

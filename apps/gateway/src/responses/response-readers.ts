@@ -1,4 +1,5 @@
 import type { Usage } from '@deja/contracts';
+import type { Said } from '../attempt/answer-tokens.ts';
 import { NOTHING_STORED, type KeptReply, type Relayed, type StoredIds, type StreamReader } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { Transcript } from '../attempt/transcript.ts';
@@ -46,6 +47,10 @@ export class NativeResponseReader implements StreamReader {
 
   get producedChars(): number {
     return this.reader.producedChars;
+  }
+
+  said(): Said {
+    return this.reader.said();
   }
 
   get storedIds(): StoredIds {

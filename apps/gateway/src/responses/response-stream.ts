@@ -1,8 +1,10 @@
 import type { ErrorBody, Usage } from '@deja/contracts';
 import { FAILURES, refusalKind } from '../attempt/failure-table.ts';
 import { AttemptFailure, type FailureKind } from '../attempt/failure.ts';
+import type { Said } from '../attempt/answer-tokens.ts';
 import { atTier, usageOf } from '../chat/completion.ts';
 import type { OutputItem, ResponseObject, ResponseUsage } from './response-object.ts';
+import { OpenItems, saidInOutput } from './said.ts';
 
 /** What one event of a streamed response means for the one who relays it. */
 export type ResponseEventKind = 'preamble' | 'content' | 'end' | 'error';
@@ -16,8 +18,9 @@ const SPOKEN_ITEMS = new Set(['message', 'reasoning', 'function_call', 'custom_t
 export class ResponseReader {
   private readonly items: OutputItem[] = [];
   private last: ResponseObject | null = null;
-  private said: ErrorBody['error'] | null = null;
-  /** Characters put out so far, for the estimate when the stream breaks off. */
+  private complaint: ErrorBody['error'] | null = null;
+  private readonly open = new OpenItems();
+  /** Characters put out so far. */
   producedChars = 0;
 
   /** The whole response, once its last event has come (completed, incomplete or failed). */
@@ -29,11 +32,17 @@ export class ResponseReader {
     return this.last === null ? null : usageOfResponse(this.last);
   }
 
+  /** What was said so far. */
+  said(): Said {
+    if (this.last !== null && this.last.output.length > 0) return { texts: saidInOutput(this.last.output), otherChars: 0 };
+    return { texts: [...saidInOutput(this.items), ...this.open.texts], otherChars: this.open.otherChars };
+  }
+
   /** Why the provider gave up; null while it did not. */
   get failure(): AttemptFailure | null {
-    if (this.said === null) return null;
-    const kind = failureKind(this.said.code);
-    return new AttemptFailure(kind, { providerError: this.said, ...(FAILURES[kind].hopeless === 'request' && { status: 400 }) });
+    if (this.complaint === null) return null;
+    const kind = failureKind(this.complaint.code);
+    return new AttemptFailure(kind, { providerError: this.complaint, ...(FAILURES[kind].hopeless === 'request' && { status: 400 }) });
   }
 
   /** Takes the data of one event (parsed JSON) and says what it is; `error` also for anything that is no event. */
@@ -42,6 +51,7 @@ export class ResponseReader {
     const { type, delta, item, response } = event as { type?: unknown; delta?: unknown; item?: OutputItem; response?: unknown };
     if (typeof type !== 'string' || type === 'error') return this.broken('error' in event ? event.error : event);
     if (typeof delta === 'string') this.producedChars += delta.length;
+    this.open.add(event);
     if (type === 'response.failed') {
       this.last = asResponse(response);
       return this.broken(this.last?.error);
@@ -64,7 +74,7 @@ export class ResponseReader {
     const { message, type, param, code } = (error ?? {}) as Record<string, unknown>;
     const text = (value: unknown): string => (typeof value === 'string' ? value : '');
     // An event `error` is followed by `response.failed`, which knows less.
-    this.said ??= { message: text(message), type: type === 'error' ? '' : text(type), param: typeof param === 'string' ? param : null, code: text(code) };
+    this.complaint ??= { message: text(message), type: type === 'error' ? '' : text(type), param: typeof param === 'string' ? param : null, code: text(code) };
     return { kind: 'error' };
   }
 }

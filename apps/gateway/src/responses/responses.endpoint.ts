@@ -3,6 +3,7 @@ import { NOTHING_STORED, type Exchange, type WholeReply } from '../attempt/excha
 import { AttemptFailure } from '../attempt/failure.ts';
 import { Transcript } from '../attempt/transcript.ts';
 import { chatCall, readOrBlocked } from '../chat/chat-exchange.ts';
+import { saidInCompletion } from '../chat/said.ts';
 import { openAiCallOf } from '../dialects/openai/call.ts';
 import { droppedParams } from '../dialects/params.ts';
 import { offers, unsuitedForChat } from '../dialects/unsuited.ts';
@@ -22,6 +23,7 @@ import { responseEvents } from './response-replay.ts';
 import { asResponse, isCompleteResponse, isUnderWay, isStorableResponse, usageOfResponse } from './response-stream.ts';
 import { chatBodyOf, refusedInResponse, responsesParams } from './response-to-chat.ts';
 import { responsesRequest, type ResponsesBody } from './responses-request.ts';
+import { saidInOutput } from './said.ts';
 
 const PATH = 'responses';
 /** A response in the background is billed when its usage is first seen. */
@@ -98,7 +100,7 @@ function nativeExchange({ body, value, stream }: ResponsesRequest, { candidate, 
 function wholeResponse(bytes: Buffer, stored: boolean, rules: AnswerRules | null): WholeReply {
   const response = asResponse(parsedReply(bytes));
   if (response === null) throw new AttemptFailure('malformed');
-  const facts = { usage: isUnderWay(response) ? NOTHING_YET : usageOfResponse(response), underWay: isUnderWay(response), producedChars: JSON.stringify(response.output).length, storedIds: stored ? { response: response.id, parts: itemIds(response.output) } : NOTHING_STORED };
+  const facts = { usage: isUnderWay(response) ? NOTHING_YET : usageOfResponse(response), underWay: isUnderWay(response), said: () => saidInOutput(response.output), storedIds: stored ? { response: response.id, parts: itemIds(response.output) } : NOTHING_STORED };
   try {
     const treated = rules === null ? response : guardedResponse(response, rules);
     return { ...facts, ...kept(treated, treated === response ? bytes : null), text: spokenInResponse(treated) };
@@ -119,7 +121,7 @@ function translatedExchange({ value, stream }: ResponsesRequest, context: Exchan
       const read = readOrBlocked(call, reply);
       if ('blocked' in read) return read.blocked;
       const response = responseOf(read.completion, value, origin);
-      return { ...kept(response, null), usage: call.usageIn(read.completion), producedChars: JSON.stringify(response.output).length, text: spokenInResponse(response) };
+      return { ...kept(response, null), usage: call.usageIn(read.completion), said: () => saidInCompletion(read.completion), text: spokenInResponse(response) };
     },
     stream: () => new TranslatedResponseReader(call.chunks(), new ResponseEventWriter(value, origin), call.usageIn, new Transcript(context.watched)),
   };

@@ -221,8 +221,12 @@ export class Outbox {
 
   private async sendAgain(): Promise<void> {
     while (this.again.length > 0) {
-      await this.post(this.again.slice(0, BATCH_SIZE), this.o.instance);
-      this.again.splice(0, BATCH_SIZE);
+      // Taken out first: Redis may go away and come back meanwhile, and then there are others.
+      const events = this.again.splice(0, BATCH_SIZE);
+      await this.post(events, this.o.instance).catch((error: unknown) => {
+        this.again.unshift(...events);
+        throw error;
+      });
     }
   }
 

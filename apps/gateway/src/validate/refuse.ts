@@ -1,9 +1,9 @@
 import { DejaError } from '@deja/contracts';
 import type { z } from 'zod';
 
-/** Parses with a schema or throws the 400 that names the first wrong field as OpenAI does: `messages[0].role`. */
-export function parseOrRefuse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
+/** Parses with a schema or throws the 400 that names the first wrong field as OpenAI does: `messages[0].role`. `words`: of what is wrong, in place of zod's. */
+export function parseOrRefuse<T>(schema: z.ZodType<T>, value: unknown, words?: z.core.$ZodErrorMap): T {
+  const result = schema.safeParse(value, words === undefined ? undefined : { error: words });
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const param = pathText(issue?.path ?? []);

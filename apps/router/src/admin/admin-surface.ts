@@ -39,6 +39,7 @@ export interface AdminSurface {
   changes: Changes;
   dispatcher: AdminDispatcher;
   tokens: TokenDirectory;
+  tenants: TenantsRepository;
   start(): void;
   stop(): Promise<void>;
 }
@@ -62,6 +63,7 @@ export function adminSurface(parts: AdminSurfaceParts): AdminSurface {
     changes,
     dispatcher,
     tokens: new TokenDirectory(adminTokens, tokenCheckKey, logger),
+    tenants,
     start() {
       changes.start();
       revisions.start();

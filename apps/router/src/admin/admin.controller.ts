@@ -4,10 +4,12 @@ import { ADMIN_OPERATIONS } from '@deja/admin-api';
 import { DejaError, type RouterRpc } from '@deja/contracts';
 import { TokenDirectory } from '../admin-tokens/token-directory.ts';
 import { parsed } from '../parsed-payload.ts';
+import { TenantsRepository } from '../tenants/tenants.repository.ts';
 import { ADMIN_CALL, AUDITED_CHANGE, RESOLVE_ADMIN_TOKEN } from './admin-payload.ts';
 import { Changes } from './changes.ts';
+import { onDatabase } from './database-trouble.ts';
 import { AdminDispatcher } from './dispatcher.ts';
-import { checkAllowed, checkMayMakeFor } from './scope.ts';
+import { checkAllowed, checkMayMakeFor, noTenant } from './scope.ts';
 
 /** What the admin API asks of the router, but for credentials and deployments (vault/vault.controller.ts). See RouterRpc in the contracts. */
 @Controller()
@@ -16,6 +18,7 @@ export class AdminController {
     private readonly tokens: TokenDirectory,
     private readonly dispatcher: AdminDispatcher,
     private readonly changes: Changes,
+    private readonly tenants: TenantsRepository,
   ) {}
 
   @MessagePattern('resolve_admin_token')
@@ -35,6 +38,9 @@ export class AdminController {
     if (operation === undefined) throw new DejaError('invalid_value', 'There is no change of this name that others than the router make.', { param: 'action' });
     checkAllowed(change.by, operation);
     checkMayMakeFor(change.by, entry.tenant);
+    // The ledger keeps what deleted tenants used.
+    const { tenant } = entry;
+    if (operation.owner === 'usage-worker' && tenant !== null && !(await onDatabase(() => this.tenants.wasEver(tenant)))) throw noTenant();
     const { body, replayed } = await this.changes.run(change, () => Promise.resolve({ body: outcome ?? null, etag: null, audit: { ...entry, before: null } }));
     return { outcome: body, replayed };
   }

@@ -15,9 +15,9 @@ export interface ReceiverRules {
 export function receiversOf(notify: Given[], rules: ReceiverRules): AlertReceiver[] {
   return notify.map((given, index): AlertReceiver => {
     const { webhook, secret, slack, email } = given;
-    if (webhook !== undefined) return { kind: 'webhook', url: checked(webhook, `notify.${index}.webhook`, rules), secret: secret ?? null };
-    if (slack !== undefined) return { kind: 'slack', url: checked(slack, `notify.${index}.slack`, rules) };
-    if (!rules.sendsMail) throw refused(`notify.${index}.email`, 'Nobody can send it: smtp is missing in deja.yaml, as smtp: { url: "smtps://user:password@host", from: deja@example.com }.');
+    if (webhook !== undefined) return { kind: 'webhook', url: checked(webhook, `notify[${index}].webhook`, rules), secret: secret ?? null };
+    if (slack !== undefined) return { kind: 'slack', url: checked(slack, `notify[${index}].slack`, rules) };
+    if (!rules.sendsMail) throw refused(`notify[${index}].email`, 'Nobody can send it: smtp is missing in deja.yaml, as smtp: { url: "smtps://user:password@host", from: deja@example.com }.');
     return { kind: 'email', to: [email ?? []].flat() };
   });
 }

@@ -15,6 +15,12 @@ export class TenantsRepository {
     return row ?? null;
   }
 
+  /** Whether there is such a tenant, or was one before it was deleted. */
+  async wasEver(id: string): Promise<boolean> {
+    const [row] = await this.db.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).union(this.db.select({ id: retiredTenants.id }).from(retiredTenants).where(eq(retiredTenants.id, id)));
+    return row !== undefined;
+  }
+
   /** By id. @param only the one tenant that the list is of; null: all */
   list(only: string | null, after: string | null, limit: number): Promise<StoredTenant[]> {
     return this.db.select().from(tenants).where(and(only === null ? undefined : eq(tenants.id, only), after === null ? undefined : gt(tenants.id, after))).orderBy(asc(tenants.id)).limit(limit);

@@ -1,4 +1,4 @@
-import { ADMIN_OPERATIONS, isAtLeast, ROLES, type AdminOperation, type BodyOf, type OwnedBy, type QueryOf } from '@deja/admin-api';
+import { ADMIN_OPERATIONS, isAtLeast, issueWords, memberAt, ROLES, type AdminOperation, type BodyOf, type OwnedBy, type QueryOf } from '@deja/admin-api';
 import { DejaError } from '@deja/contracts';
 import { z } from 'zod';
 
@@ -37,10 +37,10 @@ export function changeOf<Id extends UsageOperation>(id: Id, { body: given, chang
 }
 
 function parsed(schema: z.ZodType | null, given: unknown): unknown {
-  const read = schema?.safeParse(given ?? {});
+  const read = schema?.safeParse(given ?? {}, { error: issueWords });
   if (read?.success) return read.data;
   const [issue] = read?.error.issues ?? [];
-  const param = issue?.code === 'unrecognized_keys' ? (issue.keys[0] ?? '') : (issue?.path.join('.') ?? '');
+  const param = memberAt([...(issue?.path ?? []), ...(issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]);
   const reason = issue?.code === 'unrecognized_keys' ? 'there is no such parameter' : (issue?.message ?? 'it does not fit');
   throw new DejaError('invalid_value', `Invalid value for '${param}': ${reason}.`, { param });
 }

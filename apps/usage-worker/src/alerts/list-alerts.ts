@@ -16,13 +16,13 @@ type DeliveryRead = TimesAsDates<Pick<AlertDeliveryRow, 'shown' | 'state' | 'att
 export async function listAlertStates(client: PoolClient, { scope }: Pick<Asked, 'scope'>, { limit, cursor }: QueryOf<'listAlertStates'>): Promise<ReplyOf<'listAlertStates'>> {
   const values = new Values();
   const where = pageOf('alert_states', 'since', scope, cursor, values);
-  const { rows } = await client.query<TimesAsDates<AlertStateRow, 'since' | 'firing_since'>>(
-    `select id, rule, alert, state, metric, value, threshold, labels, since, firing_since, silenced_by from usage.alert_states where ${where.join(' and ')} order by since desc, id desc limit ${values.at(limit + 1)}`,
+  const { rows } = await client.query<TimesAsDates<AlertStateRow, 'since' | 'firing_since' | 'seen_at'>>(
+    `select id, rule, alert, state, metric, value, threshold, labels, since, firing_since, seen_at, silenced_by from usage.alert_states where ${where.join(' and ')} order by since desc, id desc limit ${values.at(limit + 1)}`,
     values.all,
   );
   const shown = rows.slice(0, limit);
-  const data = shown.map(({ rule, alert, state, metric, value, threshold, labels, since, firing_since, silenced_by }): AlertStateObject => ({
-    object: 'alert_state', rule, alert, state, metric, value, threshold, labels: { ...labels }, since: since.toISOString(), firing_since: firing_since?.toISOString() ?? null, silenced_by,
+  const data = shown.map(({ rule, alert, state, metric, value, threshold, labels, since, firing_since, seen_at, silenced_by }): AlertStateObject => ({
+    object: 'alert_state', rule, alert, state, metric, value, threshold, labels: { ...labels }, since: since.toISOString(), firing_since: firing_since?.toISOString() ?? null, seen_at: seen_at.toISOString(), silenced_by,
   }));
   return { object: 'list', data, ...nextPage('alert_states', rows.length > limit, shown.at(-1)?.since, shown.at(-1)?.id) };
 }

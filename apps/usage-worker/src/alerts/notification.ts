@@ -8,6 +8,8 @@ export interface ToldAlert {
   /** null where it ended because nothing can be said of it any more, or its rule was changed. */
   value: number | null;
   threshold: number | null;
+  /** When `value` was seen, where that is more than two minutes ago: nothing has been known since. Absent otherwise. */
+  seen_at?: string;
   labels: AlertLabels;
   /** RFC 3339, UTC. */
   started_at: string;

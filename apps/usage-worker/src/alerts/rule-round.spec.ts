@@ -86,6 +86,11 @@ describe('what is told', () => {
     expect(events).toMatchObject([{ id: 'id-1', notification: 'id-1', state: 'firing', test: false }]);
   });
 
+  test('says when its figure was seen, where that is more than two minutes ago', () => {
+    const seenAt = (nowMs: number) => rows([{ tenant: 'a' }, { tenant: 'b' }], [], { nowMs }).deliveries[0]?.payload.alerts?.map(({ seen_at: at }) => at);
+    expect([seenAt(121_000), seenAt(121_001)]).toEqual([[undefined, undefined], ['1970-01-01T00:00:01.000Z', '1970-01-01T00:00:01.000Z']]);
+  });
+
   test('of several is together where they are alike in the labels that group them; without any, all of a rule', () => {
     const labels = [{ tenant: 'a', key: 'x' }, { tenant: 'b', key: 'y' }, { tenant: 'a', key: 'z' }];
     const shapes = (groupBy: ('tenant' | 'key')[]) => rows(labels, groupBy, { receivers: receivers.slice(0, 1) }).deliveries.map(({ payload }) => [payload.labels, payload.alerts?.length ?? 1]);

@@ -73,6 +73,7 @@ describe('an alert', () => {
   test('that begins in a silence is written down once, and told when the silence is over and it still fires', () => {
     expect(told('aaAAAAaaffffff')).toEqual(['2 firing (calm)', '6 firing', '13 resolved']);
     expect(told('aaAAAAuu')).toEqual(['2 firing (calm)', '6 firing']);
+    expect(play(minutes('aaAAAAuu')).told.at(-1)).toMatchObject({ value: 0.9, seenAtMs: 5 * MINUTE });
   });
 
   test('that begins and ends in a silence is told to nobody, nor is its end afterwards', () => {

@@ -29,6 +29,8 @@ export interface Told {
   state: 'firing' | 'resolved';
   value: number | null;
   threshold: number;
+  /** When `value` was seen; null for an end: it is of that moment. */
+  seenAtMs: number | null;
   startedAtMs: number;
   resolvedAtMs: number | null;
   /** It is written down and nobody is told. */
@@ -92,8 +94,8 @@ function tell(state: AlertState, { repeatMs }: Pick<Patience, 'repeatMs'>, silen
   return { state: { ...state, toldAtMs: nowMs, silencedBy: null }, told: firingOf(state, null) };
 }
 
-const firingOf = ({ value, threshold, firingSinceMs, sinceMs }: AlertState, silencedBy: string | null): Told =>
-  ({ state: 'firing', value, threshold, startedAtMs: firingSinceMs ?? sinceMs, resolvedAtMs: null, silencedBy });
+const firingOf = ({ value, threshold, seenAtMs, firingSinceMs, sinceMs }: AlertState, silencedBy: string | null): Told =>
+  ({ state: 'firing', value, threshold, seenAtMs, startedAtMs: firingSinceMs ?? sinceMs, resolvedAtMs: null, silencedBy });
 
 function fine(before: AlertState, { value, threshold }: { value: number; threshold: number }, { clearMs }: Patience, silence: string | null, nowMs: number): Step {
   if (before.phase === 'pending') return { state: null, told: null };
@@ -116,5 +118,5 @@ function unknown(before: AlertState, patience: Patience, silence: string | null,
 function ended({ phase, threshold, firingSinceMs, sinceMs, toldAtMs, silencedBy }: AlertState, value: number | null, silence: string | null, nowMs: number): Step {
   if (phase === 'pending') return { state: null, told: null };
   const by = toldAtMs === null ? (silencedBy ?? silence) : silence;
-  return { state: null, told: { state: 'resolved', value, threshold, startedAtMs: firingSinceMs ?? sinceMs, resolvedAtMs: nowMs, silencedBy: by } };
+  return { state: null, told: { state: 'resolved', value, threshold, seenAtMs: null, startedAtMs: firingSinceMs ?? sinceMs, resolvedAtMs: nowMs, silencedBy: by } };
 }

@@ -5,6 +5,8 @@ import type { ToldOf } from './rule-round.ts';
 
 /** So many alerts stand in one notification; that there are more is said. */
 const MOST_SHOWN = 100;
+/** A value that was seen longer ago is said to be of then. */
+const STALE_MS = 120_000;
 
 export interface Telling {
   rule: string;
@@ -65,8 +67,8 @@ function deliveriesOf(group: readonly ToldOf[], telling: Telling, notification: 
   }));
 }
 
-function payloadOf(group: readonly ToldOf[], { cut = 0, isTest = false }: Telling, id: string): Notification {
-  const alerts = group.slice(0, MOST_SHOWN).map(alertOf);
+function payloadOf(group: readonly ToldOf[], { nowMs, cut = 0, isTest = false }: Telling, id: string): Notification {
+  const alerts = group.slice(0, MOST_SHOWN).map((one) => alertOf(one, nowMs));
   const [first] = alerts;
   if (first === undefined) throw new RangeError('a notification is of one alert at least');
   const payload: Notification = { id, ...first };
@@ -80,8 +82,9 @@ function payloadOf(group: readonly ToldOf[], { cut = 0, isTest = false }: Tellin
   return payload;
 }
 
-const alertOf = ({ of, told }: ToldOf): ToldAlert => ({
+const alertOf = ({ of, told }: ToldOf, nowMs: number): ToldAlert => ({
   alert: of.alert, state: told.state, metric: of.metric, value: told.value, threshold: told.threshold, labels: of.labels,
+  ...(told.seenAtMs !== null && nowMs - told.seenAtMs > STALE_MS && { seen_at: moment(told.seenAtMs) }),
   started_at: moment(told.startedAtMs), resolved_at: told.resolvedAtMs === null ? null : moment(told.resolvedAtMs),
 });
 

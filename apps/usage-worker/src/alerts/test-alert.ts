@@ -32,7 +32,7 @@ export async function testAlert({ pool, settings, wake }: TestAlertParts, ruleId
   const rule = ruleInForce(found);
   const receivers = (await settings.receivers(ruleId)).map(shownReceiver);
   const of = { id: newId(), rule: rule.id, alert: rule.alert, fingerprint: rule.fingerprint, metric: rule.condition.metric, labels: {} };
-  const told = { state: 'firing', value: null, threshold: rule.condition.above ?? 0, startedAtMs: nowMs, resolvedAtMs: null, silencedBy: null } as const;
+  const told = { state: 'firing', value: null, threshold: rule.condition.above ?? 0, seenAtMs: null, startedAtMs: nowMs, resolvedAtMs: null, silencedBy: null } as const;
   const rows = toldRows({ rule: rule.id, groupBy: [], receivers, told: [{ of, told }], nowMs, newId, isTest: true });
   try {
     await inTransaction(pool, (client) => writeTold(client, rows));

@@ -1,6 +1,7 @@
 import type { Invoice, QueryOf } from '@deja/admin-api';
 import { DejaError, usdText } from '@deja/contracts';
 import type { PoolClient } from '@deja/postgres';
+import { knownUsd } from './known-usd.ts';
 import { Values, type Asked, type TimeSpan } from './question.ts';
 import { addedUp, type FiguresRead } from './sums/figures.ts';
 import { summed } from './sums/summed.ts';
@@ -50,7 +51,7 @@ function line(row: FiguresRead): Invoice['lines'][number] {
     cache_write_tokens: row.cache_write_tokens,
     completion_tokens: row.completion_tokens,
     reasoning_tokens: row.reasoning_tokens,
-    cost_usd: usdText(BigInt(row.cost)),
+    cost_usd: knownUsd(row),
     unpriced_requests: row.unpriced_requests,
   };
 }

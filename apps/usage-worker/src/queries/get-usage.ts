@@ -4,6 +4,7 @@ import type { PoolClient } from '@deja/postgres';
 import { z } from 'zod';
 import { percentileOf } from '../rollups/latency-buckets.ts';
 import { cursorAt, placeAt } from './cursor.ts';
+import { knownUsd } from './known-usd.ts';
 import { timeSpan, Values, type Asked } from './question.ts';
 import { addedUp, type FiguresRead, type LatencyRead } from './sums/figures.ts';
 import { summed, TIMES } from './sums/summed.ts';
@@ -68,7 +69,7 @@ function usageRow(row: RowRead, groups: readonly Group[]): UsageRow {
     cache_write_tokens: row.cache_write_tokens,
     completion_tokens: row.completion_tokens,
     reasoning_tokens: row.reasoning_tokens,
-    cost_usd: usdText(BigInt(row.cost)),
+    cost_usd: knownUsd(row),
     saved_usd: usdText(BigInt(row.saved)),
     saved_ms: row.saved_ms,
     unpriced_requests: row.unpriced_requests,

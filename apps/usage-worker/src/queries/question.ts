@@ -1,5 +1,5 @@
 import type { QueryOf } from '@deja/admin-api';
-import { nanoUsd } from '@deja/contracts';
+import { DejaError, nanoUsd } from '@deja/contracts';
 import { storable } from '../ledger/json.ts';
 
 /** Who asks, and when. */
@@ -24,6 +24,8 @@ const USUAL_MS = 30 * 86_400_000;
 
 export function timeSpan({ from, to }: { from?: string | undefined; to?: string | undefined }, nowMs: number): TimeSpan {
   const toMs = to === undefined ? nowMs : Date.parse(to);
+  // An empty time would read as: nothing was used.
+  if (from !== undefined && to !== undefined && Date.parse(from) > toMs) throw new DejaError('invalid_value', "Invalid value for 'to': it must not be earlier than 'from'.", { param: 'to' });
   return { fromMs: Math.max(0, from === undefined ? toMs - USUAL_MS : Date.parse(from)), toMs: Math.max(0, toMs) };
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { pauseAfter } from './backoff.ts';
+import { pauseAfter, pauseOfTest } from './backoff.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -17,4 +17,11 @@ test('pauses grow from ten seconds to half an hour, spread by a quarter to eithe
 test('after a day it is given up, and not before', () => {
   expect(pauseAfter(60, 0, DAY_MS - 1, 0.5)).toBe(1_800_000);
   expect(pauseAfter(60, 0, DAY_MS, 0.5)).toBeNull();
+});
+
+test('a test is not tried later than a minute after the first time', () => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 0, max: 120_000 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (attempts, nowMs, random) => {
+    const pause = pauseOfTest(attempts, 0, nowMs, random);
+    expect(pause).toBe(nowMs + pauseAfter(attempts, 0, nowMs, random)! > 60_000 ? null : pauseAfter(attempts, 0, nowMs, random));
+  }));
 });

@@ -4,7 +4,9 @@ import type { HttpMessage } from './webhook.ts';
 
 /** What Slack's incoming webhooks, and those of others that are compatible, take ("Sending messages using incoming webhooks"; &, < and > are written as entities: "Formatting text"). */
 export function slackMessage(notification: Notification): HttpMessage {
-  const body = { text: escaped(subjectOf(notification)), attachments: [{ color: notification.state === 'firing' ? 'danger' : 'good', text: escaped(textOf(notification)) }] };
+  // What comes twice can be told by its id.
+  const text = escaped(`${textOf(notification)}\nnotification ${notification.id}`);
+  const body = { text: escaped(subjectOf(notification)), attachments: [{ color: notification.state === 'firing' ? 'danger' : 'good', text }] };
   return { headers: { 'content-type': 'application/json', 'user-agent': 'deja' }, body: JSON.stringify(body) };
 }
 

@@ -29,6 +29,14 @@ test('people read what it is about, how much, and of what bound', () => {
   expect(textOf({ ...notification, alerts: Array.from({ length: 30 }, () => notification), more: 2, cut: 7 }).split('\n').slice(-2)).toEqual(['and 12 more', '7 further ones are not followed: a rule has at most 1,000']);
 });
 
+test('a figure that was seen long before is said to be of then', () => {
+  expect(subjectOf({ ...notification, seen_at: '2026-11-26T09:50:00.000Z' })).toBe('[firing] burn: budget used, last known 83.12 % at 2026-11-26T09:50:00.000Z (above 80 %), tenant acme');
+});
+
+test('Slack gets the id too, by which what comes twice is told', () => {
+  expect(JSON.parse(slackMessage(notification).body)).toMatchObject({ attachments: [{ text: expect.stringMatching(/\nnotification 019b7d9e-0000-7000-8000-000000000001$/) }] });
+});
+
 test('a name that a client made calls no channel and makes no link in Slack', () => {
   const { body } = slackMessage({ ...notification, labels: { user: '<!channel> <https://evil.example|click> & co' } });
   expect(JSON.parse(body).text).toContain('user &lt;!channel&gt; &lt;https://evil.example|click&gt; &amp; co');

@@ -43,9 +43,10 @@ export function textOf(notification: Notification): string {
   return lines.join('\n');
 }
 
-function lineOf({ alert, metric, value, threshold, labels, state }: ToldAlert): string {
+function lineOf({ alert, metric, value, threshold, labels, state, seen_at: seenAt }: ToldAlert): string {
   const { words, unit } = METRICS[metric];
-  const amount = value === null || unit === 'none' ? '' : ` ${amountWords(value, unit)}`;
+  const known = value === null || unit === 'none' ? '' : ` ${amountWords(value, unit)}`;
+  const amount = known === '' || seenAt === undefined ? known : `, last known${known} at ${seenAt}`;
   const bound = threshold === null || unit === 'none' || state === 'resolved' ? '' : ` (above ${amountWords(threshold, unit)})`;
   return `${alert}: ${words}${amount}${bound}${labelWords(labels)}`;
 }

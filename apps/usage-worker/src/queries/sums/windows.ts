@@ -41,10 +41,13 @@ export interface DayParts {
 /** In which bucket each of these days counts: that of its larger part, if it is split. */
 export function dayParts(days: readonly TimeSpan[], splitDays: ReadonlyMap<number, number>): DayParts {
   const parts: DayParts = { beginning: { days: [], others: [] }, end: { days: [], others: [] } };
+  const isLong = (cutMs: number, dayMs: number): boolean => cutMs - dayMs >= DAY_MS / 2;
+  // A whole day may count with either: with the others, it makes no part of its own.
+  const wholeAtBeginning = [...splitDays].filter(([dayMs, cutMs]) => isLong(cutMs, dayMs)).length * 2 >= splitDays.size;
   for (const span of days) {
     for (let dayMs = span.fromMs; dayMs < span.toMs; dayMs += DAY_MS) {
-      const cutMs = splitDays.get(dayMs) ?? dayMs + DAY_MS;
-      const atBeginning = cutMs - dayMs >= DAY_MS / 2;
+      const cutMs = splitDays.get(dayMs) ?? (wholeAtBeginning ? dayMs + DAY_MS : dayMs);
+      const atBeginning = isLong(cutMs, dayMs);
       const { days: into, others } = atBeginning ? parts.beginning : parts.end;
       put({ fromMs: dayMs, toMs: dayMs + DAY_MS }, into);
       const [fromMs, toMs] = atBeginning ? [cutMs, dayMs + DAY_MS] : [dayMs, cutMs];
