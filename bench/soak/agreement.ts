@@ -88,7 +88,7 @@ export function agreementOf(o: { clients: ClientRequest[]; calls: ProviderCall[]
     differences.push(...matched.differences.map((text) => `${question}: ${text}`));
     agreedNanoUsd += matched.agreedNanoUsd;
     const orphans = (operations.get(question) ?? []).filter(({ outcome }) => outcome === 'orphaned').length;
-    if (matched.left > orphans * MOST_CALLS) differences.push(`${question}: ${matched.left} calls of the provider have no row, and ${orphans} orphaned requests`);
+    if (matched.left > orphans * MOST_CALLS) differences.push(`${question}: calls of the provider with status ${matched.statuses.join(', ')} have no row, and ${orphans} requests are orphaned`);
     orphanedCalls += matched.left;
   }
   const orphans = o.operations.filter(({ outcome }) => outcome === 'orphaned').length;
@@ -103,7 +103,7 @@ function sumDifference({ id, outcome, cache, costNanoUsd }: LedgerOperation, att
   return sum === costNanoUsd ? [] : [`operation ${id} costs ${costNanoUsd}, its attempts ${sum}`];
 }
 
-function matchedCalls(calls: ProviderCall[], attempts: LedgerCall[], rates: Rates): { left: number; agreedNanoUsd: bigint; differences: string[] } {
+function matchedCalls(calls: ProviderCall[], attempts: LedgerCall[], rates: Rates): { left: number; statuses: string[]; agreedNanoUsd: bigint; differences: string[] } {
   const open = new Set(calls);
   const take = (fits: (call: ProviderCall) => boolean): ProviderCall | null => {
     for (const call of open) if (fits(call)) return open.delete(call) ? call : null;
@@ -122,10 +122,11 @@ function matchedCalls(calls: ProviderCall[], attempts: LedgerCall[], rates: Rate
       agreedNanoUsd += costNanoUsd ?? 0n;
     } else if (status === null || status === 200) {
       // It broke off, or nobody waited for it: of an answer that had begun the provider knows more than anybody here.
-      if (take((it) => it.provider === provider && !it.finished) === null) take((it) => it.provider === provider && it.status === 200);
+      const fits = [({ finished }: ProviderCall) => !finished, (it: ProviderCall) => it.status === 200, () => true];
+      fits.some((fit) => take((it) => it.provider === provider && fit(it)) !== null);
     } else if (take((it) => it.provider === provider && it.status === status) === null) differences.push(`the ledger has a ${status} of ${provider} that the provider has not`);
   }
-  return { left: open.size, agreedNanoUsd, differences };
+  return { left: open.size, statuses: [...open].map(({ status, finished }) => `${status}${finished ? '' : ' (broken off)'}`), agreedNanoUsd, differences };
 }
 
 const rank = ({ usageSource, status }: LedgerCall): number => (usageSource === 'upstream' ? 0 : status !== null && status !== 200 ? 1 : 2);
