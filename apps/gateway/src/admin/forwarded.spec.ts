@@ -123,6 +123,7 @@ describe('a change of the ledger', () => {
     const ids = [1, 3].map((n) => (admin.calls[n]!.request as { changeId: string }).changeId);
     expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
     expect(ids[1]).toBe(ids[0]);
+    expect(admin.calls[0]?.request).toMatchObject({ after: { job: ids[0] } });
   });
 
   test('that the audit log does not take is not made', async () => {

@@ -13,14 +13,16 @@ export class LedgerChanges {
   /** Under one idempotency key the change has one id, so that the usage-worker makes it once however often it is told to. */
   async make(operation: AdminOperation, call: AdminCall): Promise<AdminAnswer> {
     const { by, ifMatch, idempotency, body } = call;
+    const fresh = newId();
     const { outcome, replayed } = await this.router.change('audit', {
       change: { by, ifMatch, idempotency },
       action: operation.id,
       resource: operation.path.split('/')[0] ?? '',
       resourceId: call.params['id'] ?? null,
       tenant: tenantIn(body) ?? by.tenant,
-      after: isObject(body) ? withoutName(body) : null,
-      outcome: { changeId: newId() },
+      // The job has the id of its change.
+      after: { ...(isObject(body) && withoutName(body)), job: fresh },
+      outcome: { changeId: fresh },
     });
     const { changeId } = outcome as { changeId: string };
     return { ...(await this.usage.change('admin', { ...call, after: null, changeId })), replayed };
