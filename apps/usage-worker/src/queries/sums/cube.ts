@@ -1,4 +1,7 @@
-import type { SummedFilters } from './summed.ts';
+import type { Filters } from '../question.ts';
+
+/** What of a question sums can be chosen by. */
+export type SummedFilters = Pick<Filters, 'tenant' | 'key' | 'user' | 'model' | 'provider' | 'endpoint' | 'cache' | 'tag'>;
 
 /** Which sums tell apart what a question asks for; see migration 0004_rollups. */
 export type Cube = 'all' | 'user' | 'tag';

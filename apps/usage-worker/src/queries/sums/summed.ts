@@ -1,12 +1,11 @@
 import type { QueryOf } from '@deja/admin-api';
 import type { PoolClient } from '@deja/postgres';
 import { conditions, hashedCondition, Values, type Asked, type Filters, type TimeSpan } from '../question.ts';
-import { cubeOf, type Cube } from './cube.ts';
+import { cubeOf, type Cube, type SummedFilters } from './cube.ts';
 import { BUCKET_OF_ROW, figureNames, figuresOfRows, figuresOfSum, latenciesOfBucket } from './figures.ts';
 import { grainsOf } from './grains.ts';
 import { dayParts, windowsOf, type Grains, type Windows } from './windows.ts';
 
-export type SummedFilters = Pick<Filters, 'tenant' | 'key' | 'user' | 'model' | 'provider' | 'endpoint' | 'cache' | 'tag'>;
 /** By what sums are told apart. Times are buckets of a time zone; `cache_reason` is of misses and of what went past the cache. */
 export type Column = NonNullable<QueryOf<'getUsage'>['group_by']>[number] | 'cache_reason';
 export const TIMES: ReadonlySet<Column> = new Set(['minute', 'hour', 'day', 'week', 'month']);
