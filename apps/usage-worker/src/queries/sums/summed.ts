@@ -1,6 +1,6 @@
 import type { QueryOf } from '@deja/admin-api';
 import type { PoolClient } from '@deja/postgres';
-import { conditions, hashedCondition, Values, type Asked, type Filters, type TimeSpan } from '../question.ts';
+import { conditions, hashedCondition, Values, type Asked, type TimeSpan } from '../question.ts';
 import { cubeOf, type Cube, type SummedFilters } from './cube.ts';
 import { BUCKET_OF_ROW, figureNames, figuresOfRows, figuresOfSum, latenciesOfBucket } from './figures.ts';
 import { grainsOf } from './grains.ts';
