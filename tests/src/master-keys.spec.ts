@@ -33,6 +33,8 @@ function value(name: string): string {
 
 const configuration = (): object => ({
   providers: { [MARKER]: { kind: 'openai', server: 'openai', base_url: provider.url, credentials: [] } },
+  // A captured request would have a data key made, at a moment of its own.
+  capture: 'none',
   models: [{ name: '*', deployments: [{ provider: MARKER, model: '*' }] }],
 });
 

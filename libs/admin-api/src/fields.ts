@@ -14,6 +14,8 @@ export const slug = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write
 export const modelName = z.string().min(1).max(256).refine((name) => name !== '__proto__', 'no model can have this name: write another one');
 /** RFC 3339; or a day, which is its beginning in UTC. */
 export const moment = z.union([z.iso.date(), z.iso.datetime({ offset: true })], 'write a day or a moment, as 2026-11-01 or 2026-11-01T09:30:00Z')
+  // Of earlier years not every program knows what is meant.
+  .refine((given) => given >= '1000', 'write a moment from the year 1000 on')
   .transform((given) => (given.length === '2026-11-01'.length ? `${given}T00:00:00Z` : given));
 export const graceS = z.int().min(0).max(2_592_000);
 
