@@ -1,7 +1,8 @@
 import { zstdCompressSync } from 'node:zlib';
 import { inTransaction, openPool, type Pool } from '@deja/postgres';
 import type { JobStep } from '../src/jobs/job-kind.ts';
-import { Ledger, type RejectedEvent } from '../src/ledger/ledger.ts';
+import { Ledger } from '../src/ledger/ledger.ts';
+import type { RejectedEvent } from '../src/ledger/rejected-event.ts';
 import { listRejectedEvents } from '../src/rejected/list-rejected-events.ts';
 import { ReplayRejected } from '../src/rejected/replay-rejected.ts';
 import { Cleanup, database, logger, migrateLedger } from './infrastructure.ts';

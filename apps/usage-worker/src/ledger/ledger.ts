@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { inTransaction, type Pool, type PoolClient } from '@deja/postgres';
 import { getTableColumns } from 'drizzle-orm';
 import { minutesKeptFrom } from '../rollups/grains.ts';
@@ -8,14 +7,9 @@ import { attempts, operations, type AttemptRow, type OperationRow } from '../sch
 import { ColumnArrays } from './column-arrays.ts';
 import { rowsJson } from './json.ts';
 import { partitionsOf, Partitions } from './partitions.ts';
+import { rejectedRow, type RejectedEvent } from './rejected-event.ts';
 import type { LedgerRows } from './rows.ts';
 import { addSpending, type Spending } from './spend.ts';
-
-/** An event that cannot become rows, as it came. */
-export interface RejectedEvent {
-  reason: string;
-  raw: unknown;
-}
 
 /** One event on its way into the ledger: its rows, the row of an attempt that came by itself, or why it has none. */
 export type LedgerEvent =
@@ -176,9 +170,4 @@ function oneForEachOperation(all: LedgerRows[]): LedgerRows[] {
     if (!known || (known.operation.outcome === 'orphaned' && rows.operation.outcome !== 'orphaned')) byId.set(rows.operation.id, rows);
   }
   return [...byId.values()].toSorted((a, b) => (a.operation.id < b.operation.id ? -1 : 1));
-}
-
-function rejectedRow({ reason, raw }: RejectedEvent): { digest: string; reason: string; raw: string } {
-  const text = typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? 'undefined');
-  return { digest: createHash('sha256').update(text).digest('hex'), reason, raw: text };
 }

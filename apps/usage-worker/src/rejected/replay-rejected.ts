@@ -5,8 +5,8 @@ import { eventsOf } from '../intake/batch.ts';
 import { ledgerEvent } from '../intake/ledger-event.ts';
 import type { JobKind, JobStep } from '../jobs/job-kind.ts';
 import { rowsJson } from '../ledger/json.ts';
-import type { Ledger, LedgerBatch, LedgerEvent, RejectedEvent } from '../ledger/ledger.ts';
-import { rejectedRow } from './rejected-row.ts';
+import type { Ledger, LedgerBatch, LedgerEvent } from '../ledger/ledger.ts';
+import { rejectedRow, type RejectedEvent } from '../ledger/rejected-event.ts';
 
 /** Of rows in `usage.rejected_events`; a row may be a batch of events. */
 const ROWS_A_STEP = 50;

@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { RejectedEvent } from '../ledger/ledger.ts';
+
+/** An event that cannot become rows, as it came. */
+export interface RejectedEvent {
+  reason: string;
+  raw: unknown;
+}
 
 /** The row of an event that was set aside: its text as it came, under the text's own SHA-256, so that the same event is there once. */
 export function rejectedRow({ reason, raw }: RejectedEvent): { digest: string; reason: string; raw: string } {
