@@ -96,7 +96,8 @@ describe('a price that becomes known later', () => {
 
     await setPrices({ priced: SECOND, later: FIRST });
     // At once: what is in force is in force for the ledger too.
-    const trial = await jobDone((await admin.done('POST', 'ledger/reprice', { ...lately, tenant: 'patient', dry_run: true }))['id']);
+    const { id: trialId } = await admin.done('POST', 'ledger/reprice', { ...lately, tenant: 'patient', dry_run: true });
+    const trial = await jobDone(trialId);
     const cost = traffic.cost(FIRST);
     const result = { requests: 6, changed: 6, unknown: 0, before_usd: '0', after_usd: usdText(cost), saved_before_usd: '0', saved_after_usd: usdText(cost) };
     expect(trial).toMatchObject({ kind: 'reprice', state: 'done', created_by: 'root', result });
@@ -113,12 +114,13 @@ describe('a price that becomes known later', () => {
     const ofRequests = asked.flatMap((n) => [[null, String(costOf(n, FIRST)), '0', '0'], ['0', '0', null, String(costOf(n, FIRST))]]);
     expect(await repricedBy(id, 'attempt_id is null')).toEqual(ofRequests);
 
-    const again = await jobDone((await admin.done('POST', 'ledger/reprice', { ...lately, tenant: 'patient' }))['id']);
+    const { id: againId } = await admin.done('POST', 'ledger/reprice', { ...lately, tenant: 'patient' });
+    const again = await jobDone(againId);
     expect(again).toMatchObject({ state: 'done', result: { requests: 6, changed: 0, before_usd: usdText(cost), after_usd: usdText(cost) } });
     expect(await everyView(cluster, admin, 'patient')).toEqual(views);
     expect((await everyView(cluster, admin, 'indifferent'))['totals of invoices']).toMatchObject({ cost: 0n, unpriced: 1 });
     const { data: audit } = (await admin.done('GET', 'audit?action=repriceLedger')) as unknown as { data: { actor: string; after: object }[] };
-    expect(audit.map(({ actor, after }) => [actor, after])).toEqual([{}, {}, { dry_run: true }].map((trial) => ['root', { ...lately, tenant: 'patient', ...trial }]));
+    expect(audit.map(({ actor, after }) => [actor, after])).toEqual([{ job: againId }, { job: id }, { job: trialId, dry_run: true }].map((done) => ['root', { ...lately, tenant: 'patient', ...done }]));
   });
 });
 

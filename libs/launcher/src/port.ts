@@ -1,10 +1,22 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { errorCode } from './launcher-error.ts';
 
 export const LAST_PORT = 65_535;
 
-/** A port nobody listens on at this moment. Another process may take it before it is used. */
-export function freePort(host = '127.0.0.1'): Promise<number> {
+/** Below those that systems give to outgoing connections (Linux: from 32,768; others: from 49,152), which might take one between its choice and its use. */
+const CHOSEN_FROM = { first: 15_000, last: 32_000 };
+/** What was chosen in this process. Who was given a port may not listen on it yet. */
+const chosen = new Set<number>();
+
+/** A port nobody listens on at this moment, and another one each time. Another process may take it before it is used. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    const port = randomInt(CHOSEN_FROM.first, CHOSEN_FROM.last + 1);
+    if (chosen.has(port) || !(await isFree(port, host))) continue;
+    chosen.add(port);
+    return port;
+  }
   return listenOnce(0, host);
 }
 

@@ -19,7 +19,7 @@ export interface PointPayload extends Record<string, unknown> {
   created_at: number;
   /** Unix µs by the clock of the replica that wrote it. Decides between answers of one millisecond. */
   added_at: number;
-  /** The model that answered and the one that was asked for, as invalidations name them. */
+  /** The model that answered, '' where it is not known, and the one that was asked for, as invalidations name them. */
   models: string[];
   /** `k=v` */
   tags: string[];
@@ -56,7 +56,7 @@ export function payloadOf(entry: IndexEntry, embedder: string, addedAtMicros: nu
     expires_at: entry.expiresAtMs,
     created_at: made?.createdAtMs ?? 0,
     added_at: addedAtMicros,
-    models: [...(model === undefined ? [] : [countedModel(model)]), ...(asked === undefined ? [] : [asked])],
+    models: [countedModel(model ?? ''), ...(asked === undefined ? [] : [asked])],
     tags: Object.entries(made?.tags ?? {}).map(([name, value]) => `${name}=${value}`),
     ...(model === undefined ? {} : { model }),
     ...(asked === undefined ? {} : { asked }),
