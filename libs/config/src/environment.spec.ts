@@ -1,13 +1,14 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { ConfigError, readEnvironment } from './environment.ts';
+import { ConfigError } from './environment/config-error.ts';
+import { readEnvironment } from './environment.ts';
 
 describe('the environment', () => {
   test('has defaults for everything that can have one', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [],
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, metricsTenants: 100,
     });
   });
 
@@ -32,6 +33,9 @@ describe('the environment', () => {
     [{ DEJA_ADMIN: 'no' }, 'DEJA_ADMIN must be on or off, but it is "no".'],
     [{ DEJA_ADMIN_PORT: '-1' }, 'DEJA_ADMIN_PORT must be a port between 0 and 65535, but it is "-1".'],
     [{ DEJA_TRUSTED_PROXIES: '10.0.0.0/8, proxy' }, 'DEJA_TRUSTED_PROXIES must be a list of networks and addresses, as 10.0.0.0/8,192.0.2.1, but it has "proxy".'],
+    [{ DEJA_DRAIN_DELAY_S: '601' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "601".'],
+    [{ DEJA_DRAIN_DELAY_S: '-1' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "-1".'],
+    [{ DEJA_METRICS_TENANTS: '1.5' }, 'DEJA_METRICS_TENANTS must be a whole number, 0 or more, but it is "1.5".'],
     [{ DEJA_MASTER_KEY: 'planted' }, 'DEJA_MASTER_KEY must hold keys of exactly 32 bytes in base64, but its key is none.'],
     [{ DEJA_MASTER_KEY_FILE: '/keys' }, 'DEJA_MASTER_KEY_FILE names the file /keys, which cannot be read (ENOENT): make it a file that this process may read.'],
     [{ DEJA_TRANSIT_KEY: 'deja', VAULT_TOKEN: 'planted' }, 'VAULT_ADDR is missing: DEJA_TRANSIT_KEY needs the address of the Vault that has the key, such as https://vault.example.com:8200.'],
@@ -57,13 +61,9 @@ describe('the environment', () => {
     expect(readEnvironment({ REDIS_URL: given })).toMatchObject({ redisUrl, cacheRedisUrl: redisUrl });
   });
 
-  test('takes master keys from a file, unless they stand in the environment itself', () => {
-    const [a, b] = [Buffer.alloc(32, 1).toString('base64'), Buffer.alloc(32, 2).toString('base64')];
-    const readFile = (path: string): string => `${path === '/keys' ? a : ''}\n`;
-    const idsOf = (variables: NodeJS.ProcessEnv): string[] => readEnvironment(variables, readFile).masterKeys.map(({ key }) => key.reveal());
-    expect(idsOf({ DEJA_MASTER_KEY_FILE: '/keys' })).toEqual([a]);
-    expect(idsOf({ DEJA_MASTER_KEY_FILE: '/keys', DEJA_MASTER_KEY: b })).toEqual([b]);
-    expect(() => idsOf({ DEJA_MASTER_KEY_FILE: '/empty' })).toThrow(new ConfigError('DEJA_MASTER_KEY_FILE: the file /empty holds no key: write 32 random bytes in base64.'));
+  test('says how long a gateway goes on after it was told to stop, and how many tenants have metrics', () => {
+    expect(readEnvironment({ DEJA_DRAIN_DELAY_S: ' 2.5 ', DEJA_METRICS_TENANTS: '0' })).toMatchObject({ drainDelayMs: 2500, metricsTenants: 0 });
+    expect(readEnvironment({ DEJA_DRAIN_DELAY_S: '600', DEJA_METRICS_TENANTS: '' })).toMatchObject({ drainDelayMs: 600_000, metricsTenants: 100 });
   });
 
   test('knows a transit engine that wraps, one that only unwraps, and one that is not meant for it', () => {

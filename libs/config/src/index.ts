@@ -1,7 +1,8 @@
 export { boughtEmbedder, type BoughtEmbedder } from './bought-embedder.ts';
 export { checkedLookup, egressConnector, ForbiddenAddress, type Resolve } from './egress.ts';
 export type { AlertConfig, CredentialConfig, DejaConfig, DeploymentConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
-export { ConfigError, DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
+export { ConfigError } from './environment/config-error.ts';
+export { DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
 export { inAny, ipBytes, networkOf, networks } from './ip-address.ts';
 export { addressProblem, isAllowedHost, isForbiddenIp, outboundRule, type OutboundRule } from './outbound.ts';
 export { parseConfig, type ParsedConfig } from './parse-config.ts';

@@ -136,6 +136,12 @@ cache: { exact: { enabled: maybe } }
     ]);
   });
 
+  test('says of a variable that is not set but has a file how to name that file', () => {
+    const text = 'providers: { claude: { kind: anthropic, credentials: [{ name: main, value: "${env:CLAUDE_KEY}" }] } }\n';
+    const result = parseConfig(text, { ...NOTHING, variables: { CLAUDE_KEY_FILE: '/run/secrets/claude' } });
+    expect(result).toMatchObject({ errors: [{ message: 'the environment variable CLAUDE_KEY is not set, but CLAUDE_KEY_FILE is: write ${file:/run/secrets/claude}' }] });
+  });
+
   test('names references that lead nowhere', () => {
     expect(errors(`${PROVIDER}models:
   - name: a

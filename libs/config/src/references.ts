@@ -1,4 +1,4 @@
-import { listOf } from './environment.ts';
+import { listOf } from './environment/variables.ts';
 import type { Path } from './path.ts';
 
 /** Where `${env:…}` and `${file:…}` find their values. */
@@ -25,7 +25,7 @@ export function resolveReferences(data: unknown, sources: ReferenceSources): Res
   const lookUp = (path: Path, kind: string, name: string): string => {
     if (kind === 'env') {
       const value = sources.variables[name]?.trim() ?? '';
-      if (value === '') problems.push({ path, message: `the environment variable ${name} is not set: set it, or take \${env:${name}} out` });
+      if (value === '') problems.push({ path, message: notSet(name, sources.variables[`${name}_FILE`]?.trim() ?? '') });
       return value;
     }
     files.add(name);
@@ -55,6 +55,11 @@ export function resolveReferences(data: unknown, sources: ReferenceSources): Res
 
 /** The values of one credential: a comma-separated one is a pool. */
 export const poolOf = listOf;
+
+function notSet(name: string, file: string): string {
+  if (file !== '') return `the environment variable ${name} is not set, but ${name}_FILE is: write \${file:${file}}`;
+  return `the environment variable ${name} is not set: set it, or take \${env:${name}} out`;
+}
 
 function errorCode(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unreadable';

@@ -84,3 +84,19 @@ test('a provider key and the database reach only the process that uses them', ()
   expect(told('gateway')['DATABASE_URL']).toBeUndefined();
   expect(told('usage-worker')['DATABASE_URL']).toBe('postgres://u:p@h/d');
 });
+
+test('a secret in a file reaches whoever uses it once: as its value where the launcher needs it too, else by its file', () => {
+  const names = ['DEJA_ADMIN_KEY', 'DEJA_BOOTSTRAP_KEY', 'DEJA_MASTER_KEY', 'DATABASE_URL', 'REDIS_URL', 'CACHE_REDIS_URL', 'QDRANT_API_KEY', 'OPENAI_API_KEY'];
+  const cluster = {
+    env: Object.fromEntries(names.map((name) => [`${name}_FILE`, `/run/secrets/${name}`])), host: HOST, dataDir: '/data', redisUrl: 'redis://r', databaseUrl: 'postgres://u:p@h/d',
+    secrets: { adminKey: 'admin', bootstrapKey: 'boot', masterKey: { DEJA_MASTER_KEY_FILE: '/m' }, adminKeyFile: '/a' },
+  };
+  const told = (app: 'gateway' | 'router' | 'semantic-cache' | 'usage-worker'): string[] => {
+    const env = appEnvironment({ app, n: 1, port: null, adminPort: null, opsPort: 1 }, cluster);
+    return Object.keys(env).filter((name) => names.includes(name.replace(/_FILE$/, ''))).sort();
+  };
+  expect(told('router')).toEqual(['CACHE_REDIS_URL_FILE', 'DATABASE_URL', 'DEJA_ADMIN_KEY', 'DEJA_BOOTSTRAP_KEY', 'DEJA_MASTER_KEY_FILE', 'OPENAI_API_KEY_FILE', 'QDRANT_API_KEY_FILE', 'REDIS_URL']);
+  expect(told('gateway')).toEqual(['CACHE_REDIS_URL_FILE', 'DEJA_ADMIN_KEY', 'REDIS_URL']);
+  expect(told('semantic-cache')).toEqual(['CACHE_REDIS_URL_FILE', 'QDRANT_API_KEY_FILE', 'REDIS_URL']);
+  expect(told('usage-worker')).toEqual(['CACHE_REDIS_URL_FILE', 'DATABASE_URL', 'REDIS_URL']);
+});

@@ -88,8 +88,16 @@ const SECRET_NAME = /KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL/i;
  * whatever variables that names. OpenTelemetry's headers are each process's own to send.
  */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => (name.startsWith('OTEL_') || !SECRET_NAME.test(name)) && name !== 'DATABASE_URL'));
+  return without(env, (name) => (!name.startsWith('OTEL_') && SECRET_NAME.test(name)) || /^DATABASE_URL(_FILE)?$/.test(name));
 }
+
+function without(env: NodeJS.ProcessEnv, isLeftOut: (name: string) => boolean): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isLeftOut(name)));
+}
+
+/** What the launcher read already and tells each app as a value: with the file beside it an app would not know which one is meant. */
+const READ_FROM_FILES: ReadonlySet<string> = new Set(['DEJA_ADMIN_KEY_FILE', 'DEJA_BOOTSTRAP_KEY_FILE', 'REDIS_URL_FILE', 'DATABASE_URL_FILE']);
+const OF_QDRANT = ['QDRANT_API_KEY', 'QDRANT_API_KEY_FILE'];
 
 const USES_DATABASE: readonly AppName[] = ['router', 'usage-worker'];
 
@@ -100,7 +108,7 @@ export function appEnvironment(
 ): NodeJS.ProcessEnv {
   const { secrets } = cluster;
   return {
-    ...(seat.app === 'router' ? cluster.env : withoutSecrets(cluster.env)),
+    ...without(seat.app === 'router' ? cluster.env : withoutSecrets(cluster.env), (name) => READ_FROM_FILES.has(name)),
     HOST: cluster.host,
     ...(seat.port === null ? {} : { PORT: String(seat.port) }),
     ...(seat.adminPort === null ? {} : { DEJA_ADMIN_PORT: String(seat.adminPort) }),
@@ -110,7 +118,7 @@ export function appEnvironment(
     REDIS_URL: cluster.redisUrl,
     ...(cluster.databaseUrl === null || !USES_DATABASE.includes(seat.app) ? {} : { DATABASE_URL: cluster.databaseUrl }),
     ...(seat.app === 'router' ? { DEJA_BOOTSTRAP_KEY: secrets.bootstrapKey, ...secrets.masterKey } : {}),
-    ...(seat.app === 'semantic-cache' && cluster.env['QDRANT_API_KEY'] !== undefined ? { QDRANT_API_KEY: cluster.env['QDRANT_API_KEY'] } : {}),
+    ...(seat.app === 'semantic-cache' ? without(cluster.env, (name) => !OF_QDRANT.includes(name)) : {}),
     ...(seat.app === 'gateway' || seat.app === 'router' ? { DEJA_ADMIN_KEY: secrets.adminKey } : {}),
   };
 }

@@ -11,6 +11,7 @@ import type { RedisWatch } from './redis-watch.ts';
 import { refusalOf, undecidable } from './refusal.ts';
 import { Reservation, type Actual } from './reservation.ts';
 import { readApart, roundTrip, type Asked, type RoundTripReply } from './round-trip.ts';
+import type { RefusedBy } from './shard-verdict.ts';
 import type { LimitShards, ShardAsk, ShardVerdict } from './shards.ts';
 
 export type { Actual, Reservation } from './reservation.ts';
@@ -197,7 +198,7 @@ export class Reserver {
       reservation.add(verdict.held);
       return;
     }
-    this.decided('budget' in verdict.by ? 'over_budget' : 'rate_limited', 'redis');
+    this.refused(verdict.by, 'redis');
     throw refusalOf(verdict.by, verdict.waitMs, reservation.states);
   }
 
@@ -215,7 +216,8 @@ export class Reserver {
     const shared = shards.map((shard) => ({ ...shard, ceilings: shard.ceilings.filter(isShared), budgets: shard.budgets.filter(isShared) }));
     const verdict = this.local.admit(shared, charge, now(), replicas());
     if (verdict.kind === 'admitted') return all.some(isShared) ? 'local_share' : 'open';
-    this.decided(verdict.kind === 'share_used' ? 'undecidable' : 'budget' in verdict.by ? 'over_budget' : 'rate_limited', 'local_share');
+    if (verdict.kind === 'share_used') this.decided('undecidable', 'local_share');
+    else this.refused(verdict.by, 'local_share');
     throw verdict.kind === 'share_used' ? undecidable('Budgets', retryAfterMs) : refusalOf(verdict.by, verdict.waitMs, []);
   }
 
@@ -234,6 +236,11 @@ export class Reserver {
 
   private lease({ held, tokensSoFar }: Reservation): void {
     if (held !== null) this.parts.leases.add(held, tokensSoFar);
+  }
+
+  private refused(refusing: RefusedBy, by: DecidedBy): void {
+    this.decided('budget' in refusing ? 'over_budget' : 'rate_limited', by);
+    this.parts.metrics.refused(refusing);
   }
 
   private decided(outcome: DecisionOutcome, by: DecidedBy): void {

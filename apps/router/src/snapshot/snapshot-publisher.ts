@@ -2,6 +2,7 @@ import { TROUBLES, type CredentialRef, type Trouble } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import type { Pool } from '../pool/pool.ts';
 import type { HealthStore } from '../pool/health-store.ts';
+import { poolStates } from '../pool/states.ts';
 import type { PushChannel } from '../push-channel.ts';
 import { digestOf, revokedCredentials, setAside, withHealth, withoutHealth, type Configuration, type SetAside, type SnapshotContent } from './content.ts';
 import type { Publication, SnapshotStore } from './snapshot-store.ts';
@@ -101,6 +102,11 @@ export class SnapshotPublisher {
   /** Counted at this moment. */
   get setAside(): Record<Trouble, SetAside> {
     return this.#published === null ? NOTHING_SET_ASIDE : setAside(this.#published, Date.now());
+  }
+
+  /** Of everything that is published, at this moment. */
+  get states(): ReturnType<typeof poolStates> {
+    return poolStates(this.#published?.deployments ?? [], Date.now());
   }
 
   /** What is published of one credential's value; of one that is not published, nothing speaks against it. */
