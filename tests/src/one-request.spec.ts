@@ -130,7 +130,7 @@ describe('one request, end to end', () => {
       return found.every((span) => ids.has(span.parentSpanId ?? '')) && found;
     });
     const upstream = spans.find((span) => span.name === 'chat gpt-4o-mini');
-    expect(upstream?.attributes).toMatchObject({ 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'gpt-4o-mini', 'gen_ai.provider.name': 'fake' });
+    expect(upstream?.attributes).toMatchObject({ 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'gpt-4o-mini', 'gen_ai.provider.name': 'openai', 'deja.provider': 'fake' });
     expect(provider.requests.map((request) => String(request.headers['traceparent']))).toContainEqual(expect.stringContaining(`${traceId}-${upstream?.spanId}`));
     // Resolving a key happens once per gateway: the first request's trace has it.
     expect(collector.spans.some((span) => span.service.includes('router') && span.name.includes('resolve_key'))).toBe(true);

@@ -15,7 +15,16 @@ export interface HttpAppOptions {
   logger?: false | ('error' | 'warn')[];
 }
 
-const OPTIONS = { http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, forceCloseConnections: 'idle', routerOptions: { ignoreTrailingSlash: true } } as const;
+/** Longer than load balancers keep a connection to reuse it (AWS 60 s unless told otherwise, Google Cloud 600 s): it is theirs to close, or a request is lost on its way. */
+const KEEP_ALIVE_MS = 650_000;
+
+const OPTIONS = {
+  http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, routerOptions: { ignoreTrailingSlash: true },
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  forceCloseConnections: 'idle',
+  // A request that reaches a server which is closing came by a connection that nobody closed in time: it is answered like any other.
+  return503OnClosing: false,
+} as const;
 
 /** An application of Nest's on Fastify, not yet listening: what comes by HTTP reaches its controllers as it was sent, and what is no HTTP is refused in the shape of all errors. */
 export async function httpApp(module: DynamicModule, { read, isDraining, logger = ['error', 'warn'] }: HttpAppOptions): Promise<NestFastifyApplication> {

@@ -9,10 +9,11 @@ import { isForAdmin } from './admin/admin-body.ts';
 import { AdminModule, adminPlace } from './admin/admin.module.ts';
 import { GatewayModule } from './gateway.module.ts';
 import { httpApp } from './http-app.ts';
+import { OpenConnections } from './open-connections.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
+import { Stopping } from './stopping.ts';
 
-const IDLE_CHECK_MS = 100;
 const SERVICE = 'gateway';
 
 async function start(): Promise<void> {
@@ -23,38 +24,34 @@ async function start(): Promise<void> {
   const leaseS = Number(process.env['DEJA_LEASE_S'] ?? GATEWAY_LEASE_S);
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
-  let draining = false;
-  const isDraining = (): boolean => draining;
+  const stopping = new Stopping({ delayMs: environment.drainDelayMs, logger });
+  const isDraining = (): boolean => stopping.isDraining;
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
+  const listening = (admin === null ? [app] : [admin, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer()) }));
 
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
-    checks: () => ({ ...services.checks(), accepting: !draining }),
+    checks: () => ({ ...services.checks(), accepting: !stopping.isDraining }),
     degraded: () => services.degraded(),
     logger,
   });
   await app.listen(environment.port, environment.host);
   logger.info({ port: environment.port, ops_port: ops.port, ...(admin && { admin_port: portOf(admin) }) }, 'gateway listening');
 
-  const stop = async (): Promise<void> => {
-    if (draining) return;
-    draining = true; // readiness goes off first, running requests and streams finish
-    logger.info('draining');
-    // A connection whose last answer ends while we drain would otherwise stay open for its keep-alive time.
-    const listening = [app, ...(admin ? [admin] : [])];
-    const idle = setInterval(() => listening.forEach((one) => one.getHttpServer().closeIdleConnections()), IDLE_CHECK_MS);
-    await admin?.close(); // the services it needs end with the other one
-    await app.close();
-    clearInterval(idle);
-    await ops.close();
-    await telemetry.shutdown();
-    process.exit(0);
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
+  stopping.heed(process);
+  await stopping.hasBegun;
+  for (const { connections } of listening) connections.drain();
+  await stopping.isDue;
+  // Both stop to listen at once. What runs, streams too, ends; the services it needs end after that.
+  await Promise.all(listening.map(({ http, connections }) => connections.closeBy(() => http.getHttpAdapter().close())));
+  for (const { http } of listening) await http.close();
+  await ops.close();
+  await telemetry.shutdown();
+  process.exit(0);
 }
 
 /** The admin surface on a port of its own, listening; null where it has none. */

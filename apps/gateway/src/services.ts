@@ -148,9 +148,9 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
       pushHealthy: () => this.routing.heardWithin(PUSH_SILENT_MS),
       staleOkMs: () => this.routing.staleOkMs,
     });
-    const metrics = new GatewayMetrics(telemetry.meter);
+    const metrics = new GatewayMetrics(telemetry.meter, { tenants: environment.metricsTenants });
     const settler = new Settler(this.limits.reserver, this.commands, this.outbox, answers, metrics, this.capture.log, logger);
-    const watchers = { reporter: this.reporter, tracer: telemetry.tracer, view, admission: quotaAdmission };
+    const watchers = { reporter: this.reporter, tracer: telemetry.tracer, metrics: metrics.calls, view, admission: quotaAdmission };
     const attempts = new Attempts(this.upstream, leases, watchers);
     this.shadows = new Shadows(attempts, (event) => settler.late(event), metrics, logger);
     const guard = new Guard(attempts, planner);

@@ -1,5 +1,7 @@
+import { trace } from '@opentelemetry/api';
 import { DejaError, type Invalidation, type SemanticCacheRpc, type SemanticMatch } from '@deja/contracts';
 import { normaliseText } from '@deja/cache-key';
+import { inSpan, isRecorded } from '@deja/telemetry';
 import type { OutOfDepth, StaticEmbedder, WrongRates } from '@deja/similarity';
 import type { Verification, Verified } from './decide/verification.ts';
 import type { LocalEmbedder } from './embedder-choice.ts';
@@ -65,16 +67,22 @@ export class SemanticCache {
 
   /** Embed, search, verify, decide. A miss is an answer, not an error. */
   async lookup(request: LookupMessage, urgency: Urgency): Promise<LookupReply> {
+    const reply = await this.looked(request, urgency);
+    tellSpan(reply);
+    return reply;
+  }
+
+  private async looked(request: LookupMessage, urgency: Urgency): Promise<LookupReply> {
     const nowMs = this.parts.now();
     if (urgency.signal.aborted || (urgency.deadlineMs !== null && nowMs >= urgency.deadlineMs)) return miss('too_late');
-    const { vector, reason } = await this.vectorOf(request);
+    const { vector, reason } = await step('embed', () => this.vectorOf(request));
     if (vector === null) return miss(reason);
-    const candidates = await Promise.resolve(this.parts.entries.search(request, { vector, limit: CANDIDATES, floor: FLOOR, nowMs })).catch(() => null);
+    const candidates = await step('search', () => this.parts.entries.search(request, { vector, limit: CANDIDATES, floor: FLOOR, nowMs })).catch(() => null);
     if (candidates === null) return miss('index_unavailable');
     const ours = candidates.filter(({ entry }) => belongsTo(entry, request, nowMs));
     if (ours.length === 0) return miss('no_candidate');
     const leftMs = (urgency.deadlineMs ?? nowMs + LONGEST_MS) - REPLY_MS - this.parts.now();
-    const verified = await this.parts.verification.verify(request.text, ours, request.policy, { leftMs, signal: urgency.signal });
+    const verified = await step('verify', () => this.parts.verification.verify(request.text, ours, request.policy, { leftMs, signal: urgency.signal }));
     return verified.length === 0 ? miss('not_verified') : this.decide(request, verified);
   }
 
@@ -179,6 +187,14 @@ export class SemanticCache {
     if (embedding.vector === null) return { vector: null, reason: embedding.outOfDepth };
     return { vector: { embedder: embedder.name, values: embedding.vector }, reason: null };
   }
+}
+
+/** A part of a look-up, with a span where its trace is recorded. */
+const step = async <T>(name: string, run: () => T | Promise<T>): Promise<T> => (isRecorded() ? inSpan(`semantic-cache.${name}`, run) : run());
+
+/** What came of a look-up, on the span of the call: nothing of what was asked. */
+function tellSpan(reply: LookupReply): void {
+  trace.getActiveSpan()?.setAttributes(reply.outcome === 'miss' ? { 'deja.semantic.outcome': 'miss', 'deja.semantic.reason': reply.reason } : { 'deja.semantic.outcome': reply.outcome, 'deja.semantic.kind': reply.kind, 'deja.semantic.similarity': reply.similarity });
 }
 
 const rounded = (similarity: number): number => Math.round(similarity * 1e4) / 1e4;

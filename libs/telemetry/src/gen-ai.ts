@@ -1,5 +1,6 @@
-// Names and recommended buckets of the OpenTelemetry semantic conventions:
-// https://opentelemetry.io/docs/specs/semconv/gen-ai/ and https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
+// Names and recommended buckets of the OpenTelemetry semantic conventions. Those of generative AI are in a repository of their own
+// (https://github.com/open-telemetry/semantic-conventions-genai, none of them stable yet); the others are version 1.45:
+// https://opentelemetry.io/docs/specs/semconv/http/, …/rpc/rpc-spans/, …/messaging/messaging-spans/
 
 /** Attributes of a call of a generative model (`gen_ai.*`). */
 export const GEN_AI = {
@@ -8,17 +9,56 @@ export const GEN_AI = {
   requestModel: 'gen_ai.request.model',
   requestStream: 'gen_ai.request.stream',
   requestMaxTokens: 'gen_ai.request.max_tokens',
+  requestTemperature: 'gen_ai.request.temperature',
+  requestTopP: 'gen_ai.request.top_p',
+  requestTopK: 'gen_ai.request.top_k',
+  requestFrequencyPenalty: 'gen_ai.request.frequency_penalty',
+  requestPresencePenalty: 'gen_ai.request.presence_penalty',
+  requestSeed: 'gen_ai.request.seed',
+  requestChoices: 'gen_ai.request.choice.count',
+  requestReasoningLevel: 'gen_ai.request.reasoning.level',
+  requestEncodingFormats: 'gen_ai.request.encoding_formats',
+  dimensions: 'gen_ai.embeddings.dimension.count',
+  outputType: 'gen_ai.output.type',
   responseModel: 'gen_ai.response.model',
   responseId: 'gen_ai.response.id',
   finishReasons: 'gen_ai.response.finish_reasons',
   timeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
   inputTokens: 'gen_ai.usage.input_tokens',
   cachedTokens: 'gen_ai.usage.cache_read.input_tokens',
-  cacheWriteTokens: 'gen_ai.usage.cache_creation.input_tokens',
+  cacheWriteTokens: 'gen_ai.usage.cache_write.input_tokens',
+  audioInputTokens: 'gen_ai.usage.audio.input_tokens',
+  imageInputTokens: 'gen_ai.usage.image.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   reasoningTokens: 'gen_ai.usage.reasoning.output_tokens',
+  audioOutputTokens: 'gen_ai.usage.audio.output_tokens',
+  imageOutputTokens: 'gen_ai.usage.image.output_tokens',
+  /** Content, only where it is switched on: JSON text by the convention's schemas. */
+  inputMessages: 'gen_ai.input.messages',
+  outputMessages: 'gen_ai.output.messages',
+  systemInstructions: 'gen_ai.system_instructions',
   /** Of the token metric: `input` or `output`. */
   tokenType: 'gen_ai.token.type',
+} as const;
+
+/** Attributes that spans of every kind share. */
+export const SPAN = {
+  errorType: 'error.type',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+  httpMethod: 'http.request.method',
+  httpRoute: 'http.route',
+  httpStatus: 'http.response.status_code',
+  urlPath: 'url.path',
+  urlScheme: 'url.scheme',
+  /** The remoting system, and `service/method`. */
+  rpcSystem: 'rpc.system.name',
+  rpcMethod: 'rpc.method',
+  messagingSystem: 'messaging.system',
+  messagingOperation: 'messaging.operation.name',
+  messagingOperationType: 'messaging.operation.type',
+  messagingDestination: 'messaging.destination.name',
+  messagingBatchCount: 'messaging.batch.message_count',
 } as const;
 
 /** Metrics of calls to providers. Durations in seconds. */

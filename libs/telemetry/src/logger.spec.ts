@@ -23,6 +23,7 @@ describe('the log', () => {
         logger.info(`message with ${secret} inside`);
         logger.info(`on a line of its own:\n${secret}\n\t${secret}\u001b${secret}`);
         logger.info('formatted %s', secret);
+        logger.info('put together from parts: %s%s', secret.slice(0, 5), secret.slice(5));
         logger.error(new Error(`failed for ${secret}`));
         logger.error({ err: new Error('outer', { cause: new Error('inner', { cause: new Error(`because of ${secret}`) }) }) }, 'chain of causes');
         logger.error({ err: Object.assign(new Error('with fields'), { request: { headers: { accept: secret } } }) }, 'fields of an error');

@@ -9,7 +9,7 @@ async function start(options: Partial<OpsServerOptions> = {}): Promise<string> {
   server = await startOpsServer({
     host: '127.0.0.1',
     port: 0,
-    telemetry: { metricsText: async () => '# HELP up\nup 1\n' },
+    telemetry: { metricsText: async () => '# HELP up\nup 1\n', openMetricsText: async () => 'up 1\n# EOF\n' },
     checks: () => ({ redis: true }),
     logger: { error: (...what: unknown[]) => errors.push(what) },
     ...options,
@@ -45,6 +45,31 @@ describe('the ops port', () => {
     expect(await response.text()).toBe('# HELP up\nup 1\n');
   });
 
+  test.each([
+    // What Prometheus 2.42 and 3.5 send.
+    ['application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1', true],
+    ['application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1', true],
+    ['Application/OpenMetrics-Text ; Version="1.0.0" ; Q=1.0', true],
+    ['application/openmetrics-text', true],
+    ['application/openmetrics-text, text/plain', true],
+    ['application/openmetrics-text;q=0.4, text/plain;q=0.5', false],
+    ['application/openmetrics-text;q=0.4, text/*;q=0.5, */*;q=0.1', false],
+    ['application/openmetrics-text;q=0.4, text/plain;q=0.1, */*', true],
+    ['application/openmetrics-text;q=0', false],
+    ['application/openmetrics-text;q=lots', false],
+    ['application/openmetrics-text;version=0.0.1', false],
+    ['application/openmetrics-text;version=2.0.0, text/plain', false],
+    ['application/*, */*', false],
+    ['*/*', false],
+    ['', false],
+    [';;=,,q', false],
+  ])('to accept: %s OpenMetrics is the answer: %s', async (accept, isOpenMetrics) => {
+    const response = await fetch(`${await start()}/metrics`, { headers: { accept } });
+    expect(response.headers.get('content-type')).toBe(isOpenMetrics ? 'application/openmetrics-text; version=1.0.0; charset=utf-8' : 'text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toBe(isOpenMetrics ? 'up 1\n# EOF\n' : '# HELP up\nup 1\n');
+    expect(response.headers.get('vary')).toBe('accept');
+  });
+
   test('answers nothing else, and only to GET and HEAD', async () => {
     const url = await start();
     expect((await fetch(`${url}/`)).status).toBe(404);
@@ -56,7 +81,7 @@ describe('the ops port', () => {
   });
 
   test('a check or a metric that fails is a 500 and a line in the log, not the end of the process', async () => {
-    const url = await start({ checks: () => { throw new Error('boom'); }, telemetry: { metricsText: () => Promise.reject(new Error('boom')) } });
+    const url = await start({ checks: () => { throw new Error('boom'); }, telemetry: { metricsText: () => Promise.reject(new Error('boom')), openMetricsText: async () => '' } });
     expect((await fetch(`${url}/readyz`)).status).toBe(500);
     expect((await fetch(`${url}/metrics`)).status).toBe(500);
     expect(errors).toHaveLength(2);

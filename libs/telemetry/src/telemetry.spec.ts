@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
 import { BUCKETS, carrierOf, contextOf, createLogger, GEN_AI, GEN_AI_METRICS, startTelemetry, type Telemetry } from './index.ts';
+import { parseOpenMetrics } from './open-metrics-parser.ts';
 
 const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -163,6 +164,29 @@ describe('metrics', () => {
     expect(text).toContain('gen_ai_client_operation_duration_bucket{gen_ai_operation_name="chat",le="0.02"} 0');
     expect(text).toContain('gen_ai_client_operation_duration_bucket{gen_ai_operation_name="chat",le="0.04"} 1');
     expect(text).toContain('gen_ai_client_operation_duration_sum{gen_ai_operation_name="chat"} 0.03');
+  });
+
+  test('in OpenMetrics the histograms that clients and providers fill lead to recorded traces, and to no others', async () => {
+    const { tracer, meter, openMetricsText } = start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
+    const advice = { explicitBucketBoundaries: [0.1, 1] };
+    for (const name of ['deja.gateway.request.duration', 'deja.gateway.first_byte.duration', GEN_AI_METRICS.operationDuration]) {
+      const histogram = meter.createHistogram(name, { unit: 's', advice });
+      const recorded = tracer.startSpan('x', {}, contextOf({ traceparent: PARENT }));
+      recorded.end();
+      histogram.record(0.03, { endpoint: 'x' }, trace.setSpan(ROOT_CONTEXT, recorded));
+      histogram.record(0.5, { endpoint: 'x' }, trace.setSpan(ROOT_CONTEXT, tracer.startSpan('unrecorded')));
+      const family = parseOpenMetrics(await openMetricsText()).get(name.replaceAll('.', '_'));
+      expect(family?.samples.map(({ exemplar }) => exemplar?.labels['trace_id'])).toEqual([TRACE_ID, undefined, undefined, undefined, undefined]);
+    }
+  });
+
+  test('in both forms there are the same series with the same values', async () => {
+    const { meter, metricsText, openMetricsText } = start();
+    meter.createCounter('deja.gateway.requests').add(2, { outcome: 'ok', cache: 'a "b"\\\n' });
+    meter.createHistogram('deja.some.duration', { unit: 's', advice: { explicitBucketBoundaries: [0.1, 1] } }).record(0.5, { method: 'x' });
+    const bound = (line: string): string => line.replace(/le="([\d.]+)"/, (_, le: string) => `le="${Number(le)}"`);
+    const own = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('deja')).map(bound).toSorted();
+    expect(own(await openMetricsText())).toEqual(own(await metricsText()));
   });
 
   test('the process itself is measured', async () => {

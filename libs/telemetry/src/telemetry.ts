@@ -6,7 +6,12 @@ import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes, type Resource } from '@opentelemetry/resources';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
+import { observeBuild } from './build-info.ts';
+import { Exemplars } from './exemplars.ts';
+import { GEN_AI_METRICS } from './gen-ai.ts';
+import { Histograms } from './histograms.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { openMetricsText } from './open-metrics.ts';
 import { observeProcess } from './process-metrics.ts';
 import { samplerFrom } from './sampler.ts';
 import { batchedDelivery } from './span-delivery.ts';
@@ -27,9 +32,14 @@ export interface Telemetry {
   meter: Meter;
   /** All metrics in Prometheus's text format. */
   metricsText: () => Promise<string>;
+  /** The same as OpenMetrics text, with exemplars. */
+  openMetricsText: () => Promise<string>;
   /** Sends what is buffered and stops; spans that no collector takes within two seconds are lost. Never rejects. */
   shutdown: () => Promise<void>;
 }
+
+/** Histograms whose buckets lead to a trace: what clients wait for and what providers take. */
+const WITH_EXEMPLARS: ReadonlySet<string> = new Set(['deja.gateway.request.duration', 'deja.gateway.first_byte.duration', GEN_AI_METRICS.operationDuration]);
 
 /** A collector that is away must not hold up a stop. */
 const SHUTDOWN_MS = 2000;
@@ -57,16 +67,20 @@ export function startTelemetry({ service, instance, variables = process.env, log
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(tracerProvider);
 
-  const reader = new PullReader();
+  const histograms = new Histograms();
+  const reader = new PullReader({ metricProducers: [histograms] });
   const meterProvider = new MeterProvider({ resource, readers: [reader] });
   metrics.setGlobalMeterProvider(meterProvider);
-  const meter = meterProvider.getMeter('deja');
+  const exemplars = new Exemplars();
+  const meter = exemplars.meter(histograms.meter(meterProvider.getMeter('deja')), WITH_EXEMPLARS);
   const stopObserving = observeProcess(meter);
+  observeBuild(meter, service);
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
   return {
     tracer: tracerProvider.getTracer('deja'),
     meter,
     metricsText: async () => serializer.serialize((await reader.collect()).resourceMetrics),
+    openMetricsText: async () => openMetricsText((await reader.collect()).resourceMetrics, (name, labels) => exemplars.of(name, labels)),
     shutdown: async () => {
       stopObserving();
       const waiting = new AbortController();

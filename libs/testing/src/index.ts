@@ -9,3 +9,7 @@ export * from './redis-cluster.ts';
 export * from './tcp-path.ts';
 export * from './recordings.ts';
 export * from './openai-schemas.ts';
+export * from './prometheus-programs.ts';
+export * from './prometheus.ts';
+export * from './prometheus-dashboards.ts';
+export * from './observed-cluster.ts';

@@ -68,7 +68,7 @@ export class EventHandling {
     const { handlers, service, group, counts, logger, maxDeliveries } = this.parts;
     const { entryId, deliveries } = context;
     try {
-      await runHandler(handlers, service, message, context);
+      await counts.timed(message.pattern, () => runHandler(handlers, service, message, context));
     } catch (error) {
       counts.add('events', error instanceof UnknownPattern ? 'unknown_pattern' : 'error');
       if (deliveries >= maxDeliveries) await this.setAside(entryId, reasonOf(error), deliveries);

@@ -77,7 +77,7 @@ export class RequestHandling {
     const id = message.id ?? '';
     let reply: WireReply;
     try {
-      reply = { id, data: await runHandler(handlers, service, message, context) };
+      reply = { id, data: await counts.timed(message.pattern, () => runHandler(handlers, service, message, context)) };
       counts.add('requests', 'ok');
     } catch (error) {
       reply = { id, error: toWire(error) };

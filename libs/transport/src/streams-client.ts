@@ -4,9 +4,11 @@ import { context as active, SpanKind, SpanStatusCode, trace, type Context } from
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { ServiceName } from '@deja/contracts';
 import { isUp, runScript, type OutageLogger } from '@deja/redis';
-import { carrierOf } from '@deja/telemetry';
+import { carrierOf, SPAN } from '@deja/telemetry';
 import { ClientLink } from './client-link.ts';
+import { CallDurations } from './durations.ts';
 import { fromWire, RpcCancelled, RpcTimeout, RpcUnavailable } from './errors.ts';
+import { rpcAttributes } from './message-span.ts';
 import { callIdOf, cancelChannel, encode, EVENTS_MAX_LENGTH, eventsKey, inboxChannel, REQUESTS_MAX_LENGTH, requestsKey, type WireMessage, type WireReply } from './protocol.ts';
 import { ADD_EVENT } from './stream-scripts.ts';
 
@@ -42,6 +44,7 @@ const CONNECT_MS = 10_000;
 export class StreamsClient extends ClientProxy {
   private readonly o: StreamsClientOptions;
   private readonly link: ClientLink;
+  private readonly durations: CallDurations;
   private readonly inbox = inboxChannel(randomUUID());
   private readonly pending = new Map<string, Pending>();
   private sequence = 0;
@@ -50,6 +53,7 @@ export class StreamsClient extends ClientProxy {
   constructor(options: StreamsClientOptions) {
     super();
     this.o = options;
+    this.durations = new CallDurations(options.service);
     this.link = new ClientLink({ redisUrl: options.redisUrl, name: `rpc-${options.service}`, logger: options.logger }, this.inbox, {
       message: (text) => this.receive(text),
       lost: (reason) => this.failAll(reason),
@@ -76,19 +80,24 @@ export class StreamsClient extends ClientProxy {
    * connection to open.
    */
   async call<T>(pattern: string, data: unknown, { deadlineMs, signal, parent = active.active() }: CallOptions): Promise<T> {
-    const attributes = { 'rpc.system': 'deja', 'rpc.service': this.o.service, 'rpc.method': pattern };
-    const span = trace.getTracer('deja').startSpan(`${this.o.service}.${pattern}`, { kind: SpanKind.CLIENT, attributes }, parent);
+    const span = trace.getTracer('deja').startSpan(`${this.o.service}.${pattern}`, { kind: SpanKind.CLIENT, attributes: rpcAttributes(this.o.service, pattern) }, parent);
+    const startedMs = performance.now();
+    let failure: unknown;
     try {
-      const sendByMs = performance.now() + deadlineMs;
+      const sendByMs = startedMs + deadlineMs;
       if (!this.isReady) await this.firstConnection(pattern, deadlineMs);
       if (signal?.aborted) throw new RpcCancelled(pattern, { cause: signal.reason });
       const message = { pattern, data, trace: carrierOf(trace.setSpan(parent, span)), inbox: this.inbox };
       return (await this.exchange(message, { deadlineMs, remainingMs: sendByMs - performance.now(), signal })) as T;
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'error' });
+      failure = error;
+      const type = error instanceof Error ? error.name : '_OTHER';
+      span.setAttribute(SPAN.errorType, type);
+      span.setStatus({ code: SpanStatusCode.ERROR, message: type });
       throw error;
     } finally {
       span.end();
+      this.durations.ended(pattern, performance.now() - startedMs, failure);
     }
   }
 

@@ -160,6 +160,7 @@ async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, u
   const reply = exchange.whole(body);
   call.count(reply.usage, reply.usage === null ? await answerTokens({ texts: reply.said(), otherChars: 0 }, candidate.upstreamModel) : 0);
   if (reply.blockedBy !== undefined) throw new AttemptFailure('blocked', { rule: reply.blockedBy });
+  call.replied(() => reply.body);
   call.finish(null);
   return { kind: 'whole', candidate, reply };
 }
@@ -174,6 +175,7 @@ async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, 
       stream.cancel().catch(() => undefined); // it is broken already
     }
     call.count(reader.usage, reader.usage === null ? await answerTokens(reader.said(), candidate.upstreamModel) : 0);
+    call.replied(() => reader.kept()?.body ?? null);
     call.finish(failure);
   };
   let closed: Promise<void> | null = null;

@@ -1,8 +1,9 @@
-import { SpanKind, SpanStatusCode, trace, type Span, type Tracer } from '@opentelemetry/api';
+import type { Tracer } from '@opentelemetry/api';
 import { newId, type AttemptRecord, type Candidate, type Price, type Settings, type Usage } from '@deja/contracts';
-import { carrierOf, GEN_AI } from '@deja/telemetry';
+import type { CallMetrics } from '../metrics/call-metrics.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { OwnView, SeenCall } from '../plan/own-view.ts';
+import { AttemptSpan } from '../trace/attempt-span.ts';
 import type { CallAdmission } from './call-admission.ts';
 import { AttemptFailure, attemptErrorCode, type ReplyHeaders } from './failure.ts';
 import type { OutcomeReporter } from './outcome-reporter.ts';
@@ -28,10 +29,11 @@ export interface CallPurpose {
   hedge?: boolean;
 }
 
-/** Who is told of calls: the router of their outcome, the trace of their span, plans to come of how it went, quotas of what was used. */
+/** Who is told of calls: the router of their outcome, the trace of their span, figures of both, plans to come of how it went, quotas of what was used. */
 export interface CallWatchers {
   reporter: OutcomeReporter;
   tracer: Tracer;
+  metrics?: Pick<CallMetrics, 'ended'>;
   view?: OwnView;
   /** Has admitted every call there is. */
   admission?: CallAdmission;
@@ -42,7 +44,9 @@ export class Call {
   readonly signal: AbortSignal;
   readonly record: AttemptRecord;
   private readonly controller = new AbortController();
-  private readonly span: Span;
+  private readonly span: AttemptSpan;
+  /** A model's answer is asked for piece by piece; what is passed through comes so too, and is none. */
+  private readonly streams: boolean;
   private readonly seen: SeenCall | undefined;
   private readonly startedMs = performance.now();
   private readonly timers: NodeJS.Timeout[] = [];
@@ -71,15 +75,12 @@ export class Call {
     this.short = leftMs < Math.min(totalMs, purpose.stream ? firstByteMs : unaryMs) / 2;
     this.timers.push(this.deadline(purpose.stream ? leftMs : Math.min(leftMs, unaryMs)));
     if (purpose.stream && purpose.uploads !== true) this.bodySent();
-    this.span = watchers.tracer.startSpan(
-      `${purpose.genAiOperation} ${candidate.upstreamModel}`,
-      { kind: SpanKind.CLIENT, attributes: { [GEN_AI.operationName]: purpose.genAiOperation, [GEN_AI.requestModel]: candidate.upstreamModel, [GEN_AI.providerName]: candidate.deployment.provider } },
-      operation.traceContext,
-    );
+    this.streams = purpose.stream && purpose.untimed !== true;
+    this.span = new AttemptSpan(watchers.tracer, operation, candidate, this.record, { genAiOperation: purpose.genAiOperation, streams: this.streams });
   }
 
   get traceHeaders(): Record<string, string> {
-    return { ...carrierOf(trace.setSpan(this.operation.traceContext, this.span)) };
+    return this.span.headers;
   }
 
   /** The head of a successful answer has come. */
@@ -121,6 +122,11 @@ export class Call {
     this.record.usageSource = usage ? 'upstream' : 'estimated';
   }
 
+  /** What it answered, put together where it was a stream: for its span alone. To be told before the call is finished. */
+  replied(read: () => Buffer | null): void {
+    if (!this.finished) this.span.replied(read);
+  }
+
   /** Ends the call at once; its record is still to be closed. */
   abort(failure: AttemptFailure): void {
     this.controller.abort(failure);
@@ -156,11 +162,9 @@ export class Call {
 
   private report(failure: AttemptFailure | null): void {
     const { record, candidate } = this;
-    if (record.status !== null) this.span.setAttribute('http.response.status_code', record.status);
-    if (record.usage) this.span.setAttributes({ [GEN_AI.inputTokens]: record.usage.promptTokens, [GEN_AI.outputTokens]: record.usage.completionTokens });
-    if (failure) this.span.setStatus({ code: SpanStatusCode.ERROR, message: failure.kind });
-    this.span.end();
+    this.span.end(record, failure);
     const kind = failure?.kind ?? null;
+    this.watchers.metrics?.ended({ record, candidate, genAiOperation: this.purpose.genAiOperation, streams: this.streams, failure: kind }, this.span.context);
     const retryAfterMs = failure?.retryAfterMs ?? null;
     const usedTokens = record.usage === null ? null : record.usage.promptTokens + record.usage.completionTokens;
     this.watchers.admission?.ended(candidate, this.operation, { failure: kind, headers: this.headers, headersAtMs: this.headersAtMs, retryAfterMs, usedTokens });

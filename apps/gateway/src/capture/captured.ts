@@ -112,10 +112,10 @@ class PassingReply {
   }
 }
 
-/** What is to be captured of this client's operation; null: nothing. */
-export function capturedFor(principal: Pick<Principal, 'capture'>, settings: Captured['settings']): Captured | null {
+/** What is to be captured of this client's operation; null: nothing. @param forTrace its span is to have what was said (trace/content.ts), whatever the request log keeps */
+export function capturedFor(principal: Pick<Principal, 'capture'>, settings: Captured['settings'], forTrace = false): Captured | null {
   const mode = modeFor(principal, settings);
-  return mode === 'full' || mode === 'metadata' ? new Captured(settings) : null;
+  return mode === 'full' || mode === 'metadata' || forTrace ? new Captured(settings) : null;
 }
 
 const modeFor = (principal: Pick<Principal, 'capture'>, settings: Pick<Settings, 'capture'>): CaptureMode => principal.capture ?? settings.capture;

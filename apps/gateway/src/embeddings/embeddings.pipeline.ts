@@ -80,7 +80,8 @@ export class EmbeddingsPipeline {
     operation.captured = capturedFor(principal, snapshot.settings);
     operation.captured?.came(bytes);
     // 3 Validate
-    const validated = await this.validator.validate(EMBEDDINGS, operation, principal, bytes, snapshot);
+    const validated = await operation.timed('validate', () => this.validator.validate(EMBEDDINGS, operation, principal, bytes, snapshot));
+    operation.asks(EMBEDDINGS.genAiOperation, validated.request.body.value);
     const { promptTokens } = validated;
     const tooMany = tooManyInputs(validated.request);
     if (tooMany !== null) throw new DejaError('invalid_value', tooMany, { param: 'input' });
@@ -103,7 +104,7 @@ export class EmbeddingsPipeline {
     const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, plan, snapshot));
     const missing = places.flatMap(({ entry }, index) => (entry === null ? [index] : []));
     if (missing.length === 0) return replyFromCache(operation, places, response);
-    await operation.timed('guard', () => moderation);
+    await operation.waited('guard', () => moderation);
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt
     const buy = (indexes: number[]): Promise<Bought> => operation.timed('upstream', () => this.buy(operation, request, indexes, promptTokens, plan, snapshot));

@@ -1,15 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import { context, trace, TraceFlags, type Context, type Span } from '@opentelemetry/api';
+import { context, trace, TraceFlags, type Attributes, type Context, type Span } from '@opentelemetry/api';
 import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
 import type { CacheEntry, KeptAnswer } from '../cache/entry.ts';
 import type { Captured } from '../capture/captured.ts';
 import type { Reservation } from '../limits/reserve.ts';
 import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
+import type { TracedCall } from '../trace/attempt-span.ts';
+import { DEJA } from '../trace/names.ts';
+import { requestAttributes } from '../trace/request-attributes.ts';
+import { inStage, stageAfterwards } from '../trace/stage-span.ts';
 
-/** Steps of the pipeline as `server-timing` names them. */
-export type Stage = 'auth' | 'guard' | 'plan' | 'reserve' | 'cache' | 'upstream';
+/** Steps of the pipeline, as spans (`deja.<stage>`), metrics and `server-timing` name them. */
+export type Stage = 'auth' | 'validate' | 'guard' | 'plan' | 'reserve' | 'cache' | 'upstream' | 'settle';
+
+/** Those that clients are told of (docs/api.md). */
+const TOLD: ReadonlySet<Stage> = new Set<Stage>(['auth', 'guard', 'plan', 'reserve', 'cache', 'upstream']);
 
 /** One client request on its way: what the steps have found out so far. Settlement reads it on every exit. */
 export class Operation {
@@ -21,6 +28,14 @@ export class Operation {
   private readonly timings = new Map<Stage, number>();
   private ended = false;
   private clientLeft = false;
+  /** Whether its trace is recorded: what is only for spans is made only then. */
+  readonly isTraced: boolean;
+  /** OpenTelemetry's name of what is done, such as `chat`; null until that is known. */
+  genAiOperation: string | null = null;
+  /** What the request asks for, as attributes of spans; empty where nobody would see them. */
+  requestAttributes: Attributes = {};
+  /** By the id of the attempt, what only its span knows; null where nothing is recorded. */
+  readonly tracedCalls: Map<string, TracedCall> | null;
   /** Whether other operations wait for what this one buys. */
   wanted: () => boolean = () => false;
 
@@ -63,8 +78,23 @@ export class Operation {
     readonly span: Span,
     /** Where it comes from; null where that cannot be told. */
     readonly address: string | null = null,
+    /** Whether spans may have what was said. */
+    private readonly withContent: boolean = false,
   ) {
     this.signal = this.controller.signal;
+    this.isTraced = span.isRecording();
+    this.tracedCalls = this.isTraced ? new Map() : null;
+  }
+
+  /** Whether its span is to have what was said. */
+  get tracesContent(): boolean {
+    return this.isTraced && this.withContent;
+  }
+
+  /** What it asks for: a body that has passed validation. */
+  asks(genAiOperation: string, body: Readonly<Record<string, unknown>>): void {
+    this.genAiOperation = genAiOperation;
+    if (this.isTraced) this.requestAttributes = requestAttributes(body);
   }
 
   /** The request's own and its key's: a request may add tags, and change none of the key. */
@@ -118,21 +148,44 @@ export class Operation {
     return this.attempts.findLast((attempt) => !attempt.shadow);
   }
 
+  /** Runs a stage, or one more part of it, and counts its time. Where the trace is recorded it has a span, in which its calls are. */
   async timed<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
+    const fromMs = performance.now();
+    try {
+      return await (this.isTraced ? inStage(stage, this.traceContext, step) : step());
+    } finally {
+      this.took(stage, fromMs);
+    }
+  }
+
+  /** The same for a part that makes no calls of its own and mostly takes no time: its span is made afterwards, where there is something to see. */
+  async waited<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
     const fromMs = performance.now();
     try {
       return await step();
     } finally {
-      this.timings.set(stage, (this.timings.get(stage) ?? 0) + performance.now() - fromMs);
+      this.took(stage, fromMs);
+      if (this.isTraced) stageAfterwards(stage, this.traceContext, fromMs);
     }
   }
 
+  /** Milliseconds in each stage so far. */
+  get stages(): ReadonlyMap<Stage, number> {
+    return this.timings;
+  }
+
   get serverTiming(): string {
-    return Array.from(this.timings, ([stage, ms]) => `${stage};dur=${ms.toFixed(2)}`).join(', ');
+    return Array.from(this.timings, ([stage, ms]) => (TOLD.has(stage) ? [`${stage};dur=${ms.toFixed(2)}`] : [])).flat().join(', ');
   }
 
   firstByteSent(): void {
-    this.firstByteMs ??= Math.round(this.elapsedMs);
+    if (this.firstByteMs !== null) return;
+    this.firstByteMs = this.elapsedMs;
+    this.span.addEvent(DEJA.firstByte);
+  }
+
+  private took(stage: Stage, fromMs: number): void {
+    this.timings.set(stage, (this.timings.get(stage) ?? 0) + performance.now() - fromMs);
   }
 
   /** What an orphaned row would say of it. Only for an operation whose client is known. */
@@ -171,7 +224,7 @@ export class Operation {
       servedModel: this.servedModel,
       attempts: this.attempts,
       flags: [...this.flags],
-      firstByteMs: this.firstByteMs,
+      firstByteMs: this.firstByteMs === null ? null : Math.round(this.firstByteMs),
       durationMs: Math.round(this.elapsedMs),
     };
   }

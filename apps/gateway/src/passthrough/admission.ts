@@ -22,6 +22,7 @@ export class Admission {
     operation.cache = 'BYPASS';
     operation.cacheReason = 'endpoint';
     const snapshot = this.routing.snapshot();
+    operation.genAiOperation = operation.endpoint;
     operation.captured = capturedFor(principal, snapshot.settings);
     return { principal, snapshot };
   }

@@ -57,6 +57,10 @@ export class RawCalls {
 
   /** Candidate after candidate, as long as the body can still be given. Throws the DejaError for the client. */
   async run(operation: Operation, question: RawQuestion, plan: Plan, settings: Settings): Promise<RawAnswer> {
+    return operation.timed('upstream', () => this.tried(operation, question, plan, settings));
+  }
+
+  private async tried(operation: Operation, question: RawQuestion, plan: Plan, settings: Settings): Promise<RawAnswer> {
     const walk = new CandidateWalk(plan, settings.retries, null);
     for (;;) {
       const ready = await this.calls.next(operation, walk, settings.timeouts.total_ms, () => null);

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { context, SpanKind } from '@opentelemetry/api';
 import { DejaError, errorBody } from '@deja/contracts';
-import { contextOf, type Telemetry } from '@deja/telemetry';
+import { contextOf, SPAN, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
@@ -11,6 +11,7 @@ import { Operation } from '../operation/operation.ts';
 import { RefusedBody } from './body-reader.ts';
 import { sendError } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
+import { capturesContent } from '../trace/content.ts';
 
 /** nginx's status for a client that left before there was an answer; never on the wire. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -21,18 +22,21 @@ export class FrontDoor {
     private readonly telemetry: Pick<Telemetry, 'tracer'>,
     private readonly settler: Settler,
     private readonly addresses: ClientAddresses,
+    /** Whether spans have what was said, as far as content rules let it pass. */
+    private readonly tracesContent: boolean = capturesContent(process.env),
   ) {}
 
   /** Never rejects: whatever happens in `work`, the client gets an answer or an error, and the operation is settled. */
   async serve(request: FastifyRequest, reply: FastifyReply, endpoint: string, work: (operation: Operation, response: ServerResponse) => Promise<void>): Promise<void> {
     reply.hijack();
-    const { headers, method } = request.raw;
+    const { headers, method, url = '' } = request.raw;
     const span = this.telemetry.tracer.startSpan(
       `${method} /v1/${endpoint}`,
-      { kind: SpanKind.SERVER, attributes: { 'http.request.method': method ?? '', 'http.route': `/v1/${endpoint}` } },
+      { kind: SpanKind.SERVER, attributes: { [SPAN.httpMethod]: method ?? '', [SPAN.httpRoute]: `/v1/${endpoint}`, [SPAN.urlPath]: url.replace(/\?.*$/s, ''), [SPAN.urlScheme]: request.protocol } },
       contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
     );
-    const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw));
+    const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw), this.tracesContent);
+    this.settler.came();
     const response = reply.raw;
     response.on('close', () => {
       if (!response.writableFinished) operation.abandon();

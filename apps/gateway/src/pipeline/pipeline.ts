@@ -48,10 +48,11 @@ export class Pipeline {
     const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
-    operation.captured = capturedFor(principal, snapshot.settings);
+    operation.captured = capturedFor(principal, snapshot.settings, operation.tracesContent);
     operation.captured?.came(bytes);
     // 3 Validate
-    const { request, promptTokens } = await this.validator.validate(endpoint, operation, principal, bytes, snapshot);
+    const { request, promptTokens } = await operation.timed('validate', () => this.validator.validate(endpoint, operation, principal, bytes, snapshot));
+    operation.asks(endpoint.genAiOperation, request.body.value);
     const journey: Journey = { endpoint, operation, principal, request, promptTokens, affinityKey: affinityKeyOf(request, promptTokens), snapshot, response };
     // 4 Guard: our own rules now; a moderation model runs beside the next steps and is waited for before step 8
     journey.request = await operation.timed('guard', () => this.guard.prompt(endpoint, operation, request, snapshot));
@@ -66,8 +67,8 @@ export class Pipeline {
     // 7 Look up
     const looked = await operation.timed('cache', () => this.cache.lookUp.find(journey, place, reserved));
     // The same prompt was moderated when its answer was made; a similar one is another prompt.
-    if (looked.found !== 'exact') await operation.timed('guard', () => moderation);
-    if (await operation.timed('cache', () => this.cache.lookUp.take(operation, place, looked))) return this.answering.fromCache(journey, streamTo(journey));
+    if (looked.found !== 'exact') await operation.waited('guard', () => moderation);
+    if (await operation.waited('cache', () => this.cache.lookUp.take(operation, place, looked))) return this.answering.fromCache(journey, streamTo(journey));
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt, 9 Reply, and what is kept of the answer
     const audit = looked.found === null ? looked.audit : null;

@@ -115,7 +115,7 @@ export function retryHeaders(error: DejaError): Record<string, string> {
 }
 
 /** What all attempts cost together; null as soon as one of them has no known price, or went well without telling its usage: as the ledger has it. */
-function totalCost(operation: Operation): bigint | null {
+export function totalCost(operation: Pick<Operation, 'attempts'>): bigint | null {
   let total = 0n;
   for (const { usage, price, shadow, outcome } of operation.attempts) {
     if (shadow || (usage === null && outcome !== 'ok')) continue;

@@ -60,7 +60,7 @@ export function settledRecord(facts: OperationFacts): OperationRecord {
 }
 
 /** What all attempts of an operation used together; estimated as soon as one of them is. */
-function usageOf(attempts: AttemptRecord[]): { usage: Usage | null; source: UsageSource } {
+export function usageOf(attempts: readonly AttemptRecord[]): { usage: Usage | null; source: UsageSource } {
   const counted = attempts.filter((a) => a.usage !== null && !a.shadow);
   if (counted.length === 0) return { usage: null, source: 'none' };
   const usage = sumOf(counted.flatMap((a) => a.usage ?? []));

@@ -1,12 +1,12 @@
-import { SpanStatusCode } from '@opentelemetry/api';
 import { DejaError, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 import { knownCostNanoUsd } from '@deja/pricing';
 import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient } from '@deja/redis';
-import { GEN_AI, type Logger } from '@deja/telemetry';
+import type { Logger } from '@deja/telemetry';
 import type { AnswerStore } from '../cache/answer-store.ts';
 import type { RequestLog } from '../capture/request-log.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { Reserver } from '../limits/reserve.ts';
+import { endOperationSpan } from '../trace/operation-span.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { chargedTokens, settledRecord } from './settlement.ts';
@@ -23,6 +23,11 @@ export class Settler {
     private readonly logger: Pick<Logger, 'error' | 'debug'>,
   ) {}
 
+  /** A request has come; `settle` is due on every exit. */
+  came(): void {
+    this.metrics.started();
+  }
+
   opened(open: OpenOperation, recorded: boolean): void {
     this.outbox.opened(open, recorded);
   }
@@ -31,8 +36,10 @@ export class Settler {
   async settle(operation: Operation): Promise<void> {
     this.endSpan(operation);
     this.metrics.count(operation);
+    this.metrics.ended();
     if (operation.principal === null) return;
-    await this.write(operation, settledRecord(operation.facts()));
+    await operation.timed('settle', () => this.write(operation, settledRecord(operation.facts())));
+    this.metrics.stage('settle', operation.stages.get('settle') ?? 0);
     this.requestLog.take(operation);
   }
 
@@ -72,17 +79,13 @@ export class Settler {
     return new DejaError('internal_error', `The gateway failed to handle this request (${operation.id}).`, { cause: error });
   }
 
+  /** The client has its answer: settlement comes after it. Whatever a span trips over, the ledger gets its row. */
   private endSpan(operation: Operation): void {
-    const { span, hit } = operation;
-    span.setAttributes({
-      [GEN_AI.requestModel]: operation.requestedModel,
-      'deja.request_id': operation.id,
-      'deja.cache': operation.cache ?? 'none',
-      'http.response.status_code': operation.status,
-      ...(hit && { 'deja.cache_entry': hit.meta.id }),
-    });
-    if (operation.outcome === 'error') span.setStatus({ code: SpanStatusCode.ERROR, message: operation.errorCode ?? '' });
-    span.end();
+    try {
+      endOperationSpan(operation);
+    } catch (error) {
+      this.logger.error({ err: error, request_id: operation.id }, 'the span of a request could not be filled in');
+    }
   }
 }
 

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { OpenConnections } from './open-connections.ts';
+
+let server: Server;
+let connections: OpenConnections;
+/** Answers that wait for the test, in the order of their requests. */
+let held: { url: string; answer: ServerResponse }[];
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  held = [];
+  server = createServer((request, answer) => {
+    const url = request.url ?? '';
+    if (url === '/held') held.push({ url, answer });
+    else answer.end(url);
+  });
+  connections = new OpenConnections(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  server.closeAllConnections();
+  server.close();
+});
+
+/** One connection of a client, and all that came by it. */
+class Client {
+  text = '';
+  closed = false;
+  private readonly socket: Socket;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    sockets.push(socket);
+    socket.setEncoding('utf8').on('data', (text: string) => (this.text += text));
+    socket.on('close', () => (this.closed = true));
+  }
+
+  static async connect(): Promise<Client> {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    return new Client(socket);
+  }
+
+  send(path: string): void {
+    this.socket.write(`GET ${path} HTTP/1.1\r\nhost: test\r\n\r\n`);
+  }
+
+  async until(what: (client: Client) => boolean): Promise<void> {
+    while (!what(this)) await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')]);
+  }
+}
+
+const whenHeld = async (count: number): Promise<void> => {
+  while (held.length < count) await once(server, 'request');
+};
+const close = (): Promise<void> => connections.closeBy(() => new Promise((resolve) => void server.close(() => resolve())));
+
+test('an answer that has not begun when the drain does is the last one of its connection', async () => {
+  const client = await Client.connect();
+  client.send('/held');
+  await whenHeld(1);
+  connections.drain();
+  held[0]?.answer.end('late');
+  await client.until(({ closed }) => closed);
+  expect(client.text).toMatch(/^connection: close\r$/im);
+  expect(client.text).toContain('late');
+});
+
+test('a client that has the head of its answer already may send a further request when the answer ends, also while the server closes', async () => {
+  const client = await Client.connect();
+  client.send('/held');
+  await whenHeld(1);
+  held[0]?.answer.write('stream…');
+  await client.until(({ text }) => text.includes('stream'));
+  connections.drain();
+  const closing = close();
+  held[0]?.answer.end();
+  await client.until(({ text }) => text.endsWith('0\r\n\r\n'));
+  client.send('/next');
+  await client.until(({ text }) => text.includes('/next'));
+  await closing;
+  await client.until(({ closed }) => closed);
+  expect(client.text.match(/^HTTP/gm)).toHaveLength(2);
+});
+
+test('a server closes although a connection has never sent a request, but not while an answer runs', async () => {
+  const [silent, busy] = [await Client.connect(), await Client.connect()];
+  busy.send('/held');
+  await whenHeld(1);
+  connections.drain();
+  let over = false;
+  const closing = close().then(() => (over = true));
+  held[0]?.answer.write('half');
+  await busy.until(({ text }) => text.includes('half'));
+  expect(over).toBe(false);
+  held[0]?.answer.end(' whole');
+  await closing;
+  await Promise.all([busy, silent].map((client) => client.until(({ closed }) => closed)));
+  expect(busy.text).toContain('whole');
+});
