@@ -25,24 +25,26 @@ async function start(): Promise<void> {
   const runtime = new Runtime(environment, `${instance}-${randomUUID()}`, logger, telemetry, leaseS);
 
   const stopping = new Stopping({ delayMs: environment.drainDelayMs, logger });
+  stopping.heed(process);
   const isDraining = (): boolean => stopping.isDraining;
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
   const listening = (admin === null ? [app] : [admin, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer()) }));
 
+  let isListening = false;
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT[SERVICE],
     telemetry,
-    checks: () => ({ ...services.checks(), accepting: !stopping.isDraining }),
+    checks: () => ({ ...services.checks(), accepting: isListening && !stopping.isDraining }),
     degraded: () => services.degraded(),
     logger,
   });
   await app.listen(environment.port, environment.host);
+  isListening = true;
   logger.info({ port: environment.port, ops_port: ops.port, ...(admin && { admin_port: portOf(admin) }) }, 'gateway listening');
 
-  stopping.heed(process);
   await stopping.hasBegun;
   for (const { connections } of listening) connections.drain();
   await stopping.isDue;

@@ -1,8 +1,16 @@
 import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
-/** How long a connection may be without a request once a replica drains, so that a request which is on its way is answered and not cut off. */
+/** How long a connection has been without a request before a server that stops ends it, so that a request which is on its way is answered and not cut off. */
 const QUIET_MS = 1000;
 const LOOK_MS = 100;
+
+interface Connection {
+  /** Requests that are being answered. */
+  running: number;
+  /** Since when there is none: milliseconds of the clock that the process has for itself. */
+  quietSinceMs: number;
+}
 
 /**
  * The client connections of a server that is to stop. An HTTP/1.1 client is told by `connection: close` in the head of an answer that there is to be no
@@ -12,30 +20,45 @@ const LOOK_MS = 100;
 export class OpenConnections {
   private readonly server: Server;
   private readonly answers = new Set<ServerResponse>();
+  private readonly connections = new Map<Socket, Connection>();
 
   /** To be made before the server listens. */
   constructor(server: Server) {
     this.server = server;
-    server.on('request', (_request, answer: ServerResponse) => {
+    server.on('connection', (socket: Socket) => {
+      this.connections.set(socket, { running: 0, quietSinceMs: performance.now() });
+      socket.once('close', () => this.connections.delete(socket));
+    });
+    server.on('request', ({ socket }, answer: ServerResponse) => {
+      const connection = this.connections.get(socket);
       this.answers.add(answer);
-      answer.once('close', () => this.answers.delete(answer));
+      if (connection) connection.running += 1;
+      answer.once('close', () => {
+        this.answers.delete(answer);
+        if (!connection) return;
+        connection.running -= 1;
+        connection.quietSinceMs = performance.now();
+      });
     });
   }
 
-  /** From now on answers that have not begun are the last ones of their connections; other connections end after a second without a request. */
+  /** Answers that have not begun are the last ones of their connections. */
   drain(): void {
     for (const answer of this.answers) if (!answer.headersSent) answer.setHeader('connection', 'close');
-    this.server.keepAliveTimeout = QUIET_MS;
-    this.server.keepAliveTimeoutBuffer = 0;
   }
 
-  /** Closes the server by `close`, and meanwhile ends what would keep it from closing when nothing runs any more: connections that have sent no request. */
+  /** Closes the server by `close`, and meanwhile each connection that has been quiet for a second, also one that never sent a request. */
   async closeBy(close: () => Promise<void>): Promise<void> {
-    let quietLooks = 0;
-    const looking = setInterval(() => {
-      quietLooks = this.answers.size === 0 ? quietLooks + 1 : 0;
-      if (quietLooks * LOOK_MS > QUIET_MS) this.server.closeAllConnections();
-    }, LOOK_MS);
+    // Node and Fastify would end every quiet connection in this very moment.
+    this.server.closeIdleConnections = () => undefined;
+    this.endQuiet();
+    const looking = setInterval(() => this.endQuiet(), LOOK_MS);
     await close().finally(() => clearInterval(looking));
+  }
+
+  private endQuiet(): void {
+    for (const [socket, { running, quietSinceMs }] of this.connections) {
+      if (running === 0 && performance.now() - quietSinceMs >= QUIET_MS) socket.destroy();
+    }
   }
 }

@@ -31,11 +31,10 @@ export class CallMetrics {
   private readonly durationLabels = new LabelSets([...NAMES, SPAN.errorType], () => null);
   private readonly labels = new LabelSets(NAMES, () => null);
   private readonly tokenLabels = new LabelSets([...NAMES, GEN_AI.tokenType], () => null);
+  private readonly models: ModelLabel;
 
-  constructor(
-    meter: Meter,
-    private readonly models: ModelLabel,
-  ) {
+  constructor(meter: Meter, models: ModelLabel) {
+    this.models = models;
     const seconds = { unit: 's', advice: { explicitBucketBoundaries: BUCKETS.genAiDurationS } };
     this.duration = meter.createHistogram(GEN_AI_METRICS.operationDuration, { description: 'Calls of providers, from sending to the end of the answer', ...seconds });
     this.firstChunk = meter.createHistogram(GEN_AI_METRICS.timeToFirstChunk, { description: 'From sending to the first chunk of a streamed answer', ...seconds });

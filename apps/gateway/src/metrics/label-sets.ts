@@ -11,11 +11,13 @@ interface Series<T> {
  */
 export class LabelSets<T> {
   private readonly series = new Map<string, Series<T>>();
+  private readonly names: readonly string[];
+  private readonly begin: () => T;
 
-  constructor(
-    private readonly names: readonly string[],
-    private readonly begin: () => T,
-  ) {}
+  constructor(names: readonly string[], begin: () => T) {
+    this.names = names;
+    this.begin = begin;
+  }
 
   /** Values in the order of the names; a label whose value is empty is left out. */
   of(...values: readonly string[]): Series<T> {

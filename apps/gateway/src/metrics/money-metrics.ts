@@ -15,8 +15,10 @@ export class MoneyMetrics {
   private readonly cost: Tally;
   private readonly savings: Tally;
   private readonly unpriced: Tally;
+  private readonly models: ModelLabel;
 
-  constructor(meter: Meter, private readonly models: ModelLabel) {
+  constructor(meter: Meter, models: ModelLabel) {
+    this.models = models;
     const labels = ['provider', 'model'];
     this.cost = new Tally(meter, { name: 'deja.gateway.cost_usd', description: 'US dollars of all calls to providers whose price is known, those beside requests included', labels });
     this.savings = new Tally(meter, { name: 'deja.gateway.saved_usd', description: 'US dollars that answers from the cache did not cost again', labels: ['how', 'model'] });

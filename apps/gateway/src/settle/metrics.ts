@@ -63,9 +63,10 @@ export class GatewayMetrics {
   count(operation: Operation): void {
     const { endpoint, outcome, cache, firstByteMs } = operation;
     const { labels } = this.labels.of(endpoint, outcome, cache ?? 'none');
+    const from = operation.traceContext; // leads from a bucket to a trace
     this.requests.add(1, endpoint, outcome, cache ?? 'none', String(operation.status), operation.errorCode ?? 'none');
-    this.duration.record(operation.elapsedMs / 1000, labels);
-    if (firstByteMs !== null) this.firstByte.record(firstByteMs / 1000, labels);
+    this.duration.record(operation.elapsedMs / 1000, labels, from);
+    if (firstByteMs !== null) this.firstByte.record(firstByteMs / 1000, labels, from);
     this.stages.count(operation);
     let costNanoUsd = 0n;
     for (const attempt of operation.attempts) {
