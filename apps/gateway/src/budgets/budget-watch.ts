@@ -2,6 +2,7 @@ import type { Counter, Meter } from '@opentelemetry/api';
 import { usdText } from '@deja/contracts';
 import type { Logger } from '@deja/telemetry';
 import type { BudgetCeiling, BudgetState } from '../limits/ask.ts';
+import { SCOPES } from '../limits/limit-metrics.ts';
 
 /** Shares of a budget, in percent, whose crossing is told. */
 const MARKS = [80, 100] as const;
@@ -26,6 +27,7 @@ export class BudgetWatch {
     private readonly logger: Pick<Logger, 'warn'>,
   ) {
     this.crossed = meter.createCounter('deja.gateway.budgets.crossed', { description: 'Budgets of which 80 or 100 percent were seen to be spent, by scope, mode and percent' });
+    for (const scope of SCOPES) for (const mode of ['hard', 'soft'] as const) for (const percent of MARKS) this.crossed.add(0, { scope, mode, percent });
     this.unpricedRequests = meter.createCounter('deja.gateway.budgets.unpriced_requests', { description: 'Requests under a budget that may be served at a price nobody knows: they count 0 there' });
     this.unpricedRequests.add(0);
   }

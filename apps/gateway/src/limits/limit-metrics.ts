@@ -11,7 +11,7 @@ export type DecidedBy = 'redis' | DegradedMode;
 
 /** What was used up, as deja.yaml names it. */
 type RefusingLimit = Measure | 'budget';
-const SCOPES: readonly Scope[] = ['global', 'tenant', 'key', 'user'];
+export const SCOPES: readonly Scope[] = ['global', 'tenant', 'key', 'user'];
 const REFUSING_LIMITS: readonly RefusingLimit[] = [...MEASURE_NAMES, 'budget'];
 
 /** Figures of limits and budgets. Labels are bounded: no tenant, key, user or model. */

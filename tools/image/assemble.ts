@@ -1,0 +1,114 @@
+// node tools/image/assemble.ts <target>: puts together what each image holds, in the build stage of the Dockerfile, after `npm run build`.
+// <target>/system is the same for all, <target>/data is empty; <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
+// <target>/<app>-compiled has V8's code cache of it, apart, because it differs a little from build to build and all else does not.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageFolders, withoutContent, type SourceMapText } from './bundle-sources.ts';
+import { LICENSE_FILE, licensesText, type LicensedPackage } from './licenses.ts';
+import { sbomOf, type Component, type Sbom } from './sbom.ts';
+import { copySystem } from './system-files.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** What each image has beside its bundle. */
+const BESIDE: Record<string, { files: string[]; native: boolean }> = {
+  gateway: { files: [], native: false },
+  router: { files: ['apps/router/migrations'], native: false },
+  'semantic-cache': { files: ['models'], native: true },
+  'usage-worker': { files: ['apps/usage-worker/migrations'], native: false },
+};
+/** The runtime of neural models. It is optional: where it was not installed, words decide alone. */
+const NATIVE = ['onnxruntime-node', 'onnxruntime-common'];
+/** Where all of it is in the images, and in the build stage for a moment: compiled code is kept by the path of its source. */
+const IN_IMAGE = '/app';
+/** The user of the images. */
+const UID = 1000;
+
+interface PackageJson {
+  name: string;
+  version: string;
+  license?: string;
+  author?: string | { name?: string };
+}
+
+function assemble(target: string): void {
+  const { version } = readJson<PackageJson>('package.json');
+  const epochS = Number(process.env['SOURCE_DATE_EPOCH'] ?? 0);
+  const timestamp = new Date(epochS * 1000).toISOString();
+  const native = copyNative(join(target, 'native'));
+  const system = copySystem(join(target, 'system'), native);
+  for (const name of ['LICENSE', 'NOTICE', 'deploy/healthcheck.mjs']) cpSync(join(ROOT, name), join(target, 'system/app', name));
+  const whole = JSON.parse(execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 })) as Sbom;
+  for (const [app, beside] of Object.entries(BESIDE)) {
+    const folders = [...copyBundle(app, join(target, app, 'app/apps', app, 'out')), ...(beside.native ? NATIVE.map((name) => `node_modules/${name}`).filter((folder) => existsSync(join(ROOT, folder))) : [])];
+    for (const path of beside.files) cpSync(join(ROOT, path), join(target, app, 'app', path), { recursive: true, filter: (from) => !/^models\/[^/]+\/train$/.test(from.slice(ROOT.length + 1)) });
+    if (beside.native && native.length > 0) cpSync(join(target, 'native'), join(target, app, 'app/node_modules'), { recursive: true });
+    describe(join(target, app, 'app'), { app, version, timestamp, folders, system, whole });
+    cpSync(join(target, app, 'app'), IN_IMAGE, { recursive: true });
+    compile(app, join(target, `${app}-compiled`));
+  }
+  for (const empty of ['data', 'system/etc/deja']) mkdirSync(join(target, empty), { recursive: true });
+  setTimes(target, epochS);
+}
+
+/** The bundle, and its source maps without the sources. Returns the folders of the packages that are in it. */
+function copyBundle(app: string, to: string): string[] {
+  const from = join(ROOT, 'apps', app, 'out');
+  mkdirSync(to, { recursive: true });
+  const names = readdirSync(from).sort();
+  const maps = names.filter((name) => name.endsWith('.map')).map((name): [string, SourceMapText] => [name, JSON.parse(readFileSync(join(from, name), 'utf8')) as SourceMapText]);
+  for (const name of names.filter((one) => !one.endsWith('.map'))) cpSync(join(from, name), join(to, name));
+  for (const [name, map] of maps) writeFileSync(join(to, name), JSON.stringify(withoutContent(map)));
+  return packageFolders(maps.map(([, map]) => map));
+}
+
+/** Of the runtime of neural models only what this machine loads: 46 MB instead of 288. Returns its shared objects; none where it was not installed. */
+function copyNative(to: string): string[] {
+  const installed = NATIVE.filter((name) => existsSync(join(ROOT, 'node_modules', name)));
+  const other = new RegExp(`/onnxruntime-node/(?:script|lib|bin/[^/]+/(?!linux(?:/|$))[^/]+|bin/[^/]+/linux/(?!${process.arch}(?:/|$))[^/]+)(?:/|$)`);
+  for (const name of installed) cpSync(join(ROOT, 'node_modules', name), join(to, name), { recursive: true, filter: (from) => !other.test(from) });
+  const files = installed.length === 0 ? [] : readdirSync(to, { recursive: true, encoding: 'utf8' });
+  return files.filter((name) => /\.node$|\.so(?:\.\d+)*$/.test(name)).map((name) => join(to, name));
+}
+
+function describe(to: string, image: { app: string; version: string; timestamp: string; folders: string[]; system: Component[]; whole: Sbom }): void {
+  const packages = image.folders.map(licensed);
+  const sbom = sbomOf(image.whole, { name: `deja-${image.app}`, version: image.version, timestamp: image.timestamp, packages, others: image.system });
+  writeFileSync(join(to, 'sbom.cdx.json'), JSON.stringify(sbom));
+  writeFileSync(join(to, 'licenses.txt'), licensesText(packages));
+}
+
+function licensed(folder: string): LicensedPackage {
+  const { name, version, license, author } = readJson<PackageJson>(join(folder, 'package.json'));
+  const files = readdirSync(join(ROOT, folder)).filter((file) => LICENSE_FILE.test(file)).sort().map((file) => ({ name: file, text: readFileSync(join(ROOT, folder, file), 'utf8') }));
+  return { name, version, license: license ?? null, author: (typeof author === 'string' ? author : author?.name) ?? null, files };
+}
+
+/**
+ * Node's own cache of compiled modules (https://nodejs.org/api/module.html#module-compile-cache), filled by loading the app once. It is good for this very
+ * Node, the path of the bundle and the user's id: all three are here as in the image. PORT=x ends an app when it has been loaded.
+ */
+function compile(app: string, target: string): void {
+  const folder = join(target, 'app/compiled');
+  mkdirSync(folder, { recursive: true });
+  chownSync(folder, UID, UID);
+  const main = join(IN_IMAGE, 'apps', app, 'out', 'main.mjs');
+  const { stderr } = spawnSync(process.execPath, [main], { env: { NODE_COMPILE_CACHE: folder, PORT: 'x', NODE_ENV: 'production' }, uid: UID, gid: UID, encoding: 'utf8' });
+  // Node writes it for its own user alone; in the image it belongs to root.
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) chmodSync(join(folder, name), 0o755);
+  if (!stderr.includes('PORT must be a port')) throw new Error(`${app} did not get as far as its environment: ${stderr}`);
+}
+
+/** One time for all files: otherwise two builds of the same sources differ in nothing else. */
+function setTimes(folder: string, epochS: number): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) lutimesSync(join(folder, name), epochS, epochS);
+  lutimesSync(folder, epochS, epochS);
+}
+
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as T;
+}
+
+const [target] = process.argv.slice(2);
+if (target === undefined) throw new Error('usage: node tools/image/assemble.ts <target>');
+assemble(target);
