@@ -30,6 +30,7 @@ export async function startReplica(runtime: Runtime, signal?: AbortSignal): Prom
   });
   const close = async (): Promise<void> => {
     await Promise.all([worker.stop(), server.close()]);
+    await worker.disconnect();
     await app.close();
     await Promise.all([app.get(SpentReader).close(), app.get(LedgerReader).close()]);
     await ops.close();

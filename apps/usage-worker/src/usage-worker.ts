@@ -91,7 +91,7 @@ export class UsageWorker {
     return { postgres: this.postgresUp && this.writer.healthy, redis: isUp(this.redis), accepting: this.accepting };
   }
 
-  /** Takes no more jobs, records what it has, gives back what it cannot record in time, and lets go of everything. */
+  /** Takes no more jobs, records what it has, and gives back what it cannot record in time. `disconnect` is due after it. */
   async stop(): Promise<void> {
     const { graceMs } = this.runtime;
     this.accepting = false;
@@ -106,6 +106,10 @@ export class UsageWorker {
     await Promise.all([...this.loops, this.rooms.stop(graceMs + REDIS_GRACE_MS)]);
     await this.reconciler.leave();
     this.redis.disconnect();
+  }
+
+  /** Ends the connections to Postgres, which calls under way at the stop may still use. */
+  async disconnect(): Promise<void> {
     await this.pool.end();
   }
 
