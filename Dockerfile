@@ -1,5 +1,5 @@
 # One file, one target for each app:  docker build --target gateway -t deja-gateway .
-# Written so that old engines build it: no frontend line, no mounts, no here-documents.
+# Written so that old engines build it: no frontend line, no mounts, no here-documents. deploy/images.sh builds all four and looks at them: docs/deploy.md.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -32,46 +32,66 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 ENV NX_DAEMON=false NX_TUI=false
 RUN npm run build
-# Of the runtime of neural models only what this machine loads: 46 MB instead of 288. Where it was not installed, words decide alone.
-RUN rm -rf models/*/train && mkdir -p native && for name in onnxruntime-node onnxruntime-common; do \
-      if [ -d "node_modules/$name" ]; then cp -r "node_modules/$name" native/; fi; done \
- && if [ -d native/onnxruntime-node ]; then cd native/onnxruntime-node && rm -rf bin/napi-v6/darwin bin/napi-v6/win32 script lib \
- && find bin/napi-v6/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +; fi
+# Seconds since 1970, the time of every file: builds of the same sources are the same.
+ARG SOURCE_DATE_EPOCH=0
+RUN node tools/image/assemble.ts /image
 
-FROM ${NODE_IMAGE} AS runtime
-ENV NODE_ENV=production HOST=0.0.0.0 DEJA_CONFIG=/etc/deja/deja.yaml DEJA_DATA_DIR=/var/lib/deja
+# Node, the libraries it loads, and nothing else: no shell, no package manager. Its layer is the same for all four.
+FROM scratch AS runtime
+COPY --from=build /image/system/ /
+ENV PATH=/usr/local/bin NODE_ENV=production HOST=0.0.0.0 DEJA_CONFIG=/etc/deja/deja.yaml DEJA_DATA_DIR=/var/lib/deja NODE_COMPILE_CACHE=/app/compiled
 WORKDIR /app
-RUN mkdir -p /etc/deja /var/lib/deja && chown node:node /var/lib/deja
-COPY LICENSE NOTICE ./
-COPY deploy/healthcheck.mjs deploy/
-USER node
+# By number, so that Kubernetes can tell that it is not root.
+USER 1000:1000
+STOPSIGNAL SIGTERM
+ARG NODE_IMAGE
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.vendor="deja" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${NODE_IMAGE}"
 
 FROM runtime AS gateway
-COPY --from=build /src/apps/gateway/out apps/gateway/out
+COPY --from=build /image/gateway/ /
+COPY --from=build /image/gateway-compiled/ /
+COPY --from=build --chown=1000:1000 /image/data/ /var/lib/deja/
+LABEL org.opencontainers.image.title="deja-gateway" \
+      org.opencontainers.image.description="deja's gateway: speaks OpenAI's API to clients and the admin API to operators"
+# Load balancers are given that long to notice that no more is to be sent here.
+ENV DEJA_DRAIN_DELAY_S=5
 # What must outlive a crash: usage that Redis could not take.
 VOLUME /var/lib/deja
 EXPOSE 3000 9460
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9460"]
-CMD ["node", "--enable-source-maps", "apps/gateway/out/main.mjs"]
+CMD ["node", "apps/gateway/out/main.mjs"]
 
 FROM runtime AS router
-COPY --from=build /src/apps/router/out apps/router/out
-COPY apps/router/migrations apps/router/migrations
+COPY --from=build /image/router/ /
+COPY --from=build /image/router-compiled/ /
+LABEL org.opencontainers.image.title="deja-router" \
+      org.opencontainers.image.description="deja's router: configuration, credentials, keys, and the health of providers"
 EXPOSE 9461
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9461"]
-CMD ["node", "--enable-source-maps", "apps/router/out/main.mjs"]
+CMD ["node", "apps/router/out/main.mjs"]
 
 FROM runtime AS semantic-cache
-COPY --from=build /src/apps/semantic-cache/out apps/semantic-cache/out
-COPY --from=build /src/native node_modules
-COPY --from=build /src/models models
+COPY --from=build /image/semantic-cache/ /
+COPY --from=build /image/semantic-cache-compiled/ /
+LABEL org.opencontainers.image.title="deja-semantic-cache" \
+      org.opencontainers.image.description="deja's semantic cache: finds the answer to a question that means the same"
 EXPOSE 9462
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9462"]
-CMD ["node", "--enable-source-maps", "apps/semantic-cache/out/main.mjs"]
+CMD ["node", "apps/semantic-cache/out/main.mjs"]
 
 FROM runtime AS usage-worker
-COPY --from=build /src/apps/usage-worker/out apps/usage-worker/out
-COPY apps/usage-worker/migrations apps/usage-worker/migrations
+COPY --from=build /image/usage-worker/ /
+COPY --from=build /image/usage-worker-compiled/ /
+LABEL org.opencontainers.image.title="deja-usage-worker" \
+      org.opencontainers.image.description="deja's usage worker: the ledger, the request log and alerts"
 EXPOSE 9463
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9463"]
-CMD ["node", "--enable-source-maps", "apps/usage-worker/out/main.mjs"]
+CMD ["node", "apps/usage-worker/out/main.mjs"]

