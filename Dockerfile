@@ -38,6 +38,8 @@ RUN node tools/image/assemble.ts /image
 
 # Node, the libraries it loads, and nothing else: no shell, no package manager. Its layer is the same for all four.
 FROM scratch AS runtime
+# First the folder that belongs to the user: what is copied next gives those above it back to root.
+COPY --from=build --chown=1000:1000 /image/data/ /
 COPY --from=build /image/system/ /
 ENV PATH=/usr/local/bin NODE_ENV=production HOST=0.0.0.0 DEJA_CONFIG=/etc/deja/deja.yaml DEJA_DATA_DIR=/var/lib/deja NODE_COMPILE_CACHE=/app/compiled
 WORKDIR /app
@@ -58,7 +60,6 @@ LABEL org.opencontainers.image.vendor="deja" \
 FROM runtime AS gateway
 COPY --from=build /image/gateway/ /
 COPY --from=build /image/gateway-compiled/ /
-COPY --from=build --chown=1000:1000 /image/data/ /var/lib/deja/
 LABEL org.opencontainers.image.title="deja-gateway" \
       org.opencontainers.image.description="deja's gateway: speaks OpenAI's API to clients and the admin API to operators"
 # Load balancers are given that long to notice that no more is to be sent here.

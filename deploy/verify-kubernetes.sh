@@ -134,9 +134,11 @@ if has kube-apiserver && has etcd && has kubectl && [ -n "$build" ]; then
     known_kinds --pods "$work/known.yaml" > "$work/pods.yaml"
     kube -n deja apply --server-side --force-conflicts --validate=strict -f "$work/pods.yaml" > "$work/applied-pods" 2>&1 || { cat "$work/applied-pods" >&2; exit 1; }
     say "$name: $(grep -c 'serverside-applied' "$work/applied") objects and $(grep -c 'serverside-applied' "$work/applied-pods") pods accepted"
+    # Once more: what cannot be changed must not be changed by applying the same again.
     kube -n deja apply --server-side --force-conflicts --validate=strict -f "$work/known.yaml" >/dev/null
     # Without controllers nobody takes away what a namespace holds: one kind after another.
     kube -n deja delete deployments,statefulsets,services,configmaps,secrets,serviceaccounts,hpa,pdb,networkpolicies,ingresses,pvc,pods --all --force --grace-period=0 --wait=false >/dev/null 2>&1
+    for claim in $(kube -n deja get pvc -o name); do kube -n deja patch "$claim" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null; done
   }
   for overlay in $overlays; do accept "$build $overlay" "$work/$(basename "$overlay").yaml"; done
   if has helm; then for one in chart chart-small chart-production chart-everything; do accept "helm template $one" "$work/$one.yaml"; done; fi

@@ -1,5 +1,5 @@
 // node tools/image/assemble.ts <target>: puts together what each image holds, in the build stage of the Dockerfile, after `npm run build`.
-// <target>/system is the same for all, <target>/data is empty; <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
+// <target>/system is the same for all, <target>/data has the folder that an app may write to; <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
 // <target>/<app>-compiled has V8's code cache of it, apart, because it differs a little from build to build and all else does not.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ function assemble(target: string): void {
     cpSync(join(target, app, 'app'), IN_IMAGE, { recursive: true });
     compile(app, join(target, `${app}-compiled`));
   }
-  for (const empty of ['data', 'system/etc/deja']) mkdirSync(join(target, empty), { recursive: true });
+  for (const empty of ['data/var/lib/deja', 'system/etc/deja', 'system/var/lib']) mkdirSync(join(target, empty), { recursive: true });
   setTimes(target, epochS);
 }
 
@@ -96,8 +96,11 @@ function compile(app: string, target: string): void {
   chownSync(folder, UID, UID);
   const main = join(IN_IMAGE, 'apps', app, 'out', 'main.mjs');
   const { stderr } = spawnSync(process.execPath, [main], { env: { NODE_COMPILE_CACHE: folder, PORT: 'x', NODE_ENV: 'production' }, uid: UID, gid: UID, encoding: 'utf8' });
-  // Node writes it for its own user alone; in the image it belongs to root.
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) chmodSync(join(folder, name), 0o755);
+  // Node writes it for its own user alone; in the image everyone may read it, and no app may change what it runs.
+  for (const name of ['', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })]) {
+    chownSync(join(folder, name), 0, 0);
+    chmodSync(join(folder, name), 0o755);
+  }
   if (!stderr.includes('PORT must be a port')) throw new Error(`${app} did not get as far as its environment: ${stderr}`);
 }
 
