@@ -1,5 +1,6 @@
 // node tools/image/assemble.ts <target>: puts together what each image holds, in the build stage of the Dockerfile, after `npm run build`.
-// <target>/system is the same for all, <target>/data has the folder that an app may write to; <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
+// <target>/system is the same for all, <target>/data has the folder that an app may write to;
+// <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
 // <target>/<app>-compiled has V8's code cache of it, apart, because it differs a little from build to build and all else does not.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -7,7 +7,7 @@ import type { Captured } from '../capture/captured.ts';
 import type { Reservation } from '../limits/reserve.ts';
 import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import type { OperationFacts } from '../settle/settlement.ts';
-import type { TracedCall } from '../trace/attempt-span.ts';
+import type { TracedCall } from '../trace/traced-call.ts';
 import { DEJA } from '../trace/names.ts';
 import { requestAttributes } from '../trace/request-attributes.ts';
 import { inStage, stageAfterwards } from '../trace/stage-span.ts';

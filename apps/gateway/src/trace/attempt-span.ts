@@ -6,7 +6,8 @@ import type { AttemptFailure } from '../attempt/failure.ts';
 import type { Operation } from '../operation/operation.ts';
 import { DEJA } from './names.ts';
 import { genAiProvider } from './provider-name.ts';
-import { replyFacts, type ReplyFacts } from './reply-facts.ts';
+import { replyFacts } from './reply-facts.ts';
+import type { TracedCall } from './traced-call.ts';
 import { usageAttributes, usdOf } from './usage-attributes.ts';
 
 /** What a span says of a call besides its record. */
@@ -14,12 +15,6 @@ interface Made {
   genAiOperation: string;
   /** A model's answer is asked for piece by piece. */
   streams: boolean;
-}
-
-/** What is known of a call only where its span is recorded, for the span of its operation. */
-export interface TracedCall {
-  genAiProvider: string;
-  reply: ReplyFacts | null;
 }
 
 /**
