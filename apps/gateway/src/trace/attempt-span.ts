@@ -6,7 +6,7 @@ import type { AttemptFailure } from '../attempt/failure.ts';
 import type { Operation } from '../operation/operation.ts';
 import { DEJA } from './names.ts';
 import { genAiProvider } from './provider-name.ts';
-import { replyFacts } from './reply-facts.ts';
+import { replyFacts, type ReplyFacts } from './reply-facts.ts';
 import type { TracedCall } from './traced-call.ts';
 import { usageAttributes, usdOf } from './usage-attributes.ts';
 
