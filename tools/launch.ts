@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { jsonOutput, LauncherError, prettyOutput, scaleFromArguments, startCluster, type Cluster, type Output } from '@deja/launcher';
+import { jsonOutput, LauncherError, prettyOutput, scaleFromArguments, secretFrom, startCluster, type Cluster, type Output } from '@deja/launcher';
 import { announcement } from './announcement.ts';
 import { buildIfChanged } from './build.ts';
 
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
     aborted.signal.throwIfAborted();
     say({ from: 'launcher', text: 'starting', level: 'info' });
     const running = await startCluster(
-      { dataDir, scale, port, opsPort, host, env: appsEnvironment(config), redisUrl: given('REDIS_URL'), databaseUrl: given('DATABASE_URL'), output: say },
+      { dataDir, scale, port, opsPort, host, env: appsEnvironment(config), redisUrl: await secretFrom(process.env, 'REDIS_URL'), databaseUrl: await secretFrom(process.env, 'DATABASE_URL'), output: say },
       {
         onMade: (made) => {
           cluster = made;

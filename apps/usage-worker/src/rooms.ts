@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RouterRpc, SemanticCacheRpc } from '@deja/contracts';
 import { openPool, type Pool } from '@deja/postgres';
 import type { RedisClient } from '@deja/redis';
+import { unsampled } from '@deja/telemetry';
 import { StreamsClient } from '@deja/transport';
 import { AlertRoom } from './alerts/alert-room.ts';
 import { Alerts } from './alerts/alerts.ts';
@@ -125,7 +126,7 @@ export class Rooms implements Room {
     return new Alerts({
       databaseUrl, logger, meter: telemetry.meter,
       pool: this.poolFor('usage-alerts', ALERT_CONNECTIONS),
-      fetchSettings: (request) => this.router.call('alert_settings', request, { deadlineMs: DEADLINE_MS }),
+      fetchSettings: (request) => this.router.call('alert_settings', request, { deadlineMs: DEADLINE_MS, parent: unsampled() }),
       snapshot: () => this.parts.settings.snapshot(),
       queueLagS: async (nowMs) => (await consumer.state(nowMs))?.lagS ?? null,
       drift: () => drift.differences,

@@ -210,7 +210,7 @@ export class Cluster {
   #appProcess(seat: Seat): SupervisedProcess {
     const { dataDir, backoff } = this.#options;
     const name = `${seat.app}-${seat.n}`;
-    const { command, args } = this.#options.program?.(seat.app) ?? { command: process.execPath, args: ['--enable-source-maps', join(ROOT, 'apps', seat.app, 'out', 'main.mjs')] };
+    const { command, args } = this.#options.program?.(seat.app) ?? { command: process.execPath, args: [join(ROOT, 'apps', seat.app, 'out', 'main.mjs')] };
     if (this.#secrets === null) throw new Error('secrets are read before apps are started');
     return new SupervisedProcess({
       name,

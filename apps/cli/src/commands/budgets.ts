@@ -10,7 +10,7 @@ export const budgetCommands: Commands = (program, cli) => {
   const budgets = program.command('budgets').description('budgets in force, and what is used of them');
   withExtent(budgets.command('list').description('budgets').option('--tenant <id>', 'of this tenant').option('--key <id>', 'of this key').option('--user <user>', 'of this end user'))
     .action(async ({ tenant, key, user, ...extent }: Pick<LedgerFilters, 'tenant' | 'key' | 'user'> & Extent, command: Command) => {
-      await cli.print.list<'listBudgets'>(cli.api.pages('listBudgets', { query: { tenant, key, user } }, rowsWanted(extent, command)), BUDGET_COLUMNS, 'There are no budgets.');
+      await cli.print.list<'listBudgets'>(cli.api.pages('listBudgets', { query: { tenant, key, user } }, rowsWanted(extent, command)), BUDGET_COLUMNS, tenant === undefined ? 'There are no global budgets. Those of a tenant: --tenant <id>.' : 'There are no budgets.');
     });
 };
 

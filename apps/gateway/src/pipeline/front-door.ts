@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { context, SpanKind } from '@opentelemetry/api';
 import { DejaError, errorBody } from '@deja/contracts';
-import { contextOf, SPAN, type Telemetry } from '@deja/telemetry';
+import { contextOf, masked, SPAN, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
@@ -32,9 +32,10 @@ export class FrontDoor {
     const { headers, method, url = '' } = request.raw;
     const span = this.telemetry.tracer.startSpan(
       `${method} /v1/${endpoint}`,
-      { kind: SpanKind.SERVER, attributes: { [SPAN.httpMethod]: method ?? '', [SPAN.httpRoute]: `/v1/${endpoint}`, [SPAN.urlPath]: url.replace(/\?.*$/s, ''), [SPAN.urlScheme]: request.protocol } },
+      { kind: SpanKind.SERVER, attributes: { [SPAN.httpMethod]: method ?? '', [SPAN.httpRoute]: `/v1/${endpoint}`, [SPAN.urlScheme]: request.protocol } },
       contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
     );
+    if (span.isRecording()) span.setAttribute(SPAN.urlPath, masked(url.replace(/\?.*$/s, ''))); // some take a key for an id
     const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw), this.tracesContent);
     this.settler.came();
     const response = reply.raw;

@@ -1,5 +1,5 @@
 import { SpanStatusCode, type Attributes } from '@opentelemetry/api';
-import { GEN_AI, SPAN } from '@deja/telemetry';
+import { GEN_AI, masked, SPAN } from '@deja/telemetry';
 import type { Operation } from '../operation/operation.ts';
 import { totalCost } from '../reply/reply.ts';
 import { usageOf } from '../settle/settlement.ts';
@@ -43,7 +43,7 @@ function operationAttributes(operation: Operation): Attributes {
 function genAiAttributes({ genAiOperation, requestedModel, stream, requestAttributes }: Operation): Attributes {
   return {
     ...(genAiOperation !== null && { [GEN_AI.operationName]: genAiOperation }),
-    ...(requestedModel !== '' && { [GEN_AI.requestModel]: requestedModel }),
+    ...(requestedModel !== '' && { [GEN_AI.requestModel]: masked(requestedModel) }),
     ...(stream && { [GEN_AI.requestStream]: true }),
     ...requestAttributes,
   };
