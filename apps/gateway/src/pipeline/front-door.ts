@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { context, SpanKind } from '@opentelemetry/api';
 import { DejaError, errorBody } from '@deja/contracts';
-import { contextOf, masked, SPAN, type Telemetry } from '@deja/telemetry';
+import { contextOf, SPAN, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
@@ -11,6 +11,7 @@ import { Operation } from '../operation/operation.ts';
 import { RefusedBody } from './body-reader.ts';
 import { sendError } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
+import { maskedText } from '../trace/masked-attributes.ts';
 import { capturesContent } from '../trace/content.ts';
 
 /** nginx's status for a client that left before there was an answer; never on the wire. */
@@ -35,7 +36,7 @@ export class FrontDoor {
       { kind: SpanKind.SERVER, attributes: { [SPAN.httpMethod]: method ?? '', [SPAN.httpRoute]: `/v1/${endpoint}`, [SPAN.urlScheme]: request.protocol } },
       contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
     );
-    if (span.isRecording()) span.setAttribute(SPAN.urlPath, masked(url.replace(/\?.*$/s, ''))); // some take a key for an id
+    if (span.isRecording()) span.setAttribute(SPAN.urlPath, maskedText(url.replace(/\?.*$/s, ''))); // some take a key for an id
     const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw), this.tracesContent);
     this.settler.came();
     const response = reply.raw;

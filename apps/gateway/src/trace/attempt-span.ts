@@ -4,6 +4,7 @@ import { costNanoUsd } from '@deja/pricing';
 import { carrierOf, GEN_AI, SPAN } from '@deja/telemetry';
 import type { AttemptFailure } from '../attempt/failure.ts';
 import type { Operation } from '../operation/operation.ts';
+import { maskedAttributes, maskedText } from './masked-attributes.ts';
 import { DEJA } from './names.ts';
 import { genAiProvider } from './provider-name.ts';
 import { replyFacts, type ReplyFacts } from './reply-facts.ts';
@@ -33,8 +34,8 @@ export class AttemptSpan {
     // Where no model has a part in it (files, batches), none is named.
     const name = candidate.model === '' ? made.genAiOperation : `${made.genAiOperation} ${record.model}`;
     this.traced = operation.isTraced ? { genAiProvider: genAiProvider(candidate.deployment), reply: null } : null;
-    const attributes = this.traced === null ? {} : startAttributes(operation, candidate, record, made, this.traced.genAiProvider);
-    this.span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, this.parent);
+    const attributes = this.traced === null ? {} : maskedAttributes(startAttributes(operation, candidate, record, made, this.traced.genAiProvider));
+    this.span = tracer.startSpan(this.traced === null ? name : maskedText(name), { kind: SpanKind.CLIENT, attributes }, this.parent);
     if (this.traced !== null) operation.tracedCalls?.set(record.id, this.traced);
   }
 

@@ -1,10 +1,11 @@
 import { SpanStatusCode, type Attributes } from '@opentelemetry/api';
-import { GEN_AI, masked, SPAN } from '@deja/telemetry';
+import { GEN_AI, SPAN } from '@deja/telemetry';
 import type { Operation } from '../operation/operation.ts';
 import { totalCost } from '../reply/reply.ts';
 import { usageOf } from '../settle/settlement.ts';
 import { replyAttributes } from './attempt-span.ts';
 import { contentAttributes } from './content.ts';
+import { maskedText } from './masked-attributes.ts';
 import { DEJA } from './names.ts';
 import { usageAttributes, usdOf } from './usage-attributes.ts';
 
@@ -43,7 +44,7 @@ function operationAttributes(operation: Operation): Attributes {
 function genAiAttributes({ genAiOperation, requestedModel, stream, requestAttributes }: Operation): Attributes {
   return {
     ...(genAiOperation !== null && { [GEN_AI.operationName]: genAiOperation }),
-    ...(requestedModel !== '' && { [GEN_AI.requestModel]: masked(requestedModel) }),
+    ...(requestedModel !== '' && { [GEN_AI.requestModel]: maskedText(requestedModel) }),
     ...(stream && { [GEN_AI.requestStream]: true }),
     ...requestAttributes,
   };
@@ -57,8 +58,8 @@ function servedAttributes(operation: Operation): Attributes {
   const traced = servingAttempt && hit === null ? operation.tracedCalls?.get(servingAttempt.id) : undefined;
   const cost = hit === null ? totalCost(operation) : 0n;
   return {
-    ...(servedModel && { [DEJA.model]: servedModel }),
-    ...(served && { [DEJA.provider]: served.provider, [DEJA.deployment]: served.deployment }),
+    ...(servedModel && { [DEJA.model]: maskedText(servedModel) }),
+    ...(served && { [DEJA.provider]: served.provider, [DEJA.deployment]: maskedText(served.deployment) }),
     ...(hit && { [DEJA.cacheEntry]: hit.meta.id }),
     ...(hit?.similarity != null && { [DEJA.cacheSimilarity]: hit.similarity }),
     ...(stream && firstByteMs !== null && { [GEN_AI.timeToFirstChunk]: Math.round(firstByteMs) / 1000 }),

@@ -8,6 +8,7 @@ import { Captured } from '../capture/captured.ts';
 import { Operation, type Stage } from '../operation/operation.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { whyMade } from './attempt-span.ts';
+import { maskedText } from './masked-attributes.ts';
 import { endOperationSpan } from './operation-span.ts';
 import { genAiProvider } from './provider-name.ts';
 import { requestAttributes } from './request-attributes.ts';
@@ -89,6 +90,19 @@ describe('the span of an operation', () => {
       'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'gpt-4o', 'gen_ai.request.temperature': 0.2, 'gen_ai.request.max_tokens': 100, 'gen_ai.usage.input_tokens': 1000, 'gen_ai.usage.output_tokens': 500,
     });
   });
+});
+
+test('a key that a client took for a model or an id is in no attribute', () => {
+  const KEY = 'sk-deja-0123456789abcdef';
+  const stage = new SpanStage();
+  const operation = operationIn(stage);
+  Object.assign(operation, { requestedModel: KEY, servedModel: KEY, status: 200 });
+  operation.attempts.push(madeAttempt({ deployment: `openai/${KEY}`, model: KEY }));
+  endOperationSpan(operation);
+  const { attributes } = stage.span('request');
+  expect(JSON.stringify(attributes)).not.toContain('0123456789');
+  expect(attributes).toMatchObject({ 'gen_ai.request.model': 'sk-[masked]', 'deja.deployment': 'openai/sk-[masked]' });
+  expect([maskedText(`/v1/files/${KEY}`), maskedText(`chat ${KEY}`), maskedText('chat gpt-4o'), maskedText('/v1/files/file-abc')]).toEqual(['/v1/files/sk-[masked]', 'chat sk-[masked]', 'chat gpt-4o', '/v1/files/file-abc']);
 });
 
 describe('content in spans', () => {
