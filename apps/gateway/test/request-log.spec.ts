@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -250,7 +250,7 @@ describe('captures that Redis does not take', () => {
     await eventually('the capture to be dropped', () => full.counted.captures.dropped === 1);
   });
 
-  test('of a process that was killed are adopted; what it had not finished writing is removed', async () => {
+  test('of a process that was killed are adopted; what it had not finished writing is removed, and not what another may be writing', async () => {
     const spoolDir = join(dir, 'adopted');
     const before = bound(new Stage(spoolDir));
     before.bounds.queue_max_bytes = 0;
@@ -262,10 +262,13 @@ describe('captures that Redis does not take', () => {
     rmSync(join(spoolDir, name));
     writeFileSync(join(spoolDir, `999999999.${newId()}.json`), text);
     writeFileSync(join(spoolDir, `999999999.${newId()}.json`), text.slice(0, 100));
-    writeFileSync(join(spoolDir, `999999999.${newId()}.json.part`), text.slice(0, 100));
+    const [abandoned, underWay] = ['999999999', String(process.pid)].map((pid) => `${pid}.${newId()}.json.part`);
+    for (const unfinished of [abandoned, underWay]) writeFileSync(join(spoolDir, unfinished!), text.slice(0, 100));
+    const longAgo = new Date(Date.now() - 120_000);
+    utimesSync(join(spoolDir, abandoned!), longAgo, longAgo);
     const { queued } = bound(new Stage(spoolDir));
     await eventually('the capture', async () => (await queued()).length === 1);
-    await eventually('an empty spool', () => readdirSync(spoolDir).length === 0);
+    await eventually('nothing else in the spool', () => String(readdirSync(spoolDir)) === underWay);
     expect(await queued()).toMatchObject([{ tenant: 'acme' }]);
   });
 });

@@ -4,16 +4,18 @@ import { newId, type CaptureBatch } from '@deja/contracts';
 
 const BATCH = '.json';
 const UNFINISHED = '.part';
+/** Writing takes milliseconds: by then whoever began it is gone. */
+const ABANDONED_MS = 60_000;
 
 /**
  * Sealed captures that Redis has no room for, on this machine's disk: one batch a file, `<pid>.<id>.json`, so that the names of one process sort by time.
- * Files of a process that is gone are adopted. Nothing is synced: a power cut may take the last of them.
+ * Files of a process that is gone are adopted; where containers share a volume, each of them is process 1, and two may send the same batch: it is recorded once. Nothing is
+ * synced: a power cut may take the last of them.
  */
 export class CaptureSpool {
   /** Bytes by file: this process's, and those it may adopt. */
   private readonly sizes = new Map<string, number>();
   private made = false;
-  private looked = false;
   private readonly dir: string;
 
   constructor(dir: string) {
@@ -29,11 +31,9 @@ export class CaptureSpool {
   /** Looks for what other processes left behind. Never rejects. */
   async look(): Promise<void> {
     const names = await readdir(this.dir).catch(() => []); // no spool yet
-    const isFirst = !this.looked;
-    this.looked = true;
-    for (const name of names.filter((each) => isLeftBehind(each, isFirst)).toSorted((a, b) => (idIn(a) < idIn(b) ? -1 : 1))) {
+    for (const name of names.filter(isLeftBehind).toSorted((a, b) => (idIn(a) < idIn(b) ? -1 : 1))) {
       const path = join(this.dir, name);
-      if (name.endsWith(UNFINISHED)) await rm(path, { force: true }).catch(() => undefined);
+      if (name.endsWith(UNFINISHED)) await removeAbandoned(path);
       else if (!this.sizes.has(name)) this.sizes.set(name, await stat(path).then(({ size }) => size, () => 0));
     }
     const there = new Set(names);
@@ -80,11 +80,16 @@ export class CaptureSpool {
   }
 }
 
-/** Whether no living process but this one is to deal with it. What this one has not finished is left behind only `atStart`: by one before it that had its pid. */
-function isLeftBehind(name: string, atStart: boolean): boolean {
+/** Whether it is not another living process's; an unfinished one may be anybody's. */
+function isLeftBehind(name: string): boolean {
   const pid = Number(name.split('.')[0]);
-  if (!Number.isInteger(pid) || !(name.endsWith(BATCH) || name.endsWith(UNFINISHED))) return false;
-  return pid === process.pid ? atStart || name.endsWith(BATCH) : !isAlive(pid);
+  if (!Number.isInteger(pid)) return false;
+  return name.endsWith(UNFINISHED) || (name.endsWith(BATCH) && (pid === process.pid || !isAlive(pid)));
+}
+
+async function removeAbandoned(path: string): Promise<void> {
+  const changedAtMs = await stat(path).then(({ mtimeMs }) => mtimeMs, () => Infinity);
+  if (changedAtMs < Date.now() - ABANDONED_MS) await rm(path, { force: true }).catch(() => undefined);
 }
 
 const idIn = (name: string): string => name.split('.')[1] ?? '';
