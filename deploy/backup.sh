@@ -41,7 +41,7 @@ mkdir "$MADE"
 mkfifo "$WORK/ask" "$WORK/answer"
 tool psql -XqAt -F $'\t' -v ON_ERROR_STOP=1 -v "bodies=$BODIES" < "$WORK/ask" > "$WORK/answer" & HOLDER=$!
 exec 3> "$WORK/ask" 4< "$WORK/answer"
-heard() { read -r -u 4 REPLY || fail 'Postgres ended the transaction: see above'; }
+heard() { IFS= read -r -u 4 REPLY || fail 'Postgres ended the transaction: see above'; }
 printf '%s\n' 'begin isolation level repeatable read read only;' "set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0;" 'select pg_export_snapshot();' >&3
 heard; SNAPSHOT=$REPLY
 printf '%s\n' "select to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"');" 'show server_version;' >&3

@@ -210,6 +210,8 @@ if (programs === null) process.stderr.write('backup.sh and restore.sh are not tr
         return [String(reply['id']), String(reply['key'])];
       };
       const [[, kept], [goes, revokedLater]] = [await made(), await made()];
+      // A ledger without a row is a ledger.
+      await restore((await run(script('backup.sh'), [join(folder, 'empty')], { env: toolsFor(own) })).stdout.trim(), await postgres.database('empty'));
       await eventually('an answer', async () => (await statusBy(here, kept)) === 200);
       const backup = (await run(script('backup.sh'), [join(folder, 'alone')], { env: toolsFor(own) })).stdout.trim();
 

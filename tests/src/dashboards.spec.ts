@@ -19,6 +19,7 @@ const AT_ONCE = 8;
 /** Series that alerts look at and that a healthy cluster does not have. */
 const ABSENT_WHILE_WELL: Record<string, string> = {
   'deja_usage_alerts_readings_failed_total': 'its label is the metric whose reading failed, and none has',
+  'deja_transport_call_duration_count{outcome=~"error|timeout|unavailable"}': 'calls between the apps succeed',
   'deja_semantic_cache_lookups_total{outcome=~"embedder_unavailable|index_unavailable|too_late"}': 'embedder and index are there and in time',
 };
 
