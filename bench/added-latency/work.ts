@@ -9,7 +9,8 @@ export interface Target {
  * `whole`: a prompt nobody has sent before. `similar`: the prompt is known, the question is new, so the semantic cache is asked.
  * `repeat`: the same request again and again. `stream`: as `whole`, its answer streamed in one go. `paced`: streamed with a pause after each piece.
  */
-export type Kind = 'whole' | 'similar' | 'repeat' | 'stream' | 'paced';
+export const KINDS = ['whole', 'similar', 'repeat', 'stream', 'paced'] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** One piece of work for the load generator: `count` requests one after another, or as many as go through in `durationMs`, over `connections`. */
 export interface Work {

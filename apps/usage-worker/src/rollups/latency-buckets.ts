@@ -31,7 +31,7 @@ export function bucketOf(ms: number): number {
 
 /**
  * The duration, ms, that `share` (in [0, 1]) of those counted did not exceed; null when nothing was counted. Within its bucket it is
- * interpolated geometrically, so it lies within a factor of BUCKET_RATIO of the true one, from 1 ms to 12 minutes. Of what took longer than that, the
+ * interpolated geometrically, so it lies within a factor of BUCKET_RATIO of the true one, above 1 ms and up to 12 minutes. Of what took longer than that, the
  * least that it took.
  */
 export function percentileOf(counts: readonly number[], share: number): number | null {
