@@ -1,5 +1,7 @@
 // `npm test [project…]`: every project's tests, then one line that counts them.
-import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { findRedisServer, LauncherError, startPostgres, temporaryDirectory } from '@deja/launcher';
@@ -11,19 +13,36 @@ const ROOT = join(import.meta.dirname, '..');
 /** Starts whole clusters: alone, last, and never from the cache, because it tests what the others are built into. */
 const CLUSTER_TESTS = 'tests';
 const PARALLEL = 2;
-const LIMIT_MS = 30 * 60_000;
+const LIMIT_MS = 40 * 60_000;
+/** Where the counts of a second try go, beside those of the first. */
+const AGAIN_FILE = join('test-results', 'again.json');
 
 interface Project {
   name: string;
   folder: string;
 }
 
+/** As jest-results.mjs leaves them. */
+interface Results {
+  passed: number;
+  failed: number;
+  skipped: number;
+  failures: FailedFile[];
+}
+
+interface FailedFile {
+  file: string;
+  /** Not one of its tests ran: what they needed did not come about. */
+  setUp: boolean;
+  tests: { title: string; reason: string }[];
+}
+
 interface Counts {
   passed: number;
   failed: number;
   skipped: number;
-  /** What failed, by project and title. */
-  failures: string[];
+  /** What is to be said of them, a line each. */
+  lines: string[];
 }
 
 function testProjects(wanted: string[]): Project[] {
@@ -51,21 +70,41 @@ async function runAll(projects: Project[], signal: AbortSignal): Promise<void> {
     const names = projects.map(({ name }) => name);
     await test(names.filter((name) => name !== CLUSTER_TESTS), []);
     await test(names.filter((name) => name === CLUSTER_TESTS), ['--skipNxCache']);
+    for (const project of projects) if (!signal.aborted) await setUpAgain(project, { DEJA_TEST_POSTGRES_URL: postgres.url }, signal);
   } finally {
     await postgres.stop();
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+/**
+ * Files whose tests could not even begin are run once more, alone: what stood in their way was around them. A test that ran and failed stays failed.
+ */
+async function setUpAgain({ name, folder }: Project, env: Record<string, string>, signal: AbortSignal): Promise<void> {
+  const first = resultsOf(join(ROOT, folder, RESULTS_FILE));
+  const files = first?.failures.filter(({ setUp }) => setUp).map(({ file }) => file) ?? [];
+  if (first === null || files.length === 0) return;
+  console.error(`${name}: once more, because nothing of it could run: ${files.join(', ')}`);
+  rmSync(join(ROOT, folder, AGAIN_FILE), { force: true });
+  const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js'), '--runInBand', ...files];
+  const child = spawn(process.execPath, jest, { cwd: join(ROOT, folder), env: { ...process.env, ...env, DEJA_TEST_RESULTS: AGAIN_FILE }, stdio: ['ignore', 'inherit', 'inherit'], signal, timeout: LIMIT_MS });
+  await once(child, 'close').catch(() => undefined); // ended: what it left behind tells
+  const second = resultsOf(join(ROOT, folder, AGAIN_FILE));
+  if (second === null) return;
+  const others = first.failures.filter(({ setUp }) => !setUp);
+  const failedBefore = first.failures.filter(({ setUp }) => setUp).reduce((sum, { tests }) => sum + tests.length, 0);
+  const results: Results = { passed: first.passed + second.passed, failed: first.failed - failedBefore + second.failed, skipped: first.skipped, failures: [...others, ...second.failures] };
+  writeFileSync(join(ROOT, folder, RESULTS_FILE), JSON.stringify(results));
+}
+
+const resultsOf = (file: string): Results | null => (existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : null);
+
 /** A project that has tests but left no counts behind did not get to its end: that is one failure. */
 function countsOf({ name, folder }: Project): Counts {
-  const file = join(ROOT, folder, RESULTS_FILE);
-  if (existsSync(file)) {
-    const counts = JSON.parse(readFileSync(file, 'utf8')) as Counts;
-    return { ...counts, failures: counts.failures.map((title) => `${name}: ${title}`) };
-  }
+  const results = resultsOf(join(ROOT, folder, RESULTS_FILE));
+  if (results !== null) return { ...results, lines: results.failures.flatMap(({ tests }) => tests.map(({ title, reason }) => `failed: ${name}: ${title}: ${reason}`)) };
   const hasTests = globSync(['src/**/*.spec.ts', 'test/**/*.spec.ts'], { cwd: join(ROOT, folder) }).length > 0;
-  return hasTests ? { passed: 0, failed: 1, skipped: 0, failures: [`${name}: its tests did not run to the end`] } : { passed: 0, failed: 0, skipped: 0, failures: [] };
+  return hasTests ? { passed: 0, failed: 1, skipped: 0, lines: [`failed: ${name}: its tests did not run to the end`] } : { passed: 0, failed: 0, skipped: 0, lines: [] };
 }
 
 function closingLine(counts: Counts[]): { line: string; failed: number } {
@@ -88,9 +127,9 @@ async function main(): Promise<number> {
     counts.push(...projects.map(countsOf));
   } catch (error) {
     console.error(error instanceof LauncherError ? error.message : error);
-    counts.push({ passed: 0, failed: 1, skipped: 0, failures: [] });
+    counts.push({ passed: 0, failed: 1, skipped: 0, lines: [] });
   }
-  for (const title of counts.flatMap(({ failures }) => failures)) console.log(`failed: ${title}`);
+  for (const line of counts.flatMap(({ lines }) => lines)) console.log(line);
   const { line, failed } = closingLine(counts);
   await new Promise<void>((done) => process.stdout.write(`${line}\n`, () => done()));
   return failed > 0 || aborted.signal.aborted ? 1 : 0;

@@ -14,6 +14,9 @@ import pg from 'pg';
 import { startRouter, type RunningRouter } from '../src/router.ts';
 import { recorder } from './infrastructure.ts';
 
+/** A deadline for what hangs: a busy machine may take its time. */
+const START_MS = 30_000;
+
 const YAML = `providers:
   p: { kind: openai, base_url: "http://127.0.0.1:9/v1", credentials: [{ name: file, value: planted-value-of-the-file }] }
 models: [{ name: m, deployments: [{ provider: p, model: m }] }]
@@ -59,7 +62,7 @@ export class AdminStage {
     const { logger } = recorder();
     stage.redis = openRedis(stage.redisServer.url, { role: 'commands', name: 'look', logger });
     const subscriber = openRedis(stage.redisServer.url, { role: 'subscriber', name: 'gateway', logger });
-    await Promise.all([whenReady(stage.redis, 5000), whenReady(subscriber, 5000)]);
+    await Promise.all([whenReady(stage.redis, START_MS), whenReady(subscriber, START_MS)]);
     subscriber.on('message', (_: string, text: string) => void stage.pushed.push(JSON.parse(text) as Push));
     await subscriber.subscribe(PUSH_CHANNEL);
     stage.client = new StreamsClient({ service: 'router', redisUrl: stage.redisServer.url, logger });

@@ -5,6 +5,9 @@ import { findRedisServer, freePort, temporaryDirectory } from '@deja/launcher';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
 
+/** A deadline for what hangs: a busy machine may take its time. */
+const START_MS = 30_000;
+
 /** A Redis server of a test's own, which it may kill and start again on the same port with what was on disk. */
 export class RedisProcess {
   readonly port: number;
@@ -49,7 +52,7 @@ export class RedisProcess {
     const flags = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#dir, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', ...this.#flags];
     this.#child = spawn(this.#program, flags, { stdio: 'ignore' });
     if (this.client.status === 'wait') void this.client.connect().catch(() => {}); // tried again until it stands
-    await eventually('redis-server to answer', () => this.client.ping().then(() => true, () => false));
+    await eventually('redis-server to answer', () => this.client.ping().then(() => true, () => false), START_MS);
   }
 
   async stop(): Promise<void> {
