@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 export default {
   testEnvironment: 'node',
   // A deadline for what hangs, not a measure: a busy machine may take its time.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   reporters: ['default', fileURLToPath(new URL('./tools/jest-results.mjs', import.meta.url))],
   testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -19,7 +19,7 @@ let answers: AnswerStore;
 beforeAll(async () => {
   server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: quiet });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
 });
 beforeEach(async () => {
   await redis.flushall();

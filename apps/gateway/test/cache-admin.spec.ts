@@ -17,7 +17,7 @@ const counted = (entries: number, more: object = {}): object => ({ object: 'cach
 beforeAll(async () => {
   server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: quiet });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
 });
 beforeEach(async () => {
   await redis.flushall();
@@ -125,7 +125,7 @@ describe('taking answers back', () => {
   test('is an error when Redis is away', async () => {
     const gone = await RedisProcess.start();
     const client = openRedis(gone.url, { role: 'commands', name: 'test', logger: quiet, commandTimeoutMs: 200 });
-    await whenReady(client, 5000);
+    await whenReady(client, 25_000);
     await gone.stop();
     await expect(stage.admin({ cache: client }).invalidate(takeBack())).rejects.toMatchObject({ code: 'overloaded' });
     await expect(stage.admin({ cache: client }).stats(asked({}))).rejects.toMatchObject({ code: 'overloaded' });
@@ -243,7 +243,7 @@ describe('feedback', () => {
 test('on a Redis Cluster all of its masters are counted', async () => {
   cluster = await startRedisCluster();
   const client = openRedis(cluster.url, { role: 'commands', name: 'test', logger: quiet, commandTimeoutMs: 5000 });
-  await whenReady(client, 5000);
+  await whenReady(client, 25_000);
   const tenants = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
   for (const tenant of tenants) await keep(client, {}, { tenant, similar: true });
   const cache = stage.admin({ cache: client });

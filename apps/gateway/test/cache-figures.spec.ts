@@ -21,7 +21,7 @@ let stage: CacheAdminStage;
 beforeAll(async () => {
   server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: quiet });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
 });
 beforeEach(async () => {
   await redis.flushall();

@@ -15,7 +15,7 @@ beforeAll(async () => {
   [server, cluster] = await Promise.all([RedisProcess.start(), startRedisCluster()]);
   one = openRedis(server.url, { role: 'commands', name: 'test', logger: quiet });
   many = openRedis(cluster.url, { role: 'commands', name: 'test', logger: quiet, commandTimeoutMs: 5000 });
-  await Promise.all([whenReady(one, 5000), whenReady(many, 5000)]);
+  await Promise.all([whenReady(one, 25_000), whenReady(many, 25_000)]);
   await eventually('every master is connected', () => nodesOf(many).length === 3 && nodesOf(many).every(isUp));
 });
 beforeEach(async () => {

@@ -22,7 +22,7 @@ function gateway(): Invalidations {
 beforeAll(async () => {
   server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: quiet });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
 });
 beforeEach(async () => {
   await redis.flushall();
@@ -168,7 +168,7 @@ test('those whose answers are deleted are taken out for all', async () => {
 test('an invalidation that Redis cannot take is an error, not a promise', async () => {
   const gone = await RedisProcess.start();
   const client = openRedis(gone.url, { role: 'commands', name: 'test', logger: quiet, commandTimeoutMs: 200 });
-  await whenReady(client, 5000);
+  await whenReady(client, 25_000);
   await gone.stop();
   await expect(new Invalidations({ redis: client, logger: quiet }).add(invalidation())).rejects.toThrow(/Stream|Connection/);
   client.disconnect();

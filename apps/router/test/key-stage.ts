@@ -46,7 +46,7 @@ export class KeyStage {
   static async start(): Promise<KeyStage> {
     const redisServer = await RedisProcess.start();
     const redis = openRedis(redisServer.url, { role: 'commands', name: 'test', logger });
-    await whenReady(redis, 5000);
+    await whenReady(redis, 25_000);
     const database = await testDatabase();
     const path = await TcpPath.to(database.url);
     const pool = openPool(path.url, { name: 'test', logger });

@@ -40,7 +40,7 @@ const { logger, lines } = recorder();
 beforeAll(async () => {
   redisServer = await RedisProcess.start();
   redis = openRedis(redisServer.url, { role: 'commands', name: 'test', logger });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
   database = await testDatabase();
   path = await TcpPath.to(database.url);
   pool = openPool(path.url, { name: 'test', logger });

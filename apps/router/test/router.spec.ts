@@ -79,7 +79,7 @@ beforeEach(async () => {
   database = await testDatabase();
   const { logger } = recorder();
   redis = openRedis(redisServer.url, { role: 'commands', name: 'look', logger });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
   await redis.flushall();
   client = new StreamsClient({ service: 'router', redisUrl: redisServer.url, logger });
   await client.connect();

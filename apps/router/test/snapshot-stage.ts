@@ -39,12 +39,12 @@ export class SnapshotStage {
   async begin(): Promise<void> {
     const { logger } = recorder();
     this.redis = openRedis(this.server.url, { role: 'commands', name: 'look', logger });
-    await whenReady(this.redis, 5000);
+    await whenReady(this.redis, 25_000);
     await this.redis.flushall();
     const pushed: Push[] = [];
     this.pushed = pushed;
     const subscriber = openRedis(this.server.url, { role: 'subscriber', name: 'gateway', logger });
-    await whenReady(subscriber, 5000);
+    await whenReady(subscriber, 25_000);
     await subscriber.subscribe(PUSH_CHANNEL);
     subscriber.on('message', (_: string, text: string) => void pushed.push(JSON.parse(text) as Push));
     this.closing.push(() => subscriber.disconnect(), () => this.redis.disconnect());
@@ -58,7 +58,7 @@ export class SnapshotStage {
   async replica(now: () => number = Date.now): Promise<SnapshotReplica> {
     const { logger, lines } = recorder();
     const connection = openRedis(this.server.url, { role: 'commands', name: 'test', logger });
-    await whenReady(connection, 5000);
+    await whenReady(connection, 25_000);
     const health = new HealthStore(connection);
     const pool = new Pool(health, logger, now, () => 0.5);
     const publisher = new SnapshotPublisher(new SnapshotStore(connection), health, pool, new PushChannel(connection, logger), logger, TICK_MS);

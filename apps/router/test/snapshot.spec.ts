@@ -61,7 +61,7 @@ describe('the routing snapshot', () => {
     one.publisher.start();
     await stage.server.restart();
     await eventually('publication', () => one.publisher.isPublished);
-    await whenReady(stage.redis, 5000);
+    await whenReady(stage.redis, 25_000);
     expect(modelsOf(await stage.published())).toEqual(['m']);
   });
 

@@ -39,7 +39,7 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
   revisions = new TenantRevisions(redis, new TenantsRepository(db), new PushChannel(redis, logger), logger);
 });
 afterEach(() => revisions.stop());
@@ -59,7 +59,7 @@ test('a revision grows with every change, also with those made at once, and is n
 test('what stands in Redis never goes back, and gateways are told', async () => {
   const pushed: Push[] = [];
   const subscriber = openRedis(server.url, { role: 'subscriber', name: 'gateway', logger });
-  await whenReady(subscriber, 5000);
+  await whenReady(subscriber, 25_000);
   subscriber.on('message', (_: string, text: string) => void pushed.push(JSON.parse(text) as Push));
   await subscriber.subscribe(PUSH_CHANNEL);
   const [first, second] = [await change('a'), await change('a')];

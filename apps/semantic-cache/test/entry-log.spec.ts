@@ -20,7 +20,7 @@ const followers: LogFollower<LogRecord>[] = [];
 beforeAll(async () => {
   server = await RedisProcess.start();
   redis = openRedis(server.url, { role: 'commands', name: 'test', logger: silent });
-  await whenReady(redis, 5000);
+  await whenReady(redis, 25_000);
   log = new EntryLog(redis, { maxEntries: 1000 });
 });
 beforeEach(async () => {
@@ -162,7 +162,7 @@ test('dropping expired records is not taken for an emptied Redis', async () => {
 test('a Redis that is down is an error for who appends', async () => {
   const second = await RedisProcess.start();
   const down = openRedis(second.url, { role: 'commands', name: 'test', logger: silent, commandTimeoutMs: 200 });
-  await whenReady(down, 5000);
+  await whenReady(down, 25_000);
   await second.stop();
   await until(() => !isUp(down));
   await expect(new EntryLog(down, { maxEntries: 10 }).append(entry('e'))).rejects.toThrow(/Stream|Connection/);
