@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { metrics } from '@opentelemetry/api';
 import { gatewayAcceptedKey, newId, type AttemptRecord, type LateAttempt, type OpenOperation, type OperationRecord, type UsageEvent, type UsageJobData } from '@deja/contracts';
+import { openPipeline } from '@deja/redis';
 import { RedisProcess } from '@deja/testing';
 import { AcceptedCounts } from '../src/settle/accepted.ts';
 import { OutboxMetrics } from '../src/settle/metrics.ts';
@@ -78,7 +79,7 @@ export class OutboxStage {
 
   /** As settlement does it. */
   async settle(box: Outbox, record: OperationRecord): Promise<void> {
-    const pipeline = this.server.client.pipeline();
+    const pipeline = openPipeline(this.server.client);
     box.queue(pipeline, record);
     box.settled(record, await pipeline.exec().then((replies) => replies?.every(([error]) => error === null) ?? false, () => false));
   }

@@ -1,47 +1,178 @@
-import type { ChainableCommander, Cluster } from 'ioredis';
+import { Command, type Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './client.ts';
 
-/** Commands that travel together; `exec` resolves to one reply for each, in their order. */
-export type Pipeline = ChainableCommander;
+type Value = string | number | Buffer;
+
+/** Commands that travel together. */
+export interface Pipeline {
+  hset(key: string, ...fieldsAndValues: Value[]): Pipeline;
+  hsetnx(key: string, field: string, value: Value): Pipeline;
+  hdel(key: string, ...fields: string[]): Pipeline;
+  get(key: string): Pipeline;
+  getBuffer(key: string): Pipeline;
+  getrangeBuffer(key: string, from: number, to: number): Pipeline;
+  set(key: string, value: Value, ...options: (string | number)[]): Pipeline;
+  strlen(key: string): Pipeline;
+  exists(...keys: string[]): Pipeline;
+  expire(key: string, seconds: number): Pipeline;
+  del(...keys: string[]): Pipeline;
+  unlink(...keys: string[]): Pipeline;
+  sadd(key: string, ...members: string[]): Pipeline;
+  srem(key: string, ...members: string[]): Pipeline;
+  scard(key: string): Pipeline;
+  evalsha(sha1: string, keys: number, ...keysAndArgs: Value[]): Pipeline;
+  /** One reply for each, in their order. Never rejects: a connection that breaks, or takes too long, is the error of each that had no answer by then. */
+  exec(): Promise<PipelineReply[]>;
+}
 
 /** The error of a command, or what it answered. */
 export type PipelineReply = [error: Error | null, value: unknown];
 
-/** Not commands of their own, and nothing that could be divided among nodes. */
-const INDIVISIBLE = new Set(['multi', 'pipeline', 'watch', 'unwatch', 'subscribe', 'disconnect', 'quit']);
-
 /**
  * A pipeline on one Redis, or on a cluster. There every command goes to the node of its keys at once, none waits for another, and each is
- * redirected by itself where a slot has moved; commands of one node keep their order. `exec` never rejects on a cluster: a node that is
- * away is the error of those commands that needed it.
+ * redirected by itself where a slot has moved; commands of one node keep their order.
  */
 export function openPipeline(client: RedisClient): Pipeline {
-  return isCluster(client) ? clusterPipeline(client) : client.pipeline();
+  return new SentTogether(client);
 }
 
-type Command = (...args: unknown[]) => Promise<unknown>;
+/** As text, or as the bytes that they are. */
+type ReplyEncoding = 'utf8' | null;
 
-/** ioredis's own pipeline on a cluster refuses commands of different nodes. */
-function clusterPipeline(cluster: Cluster): Pipeline {
-  const queued: (() => Promise<unknown>)[] = [];
-  const exec = async (): Promise<PipelineReply[]> => {
-    const replies = await Promise.allSettled(queued.splice(0).map(async (send) => await send()));
-    return replies.map((reply) => (reply.status === 'fulfilled' ? [null, reply.value] : [asError(reply.reason), undefined]));
-  };
-  const pipeline: Pipeline = new Proxy({} as Pipeline, {
-    get: (_, name) => {
-      if (name === 'exec') return exec;
-      if (name === 'length') return queued.length;
-      const command: unknown = Reflect.get(cluster, name);
-      if (typeof command !== 'function') return undefined;
-      if (INDIVISIBLE.has(String(name))) throw new Error(`${String(name)} cannot be part of a pipeline on a cluster`);
-      return (...args: unknown[]) => {
-        queued.push(() => (command as Command).apply(cluster, args));
-        return pipeline;
-      };
-    },
+/**
+ * Not ioredis's own pipeline, which costs more than twice the processor time (docs/performance.md) and on a cluster refuses commands of different
+ * nodes: each command is sent by itself, and what is sent to one server within one turn of the event loop, by whomever, leaves in one write.
+ */
+class SentTogether implements Pipeline {
+  private readonly client: RedisClient;
+  private readonly isOne: boolean;
+  private commands: Command[] = [];
+
+  constructor(client: RedisClient) {
+    this.client = client;
+    this.isOne = !isCluster(client);
+  }
+
+  hset(...args: Value[]): this {
+    return this.add('hset', args);
+  }
+
+  hsetnx(...args: Value[]): this {
+    return this.add('hsetnx', args);
+  }
+
+  hdel(...args: Value[]): this {
+    return this.add('hdel', args);
+  }
+
+  get(key: string): this {
+    return this.add('get', [key]);
+  }
+
+  getBuffer(key: string): this {
+    return this.add('get', [key], null);
+  }
+
+  getrangeBuffer(...args: Value[]): this {
+    return this.add('getrange', args, null);
+  }
+
+  set(...args: Value[]): this {
+    return this.add('set', args);
+  }
+
+  strlen(key: string): this {
+    return this.add('strlen', [key]);
+  }
+
+  exists(...keys: string[]): this {
+    return this.add('exists', keys);
+  }
+
+  expire(...args: Value[]): this {
+    return this.add('expire', args);
+  }
+
+  del(...keys: string[]): this {
+    return this.add('del', keys);
+  }
+
+  unlink(...keys: string[]): this {
+    return this.add('unlink', keys);
+  }
+
+  sadd(...args: Value[]): this {
+    return this.add('sadd', args);
+  }
+
+  srem(...args: Value[]): this {
+    return this.add('srem', args);
+  }
+
+  scard(key: string): this {
+    return this.add('scard', [key]);
+  }
+
+  evalsha(...args: Value[]): this {
+    return this.add('evalsha', args);
+  }
+
+  exec(): Promise<PipelineReply[]> {
+    const { commands, client } = this;
+    this.commands = [];
+    if (commands.length === 0) return Promise.resolve([]);
+    const replied = allReplies(commands, isCluster(client) ? null : (client.options.commandTimeout ?? null));
+    if (!isCluster(client)) gatherWrites(client);
+    for (const command of commands) void client.sendCommand(command);
+    return replied;
+  }
+
+  private add(name: string, args: Value[], replyEncoding: ReplyEncoding = 'utf8'): this {
+    this.commands.push(this.isOne ? new Timeless(name, args, { replyEncoding }) : new Command(name, args, { replyEncoding }));
+    return this;
+  }
+}
+
+/** Its pipeline watches the clock for all: a timer for each command took a third of what sending them takes. */
+class Timeless extends Command {
+  override setTimeout(): void {
+    // Never.
+  }
+}
+
+/** @param deadlineMs null: each command has its own */
+function allReplies(commands: readonly Command[], deadlineMs: number | null): Promise<PipelineReply[]> {
+  return new Promise((resolve) => {
+    const replies = Array.from<PipelineReply>({ length: commands.length });
+    let left = commands.length;
+    const late = (): void => {
+      for (const command of commands) command.reject(new Error('Command timed out'));
+    };
+    const timer = deadlineMs === null ? undefined : setTimeout(late, deadlineMs);
+    const take = (at: number, reply: PipelineReply): void => {
+      replies[at] = reply;
+      left -= 1;
+      if (left > 0) return;
+      clearTimeout(timer);
+      resolve(replies);
+    };
+    for (const [at, { promise }] of commands.entries()) promise.then((value: unknown) => take(at, [null, value]), (error: unknown) => take(at, [asError(error), undefined]));
   });
-  return pipeline;
+}
+
+/** Connections whose writes wait for the end of this turn. */
+const gathering = new WeakSet<Redis['stream']>();
+
+/** A write is a call of the system, dearer than all else about a command: with many requests in one turn of the event loop, they share one. */
+function gatherWrites({ stream }: Redis): void {
+  // There is none before the first attempt to connect.
+  if ((stream as Redis['stream'] | undefined) === undefined || gathering.has(stream)) return;
+  gathering.add(stream);
+  stream.cork();
+  setImmediate(() => {
+    gathering.delete(stream);
+    stream.uncork();
+  });
 }
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));

@@ -74,11 +74,11 @@ test('commands sent before the cluster is known wait for it, and go to the maste
 test('a pipeline answers in its order, whichever masters its commands went to, and an error is that of its command', async () => {
   const client = await connected();
   const pipeline = openPipeline(client);
-  for (const [i, key] of KEYS.entries()) pipeline.set(key, i).incr(key);
-  const replies = await pipeline.hget(KEYS[0]!, 'field').getBuffer(KEYS[1]!).exec();
-  expect(replies?.slice(0, -2)).toEqual(KEYS.flatMap((_, i) => [[null, 'OK'], [null, i + 1]]));
+  for (const [i, key] of KEYS.entries()) pipeline.set(key, i).get(key);
+  const replies = await pipeline.hset(KEYS[0]!, 'field', 'x').getBuffer(KEYS[1]!).exec();
+  expect(replies?.slice(0, -2)).toEqual(KEYS.flatMap((_, i) => [[null, 'OK'], [null, String(i)]]));
   expect(replies?.at(-2)?.[0]?.message).toMatch(/^WRONGTYPE/);
-  expect(replies?.at(-1)).toEqual([null, Buffer.from('2')]);
+  expect(replies?.at(-1)).toEqual([null, Buffer.from('1')]);
 });
 
 test('a pipeline without commands answers nothing', async () => {

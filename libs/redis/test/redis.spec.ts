@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { defineScript, isUp, openRedis, queueScript, runScript, scriptReply, whenReady, type OutageLogger, type RedisClient, type RedisRole } from '../src/index.ts';
+import { defineScript, isUp, openPipeline, openRedis, queueScript, runScript, scriptReply, whenReady, type OutageLogger, type RedisClient, type RedisRole } from '../src/index.ts';
 import { eventually as until, RedisProcess } from '@deja/testing';
 
 const ADD = defineScript(`return redis.call('INCRBY', KEYS[1], ARGV[1])`);
@@ -129,10 +129,36 @@ test('a script in a pipeline that Redis does not know runs once, after it', asyn
   await redis.del('m');
   await redis.script('FLUSH');
   const call = { script: ADD, keys: ['m'], args: [5] };
-  const pipeline = redis.pipeline().set('other', 'x');
+  const pipeline = openPipeline(redis).set('other', 'x');
   const replies = (await queueScript(pipeline, call).exec()) ?? [];
   expect(await scriptReply(redis, replies[1], call)).toBe(5);
-  const again = (await queueScript(redis.pipeline(), call).exec()) ?? [];
+  const again = (await queueScript(openPipeline(redis), call).exec()) ?? [];
   expect(await scriptReply(redis, again[0], call)).toBe(10);
   await expect(scriptReply(redis, [new Error('WRONGTYPE'), null], call)).rejects.toThrow('WRONGTYPE');
+});
+
+test('pipelines of one turn keep the order in which they were executed, and each hears its own answers', async () => {
+  const redis = open('commands');
+  await whenReady(redis, 5000);
+  const texts = Array.from({ length: 50 }, (_, i) => `text ${i}`);
+  const answers = await Promise.all(texts.map((text, i) => openPipeline(redis).set('turn', text).get('turn').getBuffer('turn').strlen('nothing').scard(i % 2 === 0 ? 'turn' : 'nothing').exec()));
+  expect(answers.map((replies) => replies.slice(0, 4))).toEqual(texts.map((text) => [[null, 'OK'], [null, text], [null, Buffer.from(text)], [null, 0]]));
+  expect(answers.map(([, , , , last]) => last?.[0]?.message.slice(0, 9) ?? null)).toEqual(texts.map((_, i) => (i % 2 === 0 ? 'WRONGTYPE' : null)));
+});
+
+test('a pipeline answers with errors, and does not reject, when Redis is away, dies under it, or says nothing in time', async () => {
+  const redis = openRedis(server.url, { role: 'commands', name: 'impatient', logger: logger(), commandTimeoutMs: 100 });
+  opened.push(redis);
+  await whenReady(redis, 5000);
+  await server.client.client('PAUSE', 300); // it takes what is sent and says nothing
+  expect(await openPipeline(redis).get('a').get('b').exec()).toMatchObject([[{ message: 'Command timed out' }, undefined], [{ message: 'Command timed out' }, undefined]]);
+  const waiting = openPipeline(redis).get('a').exec();
+  await server.kill();
+  expect(await waiting).toMatchObject([[expect.any(Error), undefined]]);
+  await until('the loss is noticed', () => !isUp(redis));
+  expect(await openPipeline(redis).get('a').exec()).toMatchObject([[expect.any(Error), undefined]]);
+});
+
+test('a pipeline executed before the connection stands waits for it', async () => {
+  expect(await openPipeline(open('commands')).set('early', 'x').get('early').exec()).toEqual([[null, 'OK'], [null, 'x']]);
 });

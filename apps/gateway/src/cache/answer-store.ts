@@ -1,7 +1,6 @@
 import { cacheEntryKey, countedModel, newId, type Candidate, type SemanticCacheEvents, type SemanticPartition, type Usage } from '@deja/contracts';
-import { isUp, type RedisClient } from '@deja/redis';
+import { isUp, type Pipeline, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
-import type { ChainableCommander } from 'ioredis';
 import type { KeptReply } from '../attempt/exchange.ts';
 import type { Operation } from '../operation/operation.ts';
 import type { BuyVector } from './entry.ts';
@@ -93,7 +92,7 @@ export class AnswerStore {
   }
 
   /** Adds the writing of an answer to a pipeline on this store's Redis. */
-  queue(pipeline: ChainableCommander, { value, exact, similar }: KeptAnswer): void {
+  queue(pipeline: Pipeline, { value, exact, similar }: KeptAnswer): void {
     for (const place of [exact, similar]) if (place !== null) pipeline.set(place.key, value, 'EX', place.ttlS);
   }
 

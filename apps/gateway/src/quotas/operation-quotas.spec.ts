@@ -1,5 +1,5 @@
 import type { Candidate } from '@deja/contracts';
-import { openRedis, queueScript, runScript, type RedisClient } from '@deja/redis';
+import { openPipeline, openRedis, queueScript, runScript, type RedisClient } from '@deja/redis';
 import { RedisProcess } from '@deja/testing';
 import type { Operation } from '../operation/operation.ts';
 import { CredentialQuotas } from './credential-quotas.ts';
@@ -44,7 +44,7 @@ async function reserved(candidates: Candidate[]): Promise<OperationQuotas> {
 async function decide(operation: OperationQuotas): Promise<void> {
   const { call } = operation;
   if (call === null) return operation.decided(undefined);
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   queueScript(pipeline, call);
   const replies = await pipeline.exec();
   return operation.decided(replies?.[0]);
