@@ -55,9 +55,10 @@ function mostNanoUsd(candidate: Candidate, { promptTokens, outputTokens, mostOut
   const usage = { ...NOTHING, promptTokens, completionTokens: perChoice * choices };
   // The prompt may be new, written to the provider's cache, or read from it, each at its own rate; a mixture costs something in between.
   const prompts = [usage, { ...usage, cacheWriteTokens: promptTokens }, { ...usage, cachedTokens: promptTokens }];
-  // Likewise the answer may be thought, or spoken.
+  // Likewise the answer may be thought, or spoken; without a rate of its own that costs what else is answered does.
+  const thought = price.reasoning === undefined ? [] : prompts.map((all) => ({ ...all, reasoningTokens: all.completionTokens }));
   const spoken = price.audioOutput === undefined ? [] : prompts.map((all) => ({ ...all, audioOutputTokens: all.completionTokens }));
-  const all = [...prompts, ...prompts.map((prompt) => ({ ...prompt, reasoningTokens: prompt.completionTokens })), ...spoken];
+  const all = [...prompts, ...thought, ...spoken];
   const costs = all.map((one) => costNanoUsd(one, price) ?? 0n);
   return costs.reduce((most, cost) => (cost > most ? cost : most), 0n);
 }

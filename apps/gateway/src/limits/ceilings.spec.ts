@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Budget, Principal, Settings } from '@deja/contracts';
+import fc from 'fast-check';
 import { shardsFor, type AskedLimits } from './ceilings.ts';
 
 const principal = (limits: Partial<Principal['limits']> = {}): Principal => ({
@@ -65,5 +66,17 @@ describe('what applies to a request', () => {
   test('budgets stand with the shard that counts them', () => {
     const shards = shardsFor(asked({ settings: settings({}, { global: [day], per_key: [day] }) }));
     expect(shards.map(({ name, budgets }) => [name, budgets.map(({ scope }) => scope)])).toEqual([['acme', ['key']], ['global', ['global']]]);
+  });
+
+  test('does not depend on what the same key was asked for before', () => {
+    const usual = [settings(), settings({ per_key: { requests_per_minute: 1, models: { m: { concurrency: 2 } } }, per_user: { tokens_per_day: 9 } }), settings({ global: { concurrency: 9 } }, { per_tenant: [day], global: [day] })];
+    const request = fc.record({ user: fc.constantFrom(null, 'ann', 'bob'), model: fc.constantFrom(null, 'm', 'n'), settings: fc.constantFrom(...usual), receivedAtMs: fc.constantFrom(0, 3_600_000, 90_000_000) });
+    fc.assert(
+      fc.property(fc.array(request, { minLength: 1, maxLength: 30 }), (requests) => {
+        const one = principal();
+        for (const each of requests) expect(shardsFor({ ...each, principal: one })).toEqual(shardsFor({ ...each, principal: principal() }));
+      }),
+      { numRuns: 50 },
+    );
   });
 });

@@ -1,5 +1,5 @@
 import type { DegradedMode, Limits, Principal, ScopeLimits, Settings } from '@deja/contracts';
-import { budgetsFor, degradedMode } from '../budgets/budget-ceilings.ts';
+import { budgetsFor, degradedMode, type BudgetsOfRequest } from '../budgets/budget-ceilings.ts';
 import type { Ceiling, Scope, Shard } from './ask.ts';
 import { MEASURE_NAMES } from './measures.ts';
 
@@ -15,12 +15,35 @@ export interface AskedLimits {
   receivedAtMs: number;
 }
 
-/** Every ceiling and budget that applies to this request, by the Redis shard that counts it, the tenant's before everybody's. What limits nothing is left out. */
+/** What was last worked out for a principal: its requests come by the thousand between two changes of its limits. */
+interface Known {
+  settings: AskedLimits['settings'];
+  user: string | null;
+  model: string | null;
+  budgets: BudgetsOfRequest;
+  shards: Shard[];
+}
+
+const known = new WeakMap<Principal, Known>();
+
+/**
+ * Every ceiling and budget that applies to this request, by the Redis shard that counts it, the tenant's before everybody's. What limits nothing is
+ * left out. Not to be changed: requests share them.
+ */
 export function shardsFor(asked: AskedLimits): Shard[] {
-  const { principal: { tenant, key, limits: own }, user, model, settings } = asked;
+  const { principal, user, model, settings } = asked;
+  const budgets = budgetsFor(asked);
+  const last = known.get(principal);
+  const holds = last !== undefined && last.settings === settings && last.user === user && last.model === model && last.budgets.tenant === budgets.tenant && last.budgets.global === budgets.global;
+  if (holds) return last.shards;
+  const shards = shardsOf(asked, budgets);
+  known.set(principal, { settings, user, model, budgets, shards });
+  return shards;
+}
+
+function shardsOf({ principal: { tenant, key, limits: own }, user, model, settings }: AskedLimits, budgets: BudgetsOfRequest): Shard[] {
   const { limits: usual } = settings;
   const prefix = `deja:limit:{${tenant}}`;
-  const budgets = budgetsFor(asked);
   const ofTenant = [
     ...ceilingsOf('tenant', `${prefix}:tenant`, [usual.per_tenant, own.tenant], model, degradedMode(settings, 'per_tenant', own.tenant)),
     ...ceilingsOf('key', `${prefix}:key:${key}`, [usual.per_key, own.key], model, degradedMode(settings, 'per_key', own.key)),

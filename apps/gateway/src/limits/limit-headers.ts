@@ -6,18 +6,31 @@ const HEADERS = {
   tokens: ['tokens_per_minute', 'tokens_per_day'],
 } as const satisfies Record<string, Measure[]>;
 
+const KINDS = Object.entries(HEADERS).map(([kind, measures]) => ({ measures, limit: `x-ratelimit-limit-${kind}`, remaining: `x-ratelimit-remaining-${kind}`, reset: `x-ratelimit-reset-${kind}` }));
+
 /** `x-ratelimit-*`: of all windows of a kind, over every scope, the one with the least left; among equals the one that is whole again last. */
 export function rateLimitHeaders(states: readonly CeilingState[]): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [kind, measures] of Object.entries(HEADERS)) {
-    const tightest = states.flatMap((state) => measures.flatMap((measure) => room(state, measure) ?? []))
-      .reduce<Room | null>((least, each) => (least === null || each.remaining < least.remaining || (each.remaining === least.remaining && each.resetMs > least.resetMs) ? each : least), null);
+  for (const { measures, ...names } of KINDS) {
+    const tightest = tightestOf(states, measures);
     if (tightest === null) continue;
-    headers[`x-ratelimit-limit-${kind}`] = String(tightest.limit);
-    headers[`x-ratelimit-remaining-${kind}`] = String(tightest.remaining);
-    headers[`x-ratelimit-reset-${kind}`] = durationText(tightest.resetMs);
+    headers[names.limit] = String(tightest.limit);
+    headers[names.remaining] = String(tightest.remaining);
+    headers[names.reset] = durationText(tightest.resetMs);
   }
   return headers;
+}
+
+function tightestOf(states: readonly CeilingState[], measures: readonly Measure[]): Room | null {
+  let tightest: Room | null = null;
+  for (const state of states) {
+    for (const measure of measures) {
+      const each = room(state, measure);
+      if (each === null) continue;
+      if (tightest === null || each.remaining < tightest.remaining || (each.remaining === tightest.remaining && each.resetMs > tightest.resetMs)) tightest = each;
+    }
+  }
+  return tightest;
 }
 
 interface Room {

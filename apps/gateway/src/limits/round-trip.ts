@@ -1,5 +1,5 @@
 import { gatewayOpsKey, tenantRevisionKey, type OpenOperation } from '@deja/contracts';
-import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
+import { isUp, openPipeline, queueScript, scriptReply, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { OperationQuotas } from '../quotas/operation-quotas.ts';
 import type { AcceptedCounts } from '../settle/accepted.ts';
 import { inTime } from './in-time.ts';
@@ -34,39 +34,50 @@ export interface RoundTripReply {
  * got no answer.
  */
 export async function roundTrip(redis: RedisClient, asked: Asked, limits: ScriptCall | null, o: { instance: string; accepted: AcceptedCounts; readsCache: boolean }): Promise<RoundTripReply> {
-  const pipeline = openPipeline(redis);
-  let queued = 0;
-  /** Where its reply will stand. */
-  const queue = (add: (pipeline: Pipeline) => unknown): number => {
-    add(pipeline);
-    return queued++;
-  };
-  const { open, presenceKey, quotas } = asked;
+  const { open, presenceKey, exactKeys, quotas } = asked;
   const quotaCall = quotas?.call ?? null;
-  const opened = queue((p) => p.hset(gatewayOpsKey(o.instance), open.id, JSON.stringify(open)));
-  queue((p) => o.accepted.queue(p, o.accepted.opened(open)));
-  const limited = limits === null ? null : queue((p) => queueScript(p, limits));
-  const revision = queue((p) => p.get(tenantRevisionKey(open.tenant)));
-  const presence = presenceKey === null ? null : queue((p) => p.exists(presenceKey));
-  const quota = quotaCall === null ? null : queue((p) => queueScript(p, quotaCall));
-  const exact = o.readsCache ? asked.exactKeys.map((key) => queue((p) => p.getBuffer(key))) : [];
+  const pipeline = openPipeline(redis).hset(gatewayOpsKey(o.instance), open.id, JSON.stringify(open));
+  o.accepted.queue(pipeline, o.accepted.opened(open));
+  pipeline.get(tenantRevisionKey(open.tenant));
+  if (limits !== null) queueScript(pipeline, limits);
+  if (presenceKey !== null) pipeline.exists(presenceKey);
+  if (quotaCall !== null) queueScript(pipeline, quotaCall);
+  if (o.readsCache) for (const key of exactKeys) pipeline.getBuffer(key);
 
-  const replies = ((await pipeline.exec()) ?? []) as PipelineReply[];
-  const valueOf = (at: number | null): unknown => {
-    const reply = at === null ? undefined : replies[at];
-    return reply === undefined || reply[0] !== null ? null : reply[1];
-  };
-  const openError = replies[opened]?.[0] ?? null;
-  if (limited === null && openError !== null) throw openError;
-  const revisionText = valueOf(revision);
+  const replies = new Replies(await pipeline.exec());
+  const openError = replies.next()[0];
+  replies.next(); // the count: said again with every beat
+  const revision = Number(replies.value() ?? Number.NaN);
+  if (limits === null && openError !== null) throw openError;
+  const limitReply = limits === null ? undefined : replies.next();
+  const semanticPresent = presenceKey !== null && replies.value() === 1;
+  const quotaReply = quotaCall === null ? undefined : replies.next();
+  const exact = o.readsCache ? exactKeys.map(() => bufferOf(replies.value())) : [];
   return {
-    recorded: replies[opened] !== undefined && openError === null,
-    limits: limits === null || limited === null ? undefined : await scriptReply(redis, replies[limited], limits),
-    tenantRevision: typeof revisionText === 'string' && Number.isSafeInteger(Number(revisionText)) ? Number(revisionText) : null,
-    semanticPresent: valueOf(presence) === 1,
-    exact: exact.map((at) => bufferOf(valueOf(at))),
-    quotas: quota === null ? undefined : replies[quota],
+    recorded: openError === null,
+    limits: limits === null ? undefined : await scriptReply(redis, limitReply, limits),
+    tenantRevision: Number.isSafeInteger(revision) ? revision : null,
+    semanticPresent,
+    exact,
+    quotas: quotaReply,
   };
+}
+
+/** Read in the order in which their commands were queued. */
+class Replies {
+  private at = 0;
+
+  constructor(private readonly all: readonly PipelineReply[]) {}
+
+  next(): PipelineReply {
+    return this.all[this.at++] ?? [new Error('Redis gave no answer'), undefined];
+  }
+
+  /** null where it is an error. */
+  value(): unknown {
+    const [error, value] = this.next();
+    return error === null ? value : null;
+  }
 }
 
 /** The exact cache where it has a Redis of its own; empty where that is away or slow: an outage of the cache is a miss. */

@@ -48,12 +48,20 @@ export interface AskedAccount {
   tightest: BudgetCeiling | null;
 }
 
+/** Of shards that requests share, the same each time. */
+const parts = new WeakMap<Shard[], AskedPart[]>();
+
+/** @param shards not to be changed after this */
 export function askOf(shards: Shard[], charge: Charge): ShardAsk {
-  return { shards, charge: wholeCharge(charge), parts: shards.map(partOf) };
+  let asked = parts.get(shards);
+  if (asked === undefined) parts.set(shards, (asked = shards.map(partOf)));
+  return { shards, charge: wholeCharge(charge), parts: asked };
 }
 
 /** Two shards of one name, as that of a tenant `global` and everybody's, are one: their leases share keys. */
 export function distinct(shards: Shard[]): Shard[] {
+  const isDistinct = shards.every(({ name, ceilings, budgets }, i) => ceilings.length + budgets.length > 0 && shards.findIndex((other) => other.name === name) === i);
+  if (isDistinct) return shards;
   const byName = new Map<string, Shard>();
   for (const shard of shards) {
     if (shard.ceilings.length + shard.budgets.length === 0) continue;

@@ -44,9 +44,8 @@ export class LimitShards {
   /** Decides and charges, everywhere or nowhere. An operation that asks again replaces what it holds. */
   reserveCall({ parts, charge }: ShardAsk): ScriptCall {
     const { operation, tokens, keptTokens, nanoUsd, keptNanoUsd } = charge;
-    const keys = parts.flatMap(({ keys: { leases, held }, windows, counters, accounts }) => [leases, held, ...keysOf(windows), ...keysOf(counters), ...keysOf(accounts)]);
-    const args = [this.now(), operation, this.options.leaseMs, tokens, keptTokens, String(nanoUsd), String(keptNanoUsd), parts.length, ...parts.flatMap(askedArgs)];
-    return { script: RESERVE, keys, args };
+    const { keys, args } = told(parts);
+    return { script: RESERVE, keys, args: [this.now(), operation, this.options.leaseMs, tokens, keptTokens, String(nanoUsd), String(keptNanoUsd), ...args] };
   }
 
   /** Throws where the reply is none of `reserveCall`'s. */
@@ -110,6 +109,25 @@ export class LimitShards {
   private now(): number | '' {
     return this.options.now?.() ?? '';
   }
+}
+
+/** What the script is told of limits, whatever is charged. */
+interface Told {
+  keys: string[];
+  args: (string | number)[];
+}
+
+const tellings = new WeakMap<AskedPart[], Told>();
+
+/** Of parts that requests share, the same each time. */
+function told(parts: AskedPart[]): Told {
+  let telling = tellings.get(parts);
+  if (telling === undefined) {
+    const keys = parts.flatMap(({ keys: { leases, held }, windows, counters, accounts }) => [leases, held, ...keysOf(windows), ...keysOf(counters), ...keysOf(accounts)]);
+    telling = { keys, args: [parts.length, ...parts.flatMap(askedArgs)] };
+    tellings.set(parts, telling);
+  }
+  return telling;
 }
 
 const keysOf = (items: { key: string }[]): string[] => items.map(({ key }) => key);
