@@ -1,141 +1,148 @@
-// What deja adds to a call of a provider, and what it can carry: see bench/README.md. `npm run bench [-- --smoke] [--json]`
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+// What deja adds to a call of a provider, and what it can carry, beside others: docs/performance.md. `npm run bench [-- --smoke] [--peers a,b] [--only case,…]
+// [--peer FILE] [--json FILE] [--write] [--built]`; `--built` spares the look whether the apps are built.
+import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { startCluster, type Cluster } from '@deja/launcher';
+import { parseArgs } from 'node:util';
+import type { Cluster } from '@deja/launcher';
 import { buildIfChanged } from '../tools/build.ts';
+import { CASES, FULL, SMOKE, type Case } from './added-latency/cases.ts';
+import type { Report } from './added-latency/figures.ts';
+import { goalsOf } from './added-latency/goals.ts';
 import { startLoad, startProvider } from './added-latency/helper-process.ts';
-import { processorSeconds, watchOthers } from './added-latency/processor-time.ts';
-import { markdown, percentiles, thisMachine, type LatencyRow, type Report, type ThroughputRow } from './added-latency/report.ts';
-import type { Kind, Result, Target } from './added-latency/work.ts';
+import { startDeja } from './added-latency/peers/deja.ts';
+import { peerSchema, type Peer, type RunningPeer } from './added-latency/peers/peer.ts';
+import { SHIPPED } from './added-latency/peers/shipped.ts';
+import { startPeer } from './added-latency/peers/start-peer.ts';
+import { watchOthers } from './added-latency/processor-time.ts';
+import { thisMachine } from './added-latency/report.ts';
+import { Rounds } from './added-latency/rounds.ts';
+import { memoryOf } from './added-latency/spent.ts';
+import { markdown, ratios } from './added-latency/tables.ts';
 
-interface Effort {
-  warmUpMs: number;
-  rounds: number;
-  perRound: number;
-  closedLoopMs: number;
-  workers: number[];
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
+const BEGIN = '<!-- figures: written by `npm run bench -- --write` -->';
+const END = '<!-- end of figures -->';
+const DEJA = 'deja';
+
+interface Wishes {
+  effort: Report['effort'];
+  cases: Case[];
+  withDeja: boolean;
+  peers: Peer[];
+  json: string | undefined;
+  write: boolean;
+  built: boolean;
 }
-const FULL: Effort = { warmUpMs: 5000, rounds: 20, perRound: 100, closedLoopMs: 6000, workers: [16, 64] };
-const SMOKE: Effort = { warmUpMs: 1500, rounds: 5, perRound: 40, closedLoopMs: 1500, workers: [16, 64] };
 
-const IDLE_WINDOW_MS = 500;
-const IDLE_SECONDS = 0.02;
-const IDLE_DEADLINE_MS = 30_000;
+async function wishes(): Promise<Wishes> {
+  const { values } = parseArgs({
+    options: {
+      smoke: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, built: { type: 'boolean', default: false }, json: { type: 'string' },
+      peers: { type: 'string' }, peer: { type: 'string', multiple: true, default: [] }, only: { type: 'string' },
+    },
+  });
+  const own = await Promise.all(values.peer.map(async (file) => peerSchema.parse(JSON.parse(await readFile(file, 'utf8')))));
+  const known = [...SHIPPED, ...own];
+  // The smoke run needs no network: nothing is installed for it.
+  const all = [...known.filter(({ packages }) => !values.smoke || packages === undefined).map(({ name }) => name), DEJA];
+  const names = chosen(values.peers, [...known.map(({ name }) => name), DEJA], 'peer') ?? all;
+  const effort = values.smoke ? SMOKE : FULL;
+  const cases = chosen(values.only, CASES.map(({ name }) => name), 'case');
+  return {
+    effort, cases: CASES.filter(({ name }) => cases?.includes(name) ?? !effort.without.includes(name)), withDeja: names.includes(DEJA),
+    peers: known.filter(({ name }) => names.includes(name)), json: values.json, write: values.write, built: values.built,
+  };
+}
 
-type Load = Awaited<ReturnType<typeof startLoad>>;
+/** The names of a list with commas; null without one. */
+function chosen(list: string | undefined, known: readonly string[], what: string): string[] | null {
+  if (list === undefined) return null;
+  const names = list.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no ${what} "${unknown}": there are ${known.join(', ')}`);
+  return names;
+}
 
-/** Interleaved: the machine's mood of the moment falls on both sides alike. */
-async function latency(load: Load, what: string, kind: Kind, sides: { direct: Target; gateway: Target }, expectCache: string, measure: 'durationsMs' | 'firstByteMs', effort: Effort): Promise<LatencyRow> {
-  const direct: number[] = [];
-  const gateway: number[] = [];
-  for (let round = 0; round < effort.rounds; round++) {
-    const ask = (target: Target, expected: string | null): Promise<Result> => load.perform({ target, kind, connections: 1, count: effort.perRound, expectCache: expected });
-    direct.push(...(await ask(sides.direct, null))[measure]);
-    gateway.push(...(await ask(sides.gateway, expectCache))[measure]);
+/** Everything that was started, in the order of the start; stopped in the opposite one. */
+class Started {
+  readonly leftOut: Report['leftOut'] = [];
+  readonly peers: RunningPeer[] = [];
+  private readonly stops: (() => unknown)[] = [];
+  private cluster: Cluster | null = null;
+  private stopping: Promise<void> | null = null;
+
+  keep<T extends { stop(): unknown }>(one: T): T {
+    this.stops.unshift(() => one.stop());
+    return one;
   }
-  const [without, through] = [percentiles(direct), percentiles(gateway)];
-  return { what, requests: gateway.length, direct: without, gateway: through, added: { p50: through.p50 - without.p50, p99: through.p99 - without.p99 } };
-}
 
-async function throughput(load: Load, cluster: Cluster | null, what: string, kind: Kind, target: Target, expectCache: string | null, workers: number, effort: Effort): Promise<ThroughputRow> {
-  const before = cluster === null ? null : await whenIdle(cluster);
-  const result = await load.perform({ target, kind, connections: workers, durationMs: effort.closedLoopMs, expectCache });
-  const requests = result.durationsMs.length;
-  // What the requests cause is paid for later, too: the ledger, the semantic index.
-  const after = cluster === null ? null : await whenIdle(cluster);
-  const perRequestUs = (seconds: 'gateway' | 'all'): number | null => (before === null || after === null ? null : ((after[seconds] - before[seconds]) * 1e6) / requests);
-  return { what, workers, requests, perSecond: (requests * 1000) / result.elapsedMs, ...percentiles(result.durationsMs), gatewayCpuUs: perRequestUs('gateway'), allCpuUs: perRequestUs('all') };
-}
+  /** A peer that cannot be had is told and left out; deja has to be there. */
+  async startAll({ peers, withDeja }: Wishes, providerPort: number): Promise<void> {
+    for (const peer of peers) {
+      try {
+        this.peers.push(this.keep(await startPeer(peer, providerPort)));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        process.stderr.write(`${peer.name} is left out: ${reason}\n`);
+        this.leftOut.push({ name: peer.name, reason });
+      }
+    }
+    if (withDeja) this.peers.push(this.keep(await startDeja(providerPort, (made) => (this.cluster = made))));
+  }
 
-interface Spent {
-  /** Processor seconds. */
-  gateway: number;
-  all: number;
-}
-
-function spent(cluster: Cluster): Spent {
-  const pids = [...cluster.apps.map(({ pid }) => pid), cluster.pid('redis'), cluster.pid('postgres')].filter((pid) => pid !== null);
-  return { gateway: processorSeconds(cluster.pid('gateway') ?? 0).own, all: pids.reduce((sum, pid) => sum + processorSeconds(pid).tree, 0) };
-}
-
-async function whenIdle(cluster: Cluster): Promise<Spent> {
-  const deadline = Date.now() + IDLE_DEADLINE_MS;
-  for (let before = spent(cluster); ; ) {
-    await delay(IDLE_WINDOW_MS);
-    const now = spent(cluster);
-    if (now.all - before.all <= IDLE_SECONDS || Date.now() > deadline) return now;
-    before = now;
+  stop(): Promise<void> {
+    this.stopping ??= (async () => {
+      for (const stop of this.stops) await stop();
+      await this.cluster?.stop(); // one that was interrupted while it started
+    })();
+    return this.stopping;
   }
 }
 
-async function measure(cluster: Cluster, load: Load, providerPort: number, effort: Effort): Promise<Report> {
-  const direct = { port: providerPort, key: 'bench' };
-  const gateway = { port: Number(new URL(cluster.baseUrl).port), key: cluster.key };
-  const sides = { direct, gateway };
-  for (const kind of ['whole', 'stream'] as const) {
-    for (const target of [direct, gateway]) await load.perform({ target, kind, connections: 16, durationMs: effort.warmUpMs / 4, expectCache: target === gateway ? 'MISS' : null });
-  }
-  await load.perform({ target: gateway, kind: 'repeat', connections: 1, count: 1, expectCache: 'MISS' });
-  await load.perform({ target: gateway, kind: 'similar', connections: 1, count: 20, expectCache: 'MISS' });
-  await whenIdle(cluster);
+async function measure({ effort, cases }: Wishes, started: Started, rounds: Rounds): Promise<Report> {
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  say('Warming up …');
+  const atRest = new Map(started.peers.map((peer) => [peer.name, memoryOf(peer)]));
+  await rounds.prepare(cases);
   const othersShare = watchOthers();
-  const latencies = [
-    await latency(load, 'whole answer', 'whole', sides, 'MISS', 'durationsMs', effort),
-    await latency(load, 'whole answer, after a semantic look-up', 'similar', sides, 'MISS', 'durationsMs', effort),
-    await latency(load, 'first chunk of a stream', 'paced', sides, 'MISS', 'firstByteMs', { ...effort, rounds: effort.rounds / 2 }),
-    await latency(load, 'exact hit', 'repeat', sides, 'HIT-EXACT', 'durationsMs', effort),
-  ];
-  const rows: ThroughputRow[] = [];
-  for (const workers of effort.workers) {
-    rows.push(await throughput(load, null, 'direct', 'whole', direct, null, workers, effort));
-    rows.push(await throughput(load, cluster, 'whole answer', 'whole', gateway, 'MISS', workers, effort));
-    rows.push(await throughput(load, cluster, 'exact hit', 'repeat', gateway, 'HIT-EXACT', workers, effort));
-  }
-  rows.push(await throughput(load, cluster, 'stream of 18 events', 'stream', gateway, 'MISS', 16, effort));
-  return { machine: thisMachine(), others_share: othersShare(), latency: latencies, throughput: rows };
+  const results = await rounds.measure(cases, ({ name }, round) => say(`round ${round + 1} of ${effort.rounds}: ${name}`));
+  return {
+    at: new Date().toISOString(), effort, machine: thisMachine(), othersShare: othersShare(), leftOut: started.leftOut, cases: results,
+    peers: started.peers.map((peer) => ({ name: peer.name, does: peer.does, atRest: atRest.get(peer.name) ?? memoryOf(peer), afterAll: memoryOf(peer) })),
+  };
 }
 
-const configuration = (port: number): string => `
-providers: { openai: { kind: openai, base_url: "http://127.0.0.1:${port}/v1", credentials: [{ name: bench, value: bench-credential }] } }
-models: [{ name: "*", deployments: [{ provider: openai, model: "*" }] }]
-limits: { per_key: { requests_per_minute: 100000000, tokens_per_minute: 1000000000000 } }
-cache: { exact: { ttl_s: 3600 } }
-`;
+async function writeIntoPage(text: string): Promise<void> {
+  const page = await readFile(PAGE, 'utf8');
+  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for figures, between "${BEGIN}" and "${END}"`);
+  await writeFile(PAGE, `${page.slice(0, from + BEGIN.length)}\n\n${text}\n${page.slice(to)}`);
+}
 
 async function main(): Promise<void> {
-  const flags = new Set(process.argv.slice(2));
-  const root = fileURLToPath(new URL('..', import.meta.url));
-  await buildIfChanged({ root, onStart: () => process.stderr.write('Building the apps …\n') });
-  const dataDir = await mkdtemp(join(tmpdir(), 'deja-bench-'));
-  const provider = await startProvider();
-  const load = await startLoad();
-  let cluster: Cluster | null = null;
-  const stop = async (): Promise<void> => {
-    load.stop();
-    await cluster?.stop();
-    provider.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop().then(() => process.exit(1)));
+  const wanted = await wishes().catch((error: unknown): never => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  });
+  if (!wanted.built) await buildIfChanged({ root: ROOT, onStart: () => process.stderr.write('Building the apps …\n') });
+  const started = new Started();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void started.stop().then(() => process.exit(1)));
   try {
-    const configPath = join(dataDir, 'deja.yaml');
-    await writeFile(configPath, configuration(provider.port));
-    const { PATH, HOME, TMPDIR, LANG } = process.env;
-    const said: string[] = [];
-    cluster = await startCluster(
-      { dataDir, port: 0, opsPort: 0, env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: configPath }, output: ({ from, text, level }) => void (level === 'debug' || said.push(`${from} ${text}`)) },
-      { onMade: (made) => void (cluster = made) },
-    );
-    const report = await measure(cluster, load, provider.port, flags.has('--smoke') ? SMOKE : FULL).catch((error: unknown) => {
-      process.stderr.write(`${said.slice(-20).join('\n')}\n`);
+    const provider = started.keep(await startProvider());
+    const load = started.keep(await startLoad());
+    await started.startAll(wanted, provider.port);
+    const report = await measure(wanted, started, new Rounds(load, provider.port, started.peers, wanted.effort)).catch((error: unknown) => {
+      for (const peer of started.peers) process.stderr.write(`${peer.name} said last:\n${peer.lastWords()}\n`);
       throw error;
     });
-    process.stdout.write(flags.has('--json') ? `${JSON.stringify(report, null, 2)}\n` : markdown(report));
+    const goals = goalsOf(report);
+    const text = markdown(report, goals);
+    if (wanted.json !== undefined) await writeFile(wanted.json, `${JSON.stringify({ ...report, goals }, null, 2)}\n`);
+    if (wanted.write) await writeIntoPage(text);
+    process.stdout.write(wanted.effort.name === 'smoke' ? ratios(report) : `${text}\n${ratios(report)}`);
   } finally {
-    await stop();
+    await started.stop();
   }
 }
 

@@ -1,11 +1,12 @@
-// What capturing bodies costs a gateway: `node --conditions=@deja/source bench/capture-cost.ts`. Requests of 4 and 64 KB with answers of a quarter of that are noted,
-// sealed and put on the queue of a Redis of its own, as settlement has it done; then the same by parts. Processor time of this process, all its threads. Half a minute.
+// What capturing bodies costs a gateway: `node --conditions=@deja/source bench/capture-cost.ts`. Requests of 1, 4 and 64 KB with answers of a quarter of that are noted,
+// sealed and put on the queue of a Redis of its own, as settlement has it done; then the same by parts, and what the context of zstd can be. Processor time of this
+// process, all its threads. A minute.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdCompressSync } from 'node:zlib';
+import { constants, createZstdCompress, deflateRawSync, zstdCompress, zstdCompressSync } from 'node:zlib';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { CAPTURE_QUEUE, CAPTURE_QUEUE_PREFIX, newId, type CaptureBatch, type Principal, type Settings } from '../libs/contracts/src/index.ts';
@@ -18,6 +19,7 @@ import { Captured } from '../apps/gateway/src/capture/captured.ts';
 import { requestText } from '../apps/gateway/src/capture/captured-text.ts';
 import { RequestLog } from '../apps/gateway/src/capture/request-log.ts';
 import { sealedBytes } from '../apps/gateway/src/capture/seal.ts';
+import { ShortFrames } from '../apps/gateway/src/capture/zstd-frames.ts';
 import { parseJsonBody } from '../apps/gateway/src/validate/json-body.ts';
 
 const REQUESTS = 4_000;
@@ -88,8 +90,23 @@ async function wholeWay(jobs: Queue<CaptureBatch>, bytes: number, mode: 'full' |
   return { each, sealed };
 }
 
+/** Ways to one frame for each text. */
+function contexts(): Record<string, (body: Buffer) => Buffer | Promise<Buffer>> {
+  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  const frames = new ShortFrames();
+  if (!frames.isContextKept) throw new Error('this version of Node is not known to capture/zstd-frames.ts');
+  const stream = createZstdCompress({ params, flush: constants.ZSTD_e_end });
+  const made: Buffer[] = [];
+  stream.on('data', (part: Buffer) => made.push(part));
+  return {
+    'zstd 1, one context for all': (body) => frames.frame(body),
+    'zstd 1, a stream for all': (body) => new Promise((resolve) => stream.write(body, () => resolve(Buffer.concat(made.splice(0))))),
+    'deflate 1 with little memory': (body) => deflateRawSync(body, { level: 1, windowBits: 12, memLevel: 5 }),
+  };
+}
+
 async function parts(bytes: number, show: (what: string, value: number, more?: string) => void): Promise<void> {
-  const times = Math.round((REQUESTS * 4 * KIB) / bytes);
+  const times = Math.round((REQUESTS * 4 * KIB) / Math.max(bytes, 4 * KIB));
   const texts = Array.from({ length: 64 }, (_, n) => requestText(capturedOf(bytes, n), 'full')?.bytes ?? Buffer.alloc(0));
   const elsewhere = promisify(zstdCompress);
   const at = (n: number): Buffer => texts[n % texts.length] ?? Buffer.alloc(0);
@@ -98,6 +115,12 @@ async function parts(bytes: number, show: (what: string, value: number, more?: s
     const size = zstdCompressSync(at(0), options(at(0))).length;
     show(`zstd ${level}, here`, await microseconds(times, () => { for (let n = 0; n < times; n++) zstdCompressSync(at(n), options(at(n))); }), `${size} of ${at(0).length} bytes`);
     show(`zstd ${level}, in another thread`, await microseconds(times, async () => { for (let n = 0; n < times; n++) await elsewhere(at(n), options(at(n))); }));
+  }
+  for (const [what, of] of Object.entries(contexts())) {
+    const size = (await of(at(0))).length;
+    show(what, await microseconds(times, async () => {
+      for (let n = 0; n < times; n++) await of(at(n));
+    }), `${size} of ${at(0).length} bytes`);
   }
   const packed = zstdCompressSync(at(0));
   show('AES-256-GCM', await microseconds(times, () => { for (let n = 0; n < times; n++) sealedBytes(packed, key, { tenant: 't', operation: 'o', part: 'request' }, randomBytes(12)); }));
@@ -114,7 +137,7 @@ async function measure(): Promise<void> {
   jobs.on('error', () => undefined);
   await jobs.waitUntilReady();
   const show = (what: string, value: number, more = ''): void => console.log(`${what.padEnd(58)} ${value.toFixed(1).padStart(8)} µs  ${more}`);
-  for (const bytes of [4 * KIB, 64 * KIB]) {
+  for (const bytes of [KIB, 4 * KIB, 64 * KIB]) {
     for (const mode of ['full', 'metadata'] as const) {
       const { each, sealed } = await wholeWay(jobs, bytes, mode, bytes > 16 * KIB ? REQUESTS / 4 : REQUESTS);
       show(`request of ${bytes / KIB} KB, answer of ${bytes / KIB / 4} KB, ${mode}, onto the queue`, each, `${Math.round(sealed)} bytes sealed`);

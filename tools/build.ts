@@ -18,18 +18,19 @@ export interface BuildOptions {
 
 /**
  * Builds the apps unless nothing that goes into them changed since the last time: names, sizes and times of all sources are compared with what stood
- * there then, which takes milliseconds where asking Nx takes seconds. Throws a LauncherError after showing what the build said.
+ * there then, which takes milliseconds where asking Nx takes seconds. Resolves with whether it built. Throws a LauncherError after showing what the build said.
  */
-export async function buildIfChanged({ root, onStart, signal }: BuildOptions): Promise<void> {
+export async function buildIfChanged({ root, onStart, signal }: BuildOptions): Promise<boolean> {
   const stampFile = join(root, 'node_modules', '.cache', 'deja', 'build');
   const before = await fingerprint(root);
   const known = await readFile(stampFile, 'utf8').catch(() => ''); // never built
-  if (known === `${before}\n${await outputs(root)}`) return;
+  if (known === `${before}\n${await outputs(root)}`) return false;
   onStart?.();
   await build(root, signal);
   await mkdir(dirname(stampFile), { recursive: true });
   // The sources as they were before: a change during the build is built the next time.
   await writeFile(stampFile, `${before}\n${await outputs(root)}`);
+  return true;
 }
 
 async function fingerprint(root: string): Promise<string> {

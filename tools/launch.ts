@@ -3,6 +3,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import { jsonOutput, LauncherError, prettyOutput, scaleFromArguments, secretFrom, startCluster, type Cluster, type Output } from '@deja/launcher';
 import { announcement } from './announcement.ts';
 import { buildIfChanged } from './build.ts';
+import { compileApps } from './compile.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** One Ctrl-C arrives up to three times: from the terminal, from npm and from start.mjs. */
@@ -84,7 +85,8 @@ async function main(): Promise<void> {
   try {
     const { scale, port, opsPort, host, dataDir } = wishes();
     const config = await configPath();
-    await buildIfChanged({ root: ROOT, signal: aborted.signal, onStart: () => say({ from: 'launcher', text: 'building the apps', level: 'info' }) });
+    const built = await buildIfChanged({ root: ROOT, signal: aborted.signal, onStart: () => say({ from: 'launcher', text: 'building the apps', level: 'info' }) });
+    if (built) await compileApps(ROOT, aborted.signal);
     aborted.signal.throwIfAborted();
     say({ from: 'launcher', text: 'starting', level: 'info' });
     const running = await startCluster(

@@ -18,8 +18,19 @@ export async function startProvider(): Promise<{ port: number; stop(): void }> {
   return { port: Number(said), stop: () => child.disconnect() };
 }
 
+/** The receiver of spans in a process of its own. */
+export async function startOtlpSink(): Promise<{ url: string; stop(): void }> {
+  const { child, said } = await start('./otlp-sink.ts');
+  return { url: `http://127.0.0.1:${Number(said)}`, stop: () => child.disconnect() };
+}
+
+export interface Load {
+  perform(work: Work): Promise<Result>;
+  stop(): void;
+}
+
 /** The load generator in a process of its own. */
-export async function startLoad(): Promise<{ perform(work: Work): Promise<Result>; stop(): void }> {
+export async function startLoad(): Promise<Load> {
   const { child } = await start('./load.ts');
   return {
     perform: async (work) => {

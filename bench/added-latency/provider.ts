@@ -2,10 +2,9 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MODEL, PACED_MODEL } from './work.ts';
+import { MODEL, PAUSES_MS } from './work.ts';
 
 const PIECES = 16;
-const PAUSE_MS = 1;
 const TEXT = 'A 28 inch wheel takes tyres of the size 622, which stands on the side of the old one. ';
 const USAGE = { prompt_tokens: 190, completion_tokens: 160, total_tokens: 350 };
 
@@ -25,6 +24,8 @@ const first = event([{ index: 0, delta: { role: 'assistant', content: '' }, fini
 const last = `${event([{ index: 0, delta: {}, finish_reason: 'stop' }], null)}${event([], USAGE)}data: [DONE]\n\n`;
 const pieces = [first, ...Array.from({ length: PIECES - 1 }, () => content(TEXT)), last].map((text) => Buffer.from(text));
 
+const pauses = Object.entries(PAUSES_MS);
+
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -34,7 +35,7 @@ const server = createServer((request, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': whole.length }).end(whole);
       return;
     }
-    void stream(response, body.includes(PACED_MODEL) ? PAUSE_MS : 0);
+    void stream(response, pauses.find(([model]) => body.includes(model))?.[1] ?? 0);
   });
 });
 

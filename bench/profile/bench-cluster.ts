@@ -15,16 +15,19 @@ export interface BenchCluster {
   inspectorUrl: (app: AppName) => string;
 }
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
 const configuration = (port: number): string => `
 providers: { openai: { kind: openai, base_url: "http://127.0.0.1:${port}/v1", credentials: [{ name: bench, value: bench-credential }] } }
 models: [{ name: "*", deployments: [{ provider: openai, model: "*" }] }]
 limits: { per_key: { requests_per_minute: 100000000, tokens_per_minute: 1000000000000, requests_per_day: 1000000000, concurrency: 100000 } }
+budgets: { per_key: [{ usd: 1000000, period: month, mode: hard }] }
 cache: { exact: { ttl_s: 3600 } }
 `;
 
-/** Runs something against a cluster of one replica of each app, which is gone afterwards. */
-export async function withBenchCluster({ inspect }: { inspect: boolean }, work: (bench: BenchCluster) => Promise<void>): Promise<void> {
-  await buildIfChanged({ root: fileURLToPath(new URL('../..', import.meta.url)), onStart: () => process.stderr.write('Building the apps …\n') });
+/** Runs something against a cluster of one replica of each app, which is gone afterwards. @param bundles other builds of apps, by name */
+export async function withBenchCluster({ inspect, bundles = {} }: { inspect: boolean; bundles?: Partial<Record<AppName, string>> }, work: (bench: BenchCluster) => Promise<void>): Promise<void> {
+  if (Object.keys(bundles).length === 0) await buildIfChanged({ root: ROOT, onStart: () => process.stderr.write('Building the apps …\n') });
   const dataDir = await mkdtemp(join(tmpdir(), 'deja-bench-'));
   const provider = await startProvider();
   const load = await startLoad();
@@ -37,6 +40,7 @@ export async function withBenchCluster({ inspect }: { inspect: boolean }, work: 
     const { PATH, HOME, TMPDIR, LANG } = process.env;
     cluster = await startCluster({
       dataDir, port: 0, opsPort: 0,
+      program: (app) => ({ command: process.execPath, args: [bundles[app] ?? join(ROOT, 'apps', app, 'out', 'main.mjs')] }),
       env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: configPath, ...(inspect && { NODE_OPTIONS: '--inspect=127.0.0.1:0' }) },
       output: ({ from, text }) => {
         said.push(`${from} ${text}`);

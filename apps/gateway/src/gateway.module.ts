@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { AdminModule, adminPlace } from './admin/admin.module.ts';
+import { adminPlace } from './admin/admin-place.ts';
+import { AdminModule } from './admin/admin.module.ts';
 import { AdminSurface } from './admin/admin-surface.ts';
 import { ApiController } from './api.controller.ts';
 import { EmbeddingsPipeline } from './embeddings/embeddings.pipeline.ts';

@@ -47,13 +47,26 @@ export class OpenConnections {
     for (const answer of this.answers) if (!answer.headersSent) answer.setHeader('connection', 'close');
   }
 
-  /** Closes the server by `close`, and meanwhile each connection that has been quiet for a second, also one that never sent a request. */
+  /**
+   * Closes the server by `close`, and meanwhile each connection that has been quiet for a second, also one that never sent a request. Resolves when there is none
+   * left: a server that closes waits for those alone that it has accepted itself.
+   */
   async closeBy(close: () => Promise<void>): Promise<void> {
     // Node and Fastify would end every quiet connection in this very moment.
     this.server.closeIdleConnections = () => undefined;
     this.endQuiet();
     const looking = setInterval(() => this.endQuiet(), LOOK_MS);
-    await close().finally(() => clearInterval(looking));
+    await close()
+      .then(() => this.allClosed())
+      .finally(() => clearInterval(looking));
+  }
+
+  private async allClosed(): Promise<void> {
+    for (let [socket] = this.connections.keys(); socket !== undefined; [socket] = this.connections.keys()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      socket.once('close', () => resolve());
+      await promise;
+    }
   }
 
   private endQuiet(): void {

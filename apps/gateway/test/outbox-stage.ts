@@ -80,8 +80,8 @@ export class OutboxStage {
   /** As settlement does it. */
   async settle(box: Outbox, record: OperationRecord): Promise<void> {
     const pipeline = openPipeline(this.server.client);
-    box.queue(pipeline, record);
-    box.settled(record, await pipeline.exec().then((replies) => replies?.every(([error]) => error === null) ?? false, () => false));
+    const text = box.queue(pipeline, record);
+    box.settled(record, await pipeline.exec().then((replies) => replies?.every(([error]) => error === null) ?? false, () => false), text);
   }
 
   /** Operations that Redis says a process accepted. */

@@ -7,8 +7,8 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { Verification } from './decide/verification.ts';
 import { EmbedderChoice } from './embedder-choice.ts';
-import { announce } from './entries/entry-log.ts';
 import { openEntries, type OpenEntries } from './entries/open-entries.ts';
+import { Presence } from './entries/presence.ts';
 import { LogFollower } from './entries/log-follower.ts';
 import { EVIDENCE_LOG, EvidenceLog, evidenceOf, type EvidenceRecord } from './evidence/evidence-log.ts';
 import { Judgements } from './evidence/judgements.ts';
@@ -117,7 +117,7 @@ function openMind({ options: { environment, models: folder, logger }, models, re
     newRates: () => new WrongRates(models.calibration, { learnsFromRefused: true }),
     judgements,
     evidence: new EvidenceLog(redis),
-    announce: (entry, nowMs) => announce(answers, entry, nowMs),
+    presence: new Presence(answers),
     now: Date.now,
     random: Math.random,
   });

@@ -8,6 +8,7 @@ import type { LocalEmbedder } from './embedder-choice.ts';
 import type { Entries } from './entries/entries.ts';
 import { readVector, type NamedVector } from './entries/given-vector.ts';
 import type { AuditMessage, FeedbackMessage, JudgedMessage, LookupMessage, SimilarMessage, StoreMessage, WrongRatesMessage } from './entries/messages.ts';
+import type { Presence } from './entries/presence.ts';
 import { sameAnswer } from './evidence/compared-answers.ts';
 import type { EvidenceLog, EvidenceRecord } from './evidence/evidence-log.ts';
 import { pairKey, type Judgements } from './evidence/judgements.ts';
@@ -46,8 +47,7 @@ export interface SemanticCacheParts {
   newRates: () => WrongRates;
   judgements: Judgements;
   evidence: EvidenceLog;
-  /** Lets gateways know that a partition is worth a look-up. */
-  announce: (entry: StoreMessage, nowMs: number) => Promise<void>;
+  presence: Presence;
   now: () => number;
   /** In [0, 1). */
   random: () => number;
@@ -93,7 +93,7 @@ export class SemanticCache {
     const { vector, reason } = await this.vectorOf(message);
     if (vector === null) return reason;
     await this.parts.entries.store(message, vector);
-    await this.parts.announce(message, nowMs);
+    await this.parts.presence.announce(message, nowMs);
     return 'stored';
   }
 

@@ -3,9 +3,10 @@ import { isUp, openRedis, whenReady, type RedisClient } from '@deja/redis';
 import { eventually, RedisProcess } from '@deja/testing';
 
 const until = (condition: () => boolean | Promise<boolean>): Promise<true> => eventually(String(condition), condition);
-import { announce, ENTRY_LOG, EntryLog, INVALIDATION_LIFE_MS, recordOf, type LogRecord } from '../src/entries/entry-log.ts';
+import { ENTRY_LOG, EntryLog, INVALIDATION_LIFE_MS, recordOf, type LogRecord } from '../src/entries/entry-log.ts';
 import { LogFollower } from '../src/entries/log-follower.ts';
 import type { StoreMessage } from '../src/entries/messages.ts';
+import { Presence } from '../src/entries/presence.ts';
 
 const silent = { info: () => undefined, warn: () => undefined };
 const NOW_MS = Date.now();
@@ -115,10 +116,11 @@ test('a follower outlives the death of its connection', async () => {
 
 test('a partition is announced until its last entry is over', async () => {
   const key = semanticPresenceKey('acme', 'tenant', 'f'.repeat(64));
-  await announce(redis, entry('long', { expiresAtMs: NOW_MS + 60_000 }), NOW_MS);
-  await announce(redis, entry('brief', { expiresAtMs: NOW_MS + 1000 }), NOW_MS);
+  const presence = new Presence(redis);
+  await presence.announce(entry('long', { expiresAtMs: NOW_MS + 60_000 }), NOW_MS);
+  await presence.announce(entry('brief', { expiresAtMs: NOW_MS + 1000 }), NOW_MS);
   expect(await redis.pttl(key)).toBeGreaterThan(30_000);
-  await announce(redis, entry('longest', { expiresAtMs: NOW_MS + 600_000 }), NOW_MS);
+  await presence.announce(entry('longest', { expiresAtMs: NOW_MS + 600_000 }), NOW_MS);
   expect(await redis.pttl(key)).toBeGreaterThan(300_000);
   expect(await redis.exists(semanticPresenceKey('acme', 'tenant', 'another-fingerprint'))).toBe(0);
 });

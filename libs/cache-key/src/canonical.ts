@@ -36,8 +36,8 @@ export function canonicalRequest(body: ParsedBody): CanonicalRequest {
     if (IGNORED.has(key)) continue;
     const separator = head === '{' ? '' : ',';
     if (key === 'messages' && last !== null) {
-      const earlier = last.earlier.map(canonicalJson).join(',');
-      head += `${separator}"messages":[${earlier}${earlier === '' ? '' : ','}`;
+      head += `${separator}"messages":[`;
+      for (let i = 0; i < last.messages.length - 1; i++) head += `${canonicalJson(last.messages[i])},`;
       lastWhole = canonicalJson(last.message);
       lastHollow = canonicalJson({ ...last.message, content: hollow(last.message['content']) });
       tail = ']';

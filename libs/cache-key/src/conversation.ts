@@ -1,6 +1,7 @@
 /** The last turn of a chat request, when it is a user turn of nothing but text. */
 export interface LastUserMessage {
-  readonly earlier: readonly unknown[];
+  /** All turns; the last of them is `message`. */
+  readonly messages: readonly unknown[];
   readonly message: Readonly<Record<string, unknown>>;
   /** Its text; several parts are joined by a line feed. */
   readonly text: string;
@@ -13,7 +14,7 @@ export function lastUserMessage(request: Readonly<Record<string, unknown>>): Las
   const message: unknown = messages.at(-1);
   if (!isObject(message) || message['role'] !== 'user') return null;
   const text = textOf(message['content']);
-  return text === null ? null : { earlier: messages.slice(0, -1), message, text };
+  return text === null ? null : { messages, message, text };
 }
 
 /** The text the user sent last, null when it is not just text (see `lastUserMessage`). */

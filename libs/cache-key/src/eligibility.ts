@@ -86,11 +86,17 @@ function textReason(text: string | null, { byUser }: Sharing): IneligibleReason 
   if (isMostlyForeign(plain)) return 'script';
   // The guards of the look-up, and the wordings below, know English only.
   if (isForeign(plain)) return 'language';
-  const found = WORDINGS.filter(({ pattern }) => pattern.test(plain));
-  return found.find(({ reason, inProcedure }) => !((reason === 'person' && byUser) || (inProcedure && isProcedural(plain))))?.reason ?? null;
+  for (const { reason, pattern, sign, inProcedure } of WORDINGS) {
+    if (sign?.test(plain) === false || !pattern.test(plain)) continue;
+    if (!(reason === 'person' && byUser) && !(inProcedure === true && isProcedural(plain))) return reason;
+  }
+  return null;
 }
 
+const BEYOND_ASCII = /[^\p{ASCII}]/u;
+
 function isMostlyForeign(text: string): boolean {
+  if (!BEYOND_ASCII.test(text)) return false;
   const letters = text.match(/\p{L}/gu) ?? [];
   const foreign = letters.filter((letter) => !/\p{Script=Latin}/u.test(letter)).length;
   return letters.length > 0 && foreign / letters.length > MAX_NON_LATIN_SHARE;

@@ -15,12 +15,13 @@ const WORK = "(?:jokes?|puns?|poems?|poetry|story|stories|tales?|fairy tales?|ha
  * another one.
  */
 export const RANDOM = anyOf(
-  phrases(`
-    random(?:ly|ness)?(?! (?:variables?|forests?|access|walks?|effects?|sampl\\p{L}+|errors?|process(?:es)?|search|house|number generators?|graphs?|matri\\p{L}+|assignment|mutations?))|at random|
+  phrases(
+    `random(?:ly|ness)?(?! (?:variables?|forests?|access|walks?|effects?|sampl\\p{L}+|errors?|process(?:es)?|search|house|number generators?|graphs?|matri\\p{L}+|assignment|mutations?))|at random|
     rolls? (?:a |an |the |one |two |three |some |\\d+ )?(?:\\S+ )?(?:die|dice|d\\d+)|(?:flip|toss) (?:a |the )?coins?|heads or tails|rock,? paper,? scissors|(?:pick|draw|choose|take) (?:a|any|one) (?:card|side)|shuffle|surprise me|
-    (?:a|something) different(?: one)?\\W*$|lottery numbers|lucky numbers?|(?:good|cool|cute|funny|unique|creative|nice|catchy|clever) (?:\\p{L}+ )?(?:names?|user ?names?|nicknames?)`),
-  phrases(`${MAKE}${TO_WHOM}${ANY}${ADJECTIVES} ${SECRET}`),
-  phrases(`${MAKE}${TO_WHOM} (?:a|an|any|some|one|\\d+|two|three|four|five|six|ten)${ADJECTIVES} ${CHOSEN}`),
-  phrases(`${TELL}${TO_WHOM}${ANY}${ADJECTIVES} ${WORK}`),
+    (?:a|something) different(?: one)?\\W*$|lottery numbers|lucky numbers?|(?:good|cool|cute|funny|unique|creative|nice|catchy|clever) (?:\\p{L}+ )?(?:names?|user ?names?|nicknames?)`,
+    `${MAKE}${TO_WHOM}${ANY}${ADJECTIVES} ${SECRET}`,
+    `${MAKE}${TO_WHOM} (?:a|an|any|some|one|\\d+|two|three|four|five|six|ten)${ADJECTIVES} ${CHOSEN}`,
+    `${TELL}${TO_WHOM}${ANY}${ADJECTIVES} ${WORK}`,
+  ),
   `^\\W*(?:(?:a|an|please|another|one|more) ){0,3}(?:(?:new|strong|secure|unique|safe) (?:[\\p{L}\\p{N}-]+ ){0,2}${SECRET}|(?:[\\p{L}-]+ ){0,2}(?:jokes?|haikus?|limericks?|poems?|riddles?|story|stories) (?:about|on|for|please)\\b)`,
 );

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { eligibility, type Sharing } from './eligibility.ts';
+import { anyOf, phrases } from './phrases.ts';
 import { WORDINGS } from './wording.ts';
 
 const reasonOf = (content: string, sharing: Partial<Sharing> = {}): string | null => {
@@ -194,4 +196,27 @@ test('no repetition makes a wording slow', () => {
   const repeated = ['generate a ', 'tell me ', 'is it ', 'who is the ', 'when does ', 'a ', 'a   ', 'what is in the ', 'explain ', 'name of the ', "a'", 'who won ', 'roll a ', 'ä', 'shopping '];
   for (const part of repeated) expect(['too_long', 'too_short', 'language']).toContain(reasonOf(part.repeat(Math.floor(2000 / part.length))));
   for (const part of repeated) for (const { pattern } of WORDINGS) expect(typeof pattern.test(part.repeat(Math.floor(2000 / part.length)))).toBe('boolean');
+});
+
+const PIECES = ['select x from y', 'www.', 'f(x)', 'a_b', '::', '->', '=>', '&&', '||', '+=', '-=', '<<', '<b>', '`', '{', '};', '[1', '"', '://', 'a@b.c', '~/x', './x', 'c:\\', 'a/b/c', '--flag', '-v', '$x', 'deadbeefdead', ';', '=', '|', ' ', '\n', 'A', 'ſ', 'ü', '7', '.', '-', '_'];
+const pieced = fc.array(fc.oneof(fc.constantFrom(...PIECES), fc.string({ maxLength: 4 }), fc.string({ unit: 'grapheme', maxLength: 3 })), { maxLength: 12 }).map((pieces) => pieces.join(''));
+
+test('what a wording with a sign matches has the sign in it', () => {
+  fc.assert(
+    fc.property(pieced, (text) => {
+      expect(WORDINGS.filter(({ pattern, sign }) => sign !== undefined && pattern.test(text) && !sign.test(text))).toEqual([]);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('several lists of phrases in one pattern say the same as a pattern of each', () => {
+  const lists = ['roll a (?:die|dice)|at random|\n  heads', "(?:today|today's) news|now", 'a (?:\\p{L}+ )?name\\W*$'];
+  const together = anyOf(phrases(...lists));
+  const apart = anyOf(...lists.map((list) => phrases(list)));
+  const word = fc.constantFrom('roll', 'a', 'die', 'dice', 'at', 'random', 'heads', 'today', "today's", 'news', 'now', 'name', 'good', '!', '_', "'", 'ä');
+  fc.assert(fc.property(fc.array(fc.tuple(word, fc.constantFrom(' ', '', '-')), { maxLength: 8 }), (parts) => {
+    const text = parts.flat().join('');
+    expect(together.test(text)).toBe(apart.test(text));
+  }));
 });

@@ -1,5 +1,6 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { isAllowedHost, isForbiddenIp, type OutboundRule } from './outbound.ts';
 
@@ -15,19 +16,43 @@ export class ForbiddenAddress extends Error {
   }
 }
 
+/** So many hosts have their latest TLS session held, with one connector. */
+const MOST_SESSIONS = 100;
+
 /**
- * How connections to providers are made: after a look at the address that is really connected to, so that no name can lead where
+ * How connections to providers are made: by HTTP/2 where a server offers it, with the TLS session of an earlier connection where there was
+ * one, and after a look at the address that is really connected to, so that no name can lead where
  * its owner points it later. `checked`: the address came by the admin API and must be public or allowed by this rule; null: it is the
  * file's, and only what is never called is refused. Certificates are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says; a
  * private authority is added by NODE_EXTRA_CA_CERTS.
  */
 export function egressConnector(connectMs: number, checked: OutboundRule | null, resolve: Resolve = lookup): buildConnector.connector {
-  const connect = buildConnector({ timeout: connectMs, rejectUnauthorized: true, lookup: checkedLookup(checked, resolve) });
+  const connect = buildConnector({ timeout: connectMs, rejectUnauthorized: true, allowH2: true, preferH2: true, maxCachedSessions: MOST_SESSIONS, lookup: checkedLookup(checked, resolve) });
+  const sessions = new HeldSessions();
   return (target, done) => {
     // An address needs no looking up, so `lookup` is never asked about it.
-    if (isIP(target.hostname) !== 0 && isForbiddenIp(target.hostname, checked)) done(new ForbiddenAddress(target.hostname), null);
-    else connect(target, done);
+    if (isIP(target.hostname) !== 0 && isForbiddenIp(target.hostname, checked)) return done(new ForbiddenAddress(target.hostname), null);
+    connect(target, (...outcome) => {
+      const [error, socket] = outcome;
+      if (error === null && socket instanceof TLSSocket) sessions.follow(socket, target.servername ?? target.hostname);
+      done(...outcome);
+    });
   };
+}
+
+/** undici looks up the latest session of a host by itself, but keeps it weakly: unless it is held here, the next collection of garbage has it, and the next connection shakes hands in full. */
+class HeldSessions {
+  private readonly byHost = new Map<string, Buffer>();
+
+  /** With TLS 1.3 a session comes after the handshake, and again whenever the server wants another one used. */
+  follow(socket: TLSSocket, host: string): void {
+    socket.on('session', (session: Buffer) => {
+      this.byHost.delete(host);
+      this.byHost.set(host, session);
+      const [oldest] = this.byHost.keys();
+      if (this.byHost.size > MOST_SESSIONS && oldest !== undefined) this.byHost.delete(oldest);
+    });
+  }
 }
 
 /** Gives only those addresses of a host that may be called; an error when there is none. A host that is allowed by name may be anywhere but where nobody may be. */

@@ -8,7 +8,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, metricsTenants: 100,
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100,
     });
   });
 
@@ -35,6 +35,7 @@ describe('the environment', () => {
     [{ DEJA_TRUSTED_PROXIES: '10.0.0.0/8, proxy' }, 'DEJA_TRUSTED_PROXIES must be a list of networks and addresses, as 10.0.0.0/8,192.0.2.1, but it has "proxy".'],
     [{ DEJA_DRAIN_DELAY_S: '601' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "601".'],
     [{ DEJA_DRAIN_DELAY_S: '-1' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "-1".'],
+    ...['0', '-1', '1.5', '257', '1e1', 'all', 'AUTO'].map((given) => [{ DEJA_GATEWAY_WORKERS: given }, `DEJA_GATEWAY_WORKERS must be auto or a whole number between 1 and 256, but it is "${given}".`] as [NodeJS.ProcessEnv, string]),
     [{ DEJA_METRICS_TENANTS: '1.5' }, 'DEJA_METRICS_TENANTS must be a whole number, 0 or more, but it is "1.5".'],
     [{ DEJA_MASTER_KEY: 'planted' }, 'DEJA_MASTER_KEY must hold keys of exactly 32 bytes in base64, but its key is none.'],
     [{ DEJA_MASTER_KEY_FILE: '/keys' }, 'DEJA_MASTER_KEY_FILE names the file /keys, which cannot be read (ENOENT): make it a file that this process may read.'],
@@ -59,6 +60,10 @@ describe('the environment', () => {
     ['rediss+cluster://config.example:6380/', 'rediss+cluster://config.example:6380/'],
   ])('takes one Redis or the nodes of a cluster: %j', (given, redisUrl) => {
     expect(readEnvironment({ REDIS_URL: given })).toMatchObject({ redisUrl, cacheRedisUrl: redisUrl });
+  });
+
+  test.each<[string | undefined, number | 'auto']>([[undefined, 1], ['', 1], [' 4 ', 4], ['256', 256], ['auto', 'auto']])('takes %j for the number of a gateway’s processes: %j', (given, expected) => {
+    expect(readEnvironment({ DEJA_GATEWAY_WORKERS: given }).gatewayWorkers).toBe(expected);
   });
 
   test('says how long a gateway goes on after it was told to stop, and how many tenants have metrics', () => {

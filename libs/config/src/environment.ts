@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError } from './environment/config-error.ts';
+import { gatewayWorkers, type GatewayWorkers } from './environment/gateway-workers.ts';
 import { BETWEEN_REDIS_URLS, redisUrl } from './environment/redis-url.ts';
 import { withSecretFiles, type ReadFile, type Variables } from './environment/secret-files.ts';
 import { transit, type TransitSettings } from './environment/transit.ts';
@@ -41,6 +42,8 @@ export interface Environment {
   logLevel: LogLevel;
   /** How long after SIGTERM the gateway goes on as before, apart from saying that it is not ready. */
   drainDelayMs: number;
+  /** Processes that serve behind the gateway's port; one is the gateway itself. */
+  gatewayWorkers: GatewayWorkers;
   /** How many tenants have metrics of their own; the others share those of `other`. 0: there are no metrics by tenant. */
   metricsTenants: number;
   /** The first one is current. Empty for all apps but the router. */
@@ -80,6 +83,7 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     openaiBaseUrl: url(variables, 'OPENAI_BASE_URL', ['http:', 'https:']),
     logLevel: logLevel(variables),
     drainDelayMs: secondsInMs(variables, 'DEJA_DRAIN_DELAY_S', MOST_DRAIN_DELAY_S) ?? 0,
+    gatewayWorkers: gatewayWorkers(variables.values),
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
     masterKeys: masterKeys(variables),
     transit: transit(variables),

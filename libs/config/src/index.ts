@@ -2,6 +2,7 @@ export { boughtEmbedder, type BoughtEmbedder } from './bought-embedder.ts';
 export { checkedLookup, egressConnector, ForbiddenAddress, type Resolve } from './egress.ts';
 export type { AlertConfig, CredentialConfig, DejaConfig, DeploymentConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 export { ConfigError } from './environment/config-error.ts';
+export { gatewayWorkers, type GatewayWorkers } from './environment/gateway-workers.ts';
 export { DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
 export { inAny, ipBytes, networkOf, networks } from './ip-address.ts';
 export { addressProblem, isAllowedHost, isForbiddenIp, outboundRule, type OutboundRule } from './outbound.ts';

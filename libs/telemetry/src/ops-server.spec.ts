@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { startOpsServer, type OpsServerOptions } from './ops-server.ts';
+import { startOpsServer, type OpsServerOptions, type WorkerReadiness } from './ops-server.ts';
 
 let server: Awaited<ReturnType<typeof startOpsServer>> | null = null;
 const errors: unknown[] = [];
@@ -37,6 +37,29 @@ describe('the ops port', () => {
     checks.snapshot = true;
     const after = await fetch(`${url}/readyz?verbose`);
     expect([after.status, await after.json()]).toEqual([200, { ready: true, checks: { redis: true, snapshot: true } }]);
+  });
+
+  describe('of a process with workers behind it', () => {
+    const fine = (worker: number, degraded: string[] = []): WorkerReadiness => ({ worker, pid: 10 + worker, ready: true, checks: { redis: true }, degraded });
+    const silent = (worker: number): WorkerReadiness => ({ worker, pid: 10 + worker, ready: false, checks: { answering: false }, degraded: [] });
+    const dead = (worker: number): WorkerReadiness => ({ worker, pid: null, ready: false, checks: { running: false }, degraded: [] });
+
+    test.each<[string, WorkerReadiness[], { ready: boolean; degraded?: string[]; healthz: number }]>([
+      ['all of them', [fine(1), fine(2)], { ready: true, healthz: 200 }],
+      ['one, and another is being started again', [dead(1), fine(2, ['router'])], { ready: true, degraded: ['worker 1', 'router'], healthz: 200 }],
+      ['one, and another is stuck', [fine(1), silent(2)], { ready: true, degraded: ['worker 2'], healthz: 503 }],
+      ['none', [dead(1), { worker: 2, pid: 12, ready: false, checks: { redis: false }, degraded: [] }], { ready: false, degraded: ['worker 1', 'worker 2'], healthz: 200 }],
+    ])('is ready while one of them is, and names those that are not; stuck is who does not answer: %s', async (_which, workers, { healthz, ...expected }) => {
+      const url = await start({ checks: () => ({ started: true }), workers: async () => workers });
+      const answer = await fetch(`${url}/readyz`);
+      expect([answer.status, await answer.json()]).toEqual([expected.ready ? 200 : 503, { checks: { started: true }, workers, ...expected }]);
+      expect((await fetch(`${url}/healthz`)).status).toBe(healthz);
+    });
+
+    test('is not ready while a check of its own does not hold', async () => {
+      const url = await start({ checks: () => ({ started: false }), workers: async () => [fine(1)] });
+      expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    });
   });
 
   test('serves metrics as Prometheus reads them', async () => {

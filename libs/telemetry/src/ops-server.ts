@@ -5,6 +5,19 @@ import { OPEN_METRICS_TYPE } from './open-metrics.ts';
 import { prefersOpenMetrics } from './open-metrics-accept.ts';
 import type { Telemetry } from './telemetry.ts';
 
+/** A process that serves behind the one whose ops port this is. */
+export interface WorkerReadiness {
+  /** From 1 on. */
+  worker: number;
+  /** null where it has no process at the moment. */
+  pid: number | null;
+  ready: boolean;
+  /** Its own, by name; `answering` alone, and false, where it did not say in time. */
+  checks: Record<string, boolean>;
+  /** What it does without, and serves all the same. */
+  degraded: string[];
+}
+
 export interface OpsServerOptions {
   host: string;
   /** 0 for any free one. */
@@ -14,12 +27,14 @@ export interface OpsServerOptions {
   checks: () => Record<string, boolean>;
   /** What does without something it should have, and serves all the same. Named in the answer of `/readyz`. */
   degraded?: () => string[];
+  /** Where several processes serve behind this one. Ready is then whose checks hold and who has a worker that is ready; one that is not is told as degraded. */
+  workers?: () => Promise<WorkerReadiness[]>;
   logger: Pick<Logger, 'error'>;
 }
 
 /**
- * Health and metrics on a port of their own: `/healthz` (the process lives), `/readyz` (200 or 503 with the checks), `/metrics` (OpenMetrics for who asks for it,
- * else Prometheus's text format).
+ * Health and metrics on a port of their own: `/healthz` (the process lives, and no worker of it is stuck), `/readyz` (200 or 503 with the checks), `/metrics`
+ * (OpenMetrics for who asks for it, else Prometheus's text format).
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<{ port: number; close(): Promise<void> }> {
   const server = createServer((request, response) => {
@@ -44,7 +59,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<{ port:
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { checks, degraded, telemetry }: OpsServerOptions): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, options: OpsServerOptions): Promise<void> {
   const send = (status: number, type: string, body: string): void => {
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
@@ -54,15 +69,30 @@ async function answer(request: IncomingMessage, response: ServerResponse, { chec
     return send(405, 'text/plain', 'GET or HEAD only\n');
   }
   const path = request.url?.split('?')[0];
-  if (path === '/healthz') return send(200, 'text/plain', 'ok\n');
+  if (path === '/healthz') {
+    const stuck = ((await options.workers?.()) ?? []).filter(({ checks }) => checks['answering'] === false);
+    return stuck.length === 0 ? send(200, 'text/plain', 'ok\n') : send(503, 'text/plain', `no answer from ${stuck.map(named).join(', ')}\n`);
+  }
   if (path === '/metrics') {
     response.setHeader('vary', 'accept');
-    if (prefersOpenMetrics(request.headers.accept)) return send(200, OPEN_METRICS_TYPE, await telemetry.openMetricsText());
-    return send(200, 'text/plain; version=0.0.4; charset=utf-8', await telemetry.metricsText());
+    if (prefersOpenMetrics(request.headers.accept)) return send(200, OPEN_METRICS_TYPE, await options.telemetry.openMetricsText());
+    return send(200, 'text/plain; version=0.0.4; charset=utf-8', await options.telemetry.metricsText());
   }
   if (path !== '/readyz') return send(404, 'text/plain', 'not found\n');
-  const found = checks();
-  const ready = Object.values(found).every(Boolean);
-  const lacking = degraded?.() ?? [];
-  return send(ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, checks: found, ...(lacking.length > 0 && { degraded: lacking }) })}\n`);
+  const readiness = await readinessOf(options);
+  return send(readiness.ready ? 200 : 503, 'application/json', `${JSON.stringify(readiness)}\n`);
 }
+
+async function readinessOf({ checks, degraded, workers }: OpsServerOptions): Promise<{ ready: boolean; checks: Record<string, boolean>; workers?: WorkerReadiness[]; degraded?: string[] }> {
+  const behind = await workers?.();
+  const found = checks();
+  const lacking = [...new Set([...(degraded?.() ?? []), ...(behind ?? []).flatMap((one) => (one.ready ? one.degraded : [...one.degraded, named(one)]))])];
+  return {
+    ready: Object.values(found).every(Boolean) && behind?.some(({ ready }) => ready) !== false,
+    checks: found,
+    ...(behind !== undefined && { workers: behind }),
+    ...(lacking.length > 0 && { degraded: lacking }),
+  };
+}
+
+const named = ({ worker }: WorkerReadiness): string => `worker ${worker}`;

@@ -1,6 +1,10 @@
 import { runScript, type RedisClient } from '@deja/redis';
+import { Batcher } from './batcher.ts';
 import type { StreamEntry } from './protocol.ts';
 import { ACKNOWLEDGE, REMOVE_SEATS, SET_ASIDE } from './stream-scripts.ts';
+
+/** Acknowledged together. */
+const MOST_DONE = 64;
 
 /** An event that was delivered and not acknowledged for a while. */
 export interface Abandoned {
@@ -25,12 +29,15 @@ export class ConsumerGroup {
   private readonly reader: RedisClient;
   private readonly commands: RedisClient;
   private readonly seat: Seat;
+  /** Events that were read together are often done together. */
+  private readonly done: Batcher<string, unknown>;
 
   /** `reader` blocks; `commands` does everything else. */
   constructor(reader: RedisClient, commands: RedisClient, seat: Seat) {
     this.reader = reader;
     this.commands = commands;
     this.seat = seat;
+    this.done = new Batcher({ send: (entryIds) => runScript(commands, ACKNOWLEDGE, [seat.key], [seat.group, ...entryIds]), everyMs: 0, most: MOST_DONE });
   }
 
   /** From the first entry on: what came before the first replica, or between a flush and now, is read too. */
@@ -65,7 +72,7 @@ export class ConsumerGroup {
   }
 
   async acknowledge(entryId: string): Promise<void> {
-    await runScript(this.commands, ACKNOWLEDGE, [this.seat.key], [this.seat.group, entryId]);
+    await this.done.add(entryId);
   }
 
   /** Says that these entries are still being worked on, so that nobody takes them over. */

@@ -1,14 +1,15 @@
 import { defineScript } from '@deja/redis';
 
-/** Adds an event unless the backlog is full: an event is never dropped silently. KEYS: stream. ARGV: bound, message. */
-export const ADD_EVENT = defineScript(`
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return false end
-return redis.call('XADD', KEYS[1], '*', 'm', ARGV[2])`);
+/** Adds events, as many as the backlog has room for: none is dropped silently. Answers how many of them, from the first on. KEYS: stream. ARGV: bound, messages. */
+export const ADD_EVENTS = defineScript(`
+local taken = math.min(#ARGV - 1, tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]))
+for i = 2, taken + 1 do redis.call('XADD', KEYS[1], '*', 'm', ARGV[i]) end
+return taken`);
 
-/** An event is done: nobody gets it again, and it leaves the backlog. KEYS: stream. ARGV: group, entry. */
+/** Events are done: nobody gets them again, and they leave the backlog. KEYS: stream. ARGV: group, entries. */
 export const ACKNOWLEDGE = defineScript(`
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('XDEL', KEYS[1], ARGV[2])`);
+redis.call('XACK', KEYS[1], unpack(ARGV))
+return redis.call('XDEL', KEYS[1], unpack(ARGV, 2))`);
 
 /**
  * Moves an event to the dead ones, once: two replicas that give the same event up count it once. KEYS: stream, dead

@@ -5,12 +5,13 @@ import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microser
 import type { ServiceName } from '@deja/contracts';
 import { isUp, runScript, type OutageLogger } from '@deja/redis';
 import { carrierOf, SPAN } from '@deja/telemetry';
+import { Batcher } from './batcher.ts';
 import { ClientLink } from './client-link.ts';
 import { CallDurations } from './durations.ts';
 import { fromWire, RpcCancelled, RpcTimeout, RpcUnavailable } from './errors.ts';
 import { rpcAttributes } from './message-span.ts';
 import { callIdOf, cancelChannel, encode, EVENTS_MAX_LENGTH, eventsKey, inboxChannel, REQUESTS_MAX_LENGTH, requestsKey, type WireMessage, type WireReply } from './protocol.ts';
-import { ADD_EVENT } from './stream-scripts.ts';
+import { ADD_EVENTS } from './stream-scripts.ts';
 
 export interface StreamsClientOptions {
   service: ServiceName;
@@ -39,12 +40,18 @@ interface Pending {
 
 const DEFAULT_DEADLINE_MS = 5000;
 const CONNECT_MS = 10_000;
+/** Events that come in quicker succession go together, so many at most: their receivers do not wait for them. */
+const EVENTS_EVERY_MS = 20;
+const MOST_EVENTS = 64;
+/** How long a client that is closed waits for Redis to have its last events. */
+const LAST_EVENTS_MS = 1000;
 
 /** Calls a service over Redis Streams. Requests are at most once with a deadline; events at least once. */
 export class StreamsClient extends ClientProxy {
   private readonly o: StreamsClientOptions;
   private readonly link: ClientLink;
   private readonly durations: CallDurations;
+  private readonly events: Batcher<string, number>;
   private readonly inbox = inboxChannel(randomUUID());
   private readonly pending = new Map<string, Pending>();
   private sequence = 0;
@@ -54,6 +61,7 @@ export class StreamsClient extends ClientProxy {
     super();
     this.o = options;
     this.durations = new CallDurations(options.service);
+    this.events = new Batcher({ send: (messages) => this.addEvents(messages), everyMs: EVENTS_EVERY_MS, most: MOST_EVENTS });
     this.link = new ClientLink({ redisUrl: options.redisUrl, name: `rpc-${options.service}`, logger: options.logger }, this.inbox, {
       message: (text) => this.receive(text),
       lost: (reason) => this.failAll(reason),
@@ -108,14 +116,18 @@ export class StreamsClient extends ClientProxy {
     if (!isUp(commands) && this.isOpening) await this.link.opened;
     if (!isUp(commands)) throw new RpcUnavailable('there is no connection to Redis');
     const message = encode({ pattern, data, trace: carrierOf(parent) });
-    const added = await runScript(commands, ADD_EVENT, [eventsKey(service)], [maxEvents, message]).catch((cause: unknown) => {
+    const { reply: taken, place } = await this.events.add(message).catch((cause: unknown) => {
       throw new RpcUnavailable('the event could not be sent', { cause });
     });
-    if (added === null) throw new RpcUnavailable(`${service} has ${maxEvents} unhandled events and takes no more`);
+    if (place >= taken) throw new RpcUnavailable(`${service} has ${maxEvents} unhandled events and takes no more`);
   }
 
+  /** What was to be told is sent first; with Redis away it is told to have failed. */
   async close(): Promise<void> {
     this.failAll('the client was closed');
+    const tooLate = new AbortController();
+    await Promise.race([this.events.flush(), delay(LAST_EVENTS_MS, undefined, { signal: tooLate.signal }).catch(() => undefined)]);
+    tooLate.abort();
     this.link.close();
   }
 
@@ -132,6 +144,12 @@ export class StreamsClient extends ClientProxy {
   protected async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
     await this.notify(this.normalizePattern(packet.pattern), packet.data);
     return undefined as T;
+  }
+
+  /** How many of them Redis took. */
+  private async addEvents(messages: readonly string[]): Promise<number> {
+    const { service, maxEvents = EVENTS_MAX_LENGTH } = this.o;
+    return Number(await runScript(this.link.commands, ADD_EVENTS, [eventsKey(service)], [maxEvents, ...messages]));
   }
 
   /** For Nest's `send()`. */

@@ -32,6 +32,8 @@ export interface StreamsServerOptions {
   maxDeliveries?: number;
   /** How long handling one event may take before another replica may try it. */
   eventTimeoutMs?: number;
+  /** How long after events were read the next ones are: what comes in quick succession is read together. */
+  gatherMs?: number;
   /** How long one read waits in Redis. A dead connection is noticed after twice that. */
   blockMs?: number;
   /** Seats of replicas that were silent for so long, and hold nothing, are removed. */
@@ -45,6 +47,7 @@ const DEFAULTS = {
   claimIdleMs: 15_000,
   maxDeliveries: 5,
   eventTimeoutMs: 60_000,
+  gatherMs: 20,
   blockMs: 5000,
   seatIdleMs: 300_000,
 };
@@ -119,8 +122,8 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
     this.upkeepTimer = setInterval(() => void this.keepUp(), this.o.claimIdleMs / UPKEEPS_PER_CLAIM).unref();
     const { inFlight, groups } = this;
     this.loops = Promise.all([
-      this.readLoop(groups.requests, inFlight.requests, (entries) => this.requests.take(entries)),
-      this.readLoop(groups.events, inFlight.events, (entries) => this.events.take(entries)),
+      this.readLoop(groups.requests, inFlight.requests, 0, (entries) => this.requests.take(entries)),
+      this.readLoop(groups.events, inFlight.events, this.o.gatherMs, (entries) => this.events.take(entries)),
     ]);
   }
 
@@ -140,12 +143,15 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
     }
   }
 
-  private async readLoop(group: ConsumerGroup, inFlight: InFlight, take: (entries: StreamEntry[]) => void): Promise<void> {
+  private async readLoop(group: ConsumerGroup, inFlight: InFlight, gatherMs: number, take: (entries: StreamEntry[]) => void): Promise<void> {
     while (this.closing === null) {
       await inFlight.room();
       if (this.closing !== null) return;
       try {
-        take(await group.read(Math.min(READ_COUNT, inFlight.free), this.o.blockMs));
+        const most = Math.min(READ_COUNT, inFlight.free);
+        const entries = await group.read(most, this.o.blockMs);
+        take(entries);
+        if (gatherMs > 0 && entries.length > 0 && entries.length < most) await delay(gatherMs);
       } catch {
         if (this.closing === null) await delay(RETRY_MS); // the connection logs its own outages
       }

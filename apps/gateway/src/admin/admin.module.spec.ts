@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { scriptedAdmin } from '../../test/scripted-admin.ts';
-import { adminPlace } from './admin.module.ts';
+import { adminPlace } from './admin-place.ts';
 
 test.each([
   [{ admin: true, adminKey: 'k', adminPort: null }, { kind: 'beside' }],

@@ -1,19 +1,10 @@
 import { All, Controller, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import type { Environment } from '@deja/config';
 import { ErrorFilter } from '../error.filter.ts';
 import { Runtime } from '../runtime.ts';
 import { nothingHere } from './admin-access.ts';
 import { AdminController } from './admin.controller.ts';
 import { AdminSurface } from './admin-surface.ts';
-
-/** Where the admin surface is served: nowhere, beside the client's API, or on a port of its own (0: any free one). */
-export type AdminPlace = { kind: 'nowhere' } | { kind: 'beside' } | { kind: 'own port'; port: number };
-
-export function adminPlace({ admin, adminKey, adminPort }: Pick<Environment, 'admin' | 'adminKey' | 'adminPort'>): AdminPlace {
-  if (!admin || adminKey === null) return { kind: 'nowhere' };
-  return adminPort === null ? { kind: 'beside' } : { kind: 'own port', port: adminPort };
-}
 
 @Controller()
 class NothingElse {

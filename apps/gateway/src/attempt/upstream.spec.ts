@@ -1,9 +1,9 @@
-import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { outboundRule, type Resolve } from '@deja/config';
 import { afterEach, expect, test } from '@jest/globals';
+import { selfSigned } from '../../test/tls-provider.ts';
 import { AttemptFailure } from './failure.ts';
 import { readWhole, Upstream, type UpstreamCall } from './upstream.ts';
 
@@ -150,29 +150,3 @@ test('however often settings change, a call under way ends as it began', async (
   expect((await readWhole(slow.body)).toString()).toBe('begun');
   expect(await outcome(upstream, url)).toBe('ok');
 });
-
-/** A certificate (RFC 5280) for this name, signed by its own key, good until 2049. */
-function selfSigned(name: string): { key: string; cert: string } {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'der' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
-  const der = (tag: number, ...parts: (Buffer | string)[]): Buffer => {
-    const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
-    return Buffer.concat([Buffer.from([tag, ...(body.length < 128 ? [] : [0x82, body.length >> 8]), body.length & 255]), body]);
-  };
-  const SEQUENCE = 0x30;
-  const algorithm = der(SEQUENCE, der(0x06, Buffer.from('2a8648ce3d040302', 'hex'))); // ecdsa-with-SHA256
-  const subject = der(SEQUENCE, der(0x31, der(SEQUENCE, der(0x06, Buffer.from('550403', 'hex')), der(0x0c, name)))); // commonName
-  const names = der(SEQUENCE, der(0x06, Buffer.from('551d11', 'hex')), der(0x04, der(SEQUENCE, der(0x82, name)))); // subjectAltName
-  const content = der(
-    SEQUENCE,
-    der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([1])),
-    algorithm,
-    subject,
-    der(SEQUENCE, der(0x17, '200101000000Z'), der(0x17, '491231235959Z')),
-    subject,
-    publicKey,
-    der(0xa3, der(SEQUENCE, names)),
-  );
-  const cert = der(SEQUENCE, content, algorithm, der(0x03, Buffer.from([0]), sign('sha256', content, createPrivateKey(privateKey))));
-  return { key: privateKey, cert: `-----BEGIN CERTIFICATE-----\n${cert.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n` };
-}

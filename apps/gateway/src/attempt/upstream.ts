@@ -1,8 +1,13 @@
-import type { Readable } from 'node:stream';
-import { egressConnector, type OutboundRule, type Resolve } from '@deja/config';
+import { Readable } from 'node:stream';
+import type { OutboundRule, Resolve } from '@deja/config';
 import type { Timeouts } from '@deja/contracts';
-import { Agent, errors, type Dispatcher } from 'undici';
-import { AttemptFailure, type ReadFailure } from './failure.ts';
+import type { Agent } from 'undici';
+import { providerAgent, type ConnectionBounds } from './connections.ts';
+import { DispatchedCall, failureOfError, type ReplyHead } from './dispatched-call.ts';
+import { AttemptFailure, type ReadFailure, type ReplyHeaders } from './failure.ts';
+import { errorText, readWhole } from './reply-body.ts';
+
+export { failureOfError, readWhole };
 
 /** One HTTP call to a provider, ready to be sent. */
 export interface UpstreamCall {
@@ -23,14 +28,20 @@ export interface UpstreamCall {
 export interface UpstreamReply {
   status: number;
   contentType: string;
-  headers?: Record<string, string | string[] | undefined>;
+  headers?: ReplyHeaders;
   body: AsyncIterable<Uint8Array>;
 }
 
-const MAX_ERROR_BYTES = 64 * 1024;
-const MAX_WHOLE_BYTES = 64 * 1024 * 1024;
 /** Settings change; connections made under former ones are let go in the end. */
 const MAX_AGENTS = 8;
+/** Most calls go to a few addresses; those that name an object are many. */
+const MAX_PLACES = 1000;
+
+/** Where a URL leads, as undici takes it. */
+interface Place {
+  origin: string;
+  path: string;
+}
 
 /**
  * Pooled connections to all providers. Redirects are not followed: a provider's address is configuration, not an answer. What was connected to
@@ -39,45 +50,51 @@ const MAX_AGENTS = 8;
 export class Upstream {
   /** Least recently used first. */
   private readonly agents = new Map<string, Agent>();
+  private readonly places = new Map<string, Place>();
 
   /** `resolve` finds the addresses of hosts. */
-  constructor(private readonly resolve?: Resolve) {}
+  constructor(
+    private readonly resolve?: Resolve,
+    private readonly bounds?: ConnectionBounds,
+  ) {}
 
   /** Resolves with the head of a successful answer; throws an AttemptFailure for anything else. */
   async send(call: UpstreamCall): Promise<UpstreamReply> {
-    const reply = await this.request(call);
-    if (reply.statusCode >= 200 && reply.statusCode < 300) {
-      return { status: reply.statusCode, contentType: String(reply.headers['content-type'] ?? ''), headers: reply.headers, body: guardBody(reply.body, call.signal) };
-    }
-    throw call.failure(reply.statusCode, reply.headers, await errorText(reply.body));
+    const { status, headers, body } = await this.dispatched(call);
+    if (status >= 200 && status < 300) return { status, contentType: String(headers['content-type'] ?? ''), headers, body };
+    throw call.failure(status, headers, await errorText(body));
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.close()));
   }
 
-  private async request(call: UpstreamCall): Promise<Dispatcher.ResponseData> {
-    const url = new URL(call.url);
+  private dispatched({ url, method, headers, body, stream, timeouts, signal, checked = null }: UpstreamCall): Promise<ReplyHead> {
+    const { connect_ms: connectMs, first_byte_ms: firstByteMs, unary_ms: unaryMs, idle_ms: idleMs } = timeouts;
+    const { origin, path } = this.placeOf(url);
+    const sent = new DispatchedCall(signal, body instanceof Readable ? body : null, connectMs);
     try {
-      return await this.agent(call.timeouts.connect_ms, call.checked ?? null).request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: call.method,
-        headers: call.headers,
-        body: call.body,
-        signal: call.signal,
-        headersTimeout: call.stream ? call.timeouts.first_byte_ms : call.timeouts.unary_ms,
-        bodyTimeout: call.timeouts.idle_ms,
-      });
+      this.agent(connectMs, checked).dispatch({ origin, path, method, headers, body, headersTimeout: stream ? firstByteMs : unaryMs, bodyTimeout: idleMs }, sent);
     } catch (error) {
-      throw failureOfError(error, call.signal);
+      sent.onResponseError(null, error);
     }
+    return sent.head;
+  }
+
+  private placeOf(url: string): Place {
+    const known = this.places.get(url);
+    if (known !== undefined) return known;
+    const { origin, pathname, search } = new URL(url);
+    const place = { origin, path: pathname + search };
+    if (this.places.size >= MAX_PLACES) this.places.clear();
+    this.places.set(url, place);
+    return place;
   }
 
   private agent(connectMs: number, checked: OutboundRule | null): Agent {
     const key = `${connectMs} ${checked?.key ?? 'file'}`;
     const known = this.agents.get(key);
-    const agent = known ?? new Agent({ connect: egressConnector(connectMs, checked, this.resolve), keepAliveTimeout: 30_000, keepAliveMaxTimeout: 120_000, pipelining: 1 });
+    const agent = known ?? providerAgent(connectMs, checked, this.resolve, this.bounds);
     this.agents.delete(key);
     this.agents.set(key, agent);
     const [[oldestKey, oldest] = []] = this.agents;
@@ -87,49 +104,4 @@ export class Upstream {
     }
     return agent;
   }
-}
-
-async function* guardBody(body: Dispatcher.ResponseData['body'], signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of body) yield chunk as Uint8Array;
-  } catch (error) {
-    throw failureOfError(error, signal);
-  }
-}
-
-/** Reads a whole reply; throws `malformed` when it is absurdly long. */
-export async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_WHOLE_BYTES) throw new AttemptFailure('malformed', { cause: new RangeError('the reply is too long') });
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] ? Buffer.from(chunks[0].buffer, chunks[0].byteOffset, chunks[0].byteLength) : Buffer.concat(chunks);
-}
-
-/** The beginning of an error body; what comes after that is not worth waiting for. */
-async function errorText(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk as Buffer);
-      length += (chunk as Buffer).length;
-      if (length > MAX_ERROR_BYTES) break;
-    }
-  } catch {
-    // The status already says what happened; a broken error body adds nothing.
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Whose fault a broken call is: the client's leave, a deadline, or the network. */
-export function failureOfError(error: unknown, signal: AbortSignal): AttemptFailure {
-  if (error instanceof AttemptFailure) return error;
-  if (signal.aborted) return signal.reason instanceof AttemptFailure ? signal.reason : new AttemptFailure('cancelled', { cause: error });
-  // A connection that never came about is the network's; nothing was asked of the provider.
-  const timedOut = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
-  return new AttemptFailure(timedOut ? 'timeout' : 'network', { cause: error });
 }

@@ -41,9 +41,19 @@ export function cacheWishes(headers: IncomingHttpHeaders, policy: Settings['cach
   };
 }
 
-function parseControl(header: string | undefined): { noCache: boolean; noStore: boolean; onlyIfCached: boolean; maxAgeS: number | null } {
-  const parsed = { noCache: false, noStore: false, onlyIfCached: false, maxAgeS: null as number | null };
-  for (const directive of (header ?? '').toLowerCase().split(',')) {
+interface Control {
+  noCache: boolean;
+  noStore: boolean;
+  onlyIfCached: boolean;
+  maxAgeS: number | null;
+}
+
+const NO_CONTROL: Readonly<Control> = { noCache: false, noStore: false, onlyIfCached: false, maxAgeS: null };
+
+function parseControl(header: string | undefined): Readonly<Control> {
+  if (header === undefined) return NO_CONTROL;
+  const parsed = { ...NO_CONTROL };
+  for (const directive of header.toLowerCase().split(',')) {
     const [name, value] = directive.split('=').map((part) => part.trim());
     if (name === 'no-cache') parsed.noCache = true;
     else if (name === 'no-store') parsed.noStore = true;

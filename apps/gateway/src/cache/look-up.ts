@@ -40,8 +40,8 @@ export class LookUp {
     private readonly clock: LookUpClock = CLOCK,
   ) {}
 
-  /** Never rejects. */
-  async find(asking: Asking, place: QuestionPlace, reserved: Pick<Reserved, 'exact' | 'degraded' | 'semanticPresent'>): Promise<LookedUp> {
+  /** Never throws, never rejects. Waits only for the semantic-cache. */
+  find(asking: Asking, place: QuestionPlace, reserved: Pick<Reserved, 'exact' | 'degraded' | 'semanticPresent'>): LookedUp | Promise<LookedUp> {
     const { operation } = asking;
     if (!place.wishes.read || place.cache === 'BYPASS') return NOTHING;
     if (reserved.degraded) operation.cacheReason = 'cache_unavailable';
@@ -56,7 +56,7 @@ export class LookUp {
    * Whether the client gets this from the cache; then it is on the operation. A similar question's answer waits until it may be
    * sent (`pad_hits_ms`), and is none for a prompt in which content safety found something in the meantime. Throws an AttemptFailure when the client left.
    */
-  async take(operation: Operation, { policy }: QuestionPlace, looked: LookedUp): Promise<boolean> {
+  take(operation: Operation, { policy }: QuestionPlace, looked: LookedUp): boolean | Promise<boolean> {
     if (looked.found === null) return false;
     if (looked.found === 'exact') {
       operation.servedFromCache({ ...looked.entry, similarity: null }, 'exact');
@@ -66,9 +66,12 @@ export class LookUp {
       operation.cacheReason = 'flagged';
       return false;
     }
-    const { similarity, explanation } = looked.match;
-    await this.pad(operation, policy.pad_hits_ms);
-    operation.servedFromCache({ ...looked.entry, similarity, explanation }, 'semantic');
+    return this.takeSimilar(operation, policy.pad_hits_ms, looked);
+  }
+
+  private async takeSimilar(operation: Operation, padMs: number, { entry, match: { similarity, explanation } }: Extract<LookedUp, { found: 'semantic' }>): Promise<boolean> {
+    await this.pad(operation, padMs);
+    operation.servedFromCache({ ...entry, similarity, explanation }, 'semantic');
     return true;
   }
 

@@ -1,7 +1,18 @@
 import type { CachePolicy, SemanticPolicy, SemanticSettings, Settings } from '@deja/contracts';
 
+/** Policies that were worked out, as long as both things that they were made of are known. */
+const known = new WeakMap<Settings['cache'], WeakMap<CachePolicy, Settings['cache']>>();
+
 /** The cache policy in force: of the client key and its tenant (`Principal.cache`), and where they say nothing, of deja.yaml. */
-export function cachePolicyOf(settings: Settings['cache'], { scope, exact, semantic }: CachePolicy): Settings['cache'] {
+export function cachePolicyOf(settings: Settings['cache'], own: CachePolicy): Settings['cache'] {
+  let ofSettings = known.get(settings);
+  if (ofSettings === undefined) known.set(settings, (ofSettings = new WeakMap()));
+  let policy = ofSettings.get(own);
+  if (policy === undefined) ofSettings.set(own, (policy = merged(settings, own)));
+  return policy;
+}
+
+function merged(settings: Settings['cache'], { scope, exact, semantic }: CachePolicy): Settings['cache'] {
   return {
     ...settings,
     scope: scope ?? settings.scope,

@@ -136,8 +136,7 @@ export class RequestLog {
       return sealed;
     };
     const texts = textsOf(noted);
-    const [request, response] = await Promise.all([body(texts.request, 'request'), body(texts.response, 'response')]);
-    return { operation, tenant, mode, dataKey: id, request, response, searchText: texts.searchText };
+    return { operation, tenant, mode, dataKey: id, request: await body(texts.request, 'request'), response: await body(texts.response, 'response'), searchText: texts.searchText };
   }
 
   /** What waits holds no more than what is to be sealed of it: not the bodies, and not what was parsed of them. */

@@ -1,8 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
+import { zstdDecompress } from 'node:zlib';
 import { captureAdditionalData, type CapturedPart, type SealedBody } from '@deja/contracts';
 import { MOST_TEXT_BYTES, type ClearText } from './captured-text.ts';
+import { zstdFrame } from './zstd-frames.ts';
 
 /** What a body is sealed for, and opens for. */
 export interface SealedFor {
@@ -15,23 +16,12 @@ const FORMAT = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + NONCE_BYTES;
-/** Higher levels save 5 % of a chat's bytes and cost half as much time again (bench/capture-cost.ts). */
-const LEVEL = 1;
-/** A short text is compressed sooner than another thread is woken for it. */
-const SHORT_BYTES = 128 * 1024;
 
-const compressedElsewhere = promisify(zstdCompress);
 const decompressed = promisify(zstdDecompress);
-
-/** zstd (RFC 8878). */
-function compressed(bytes: Buffer): Buffer | Promise<Buffer> {
-  const options = { params: { [constants.ZSTD_c_compressionLevel]: LEVEL }, pledgedSrcSize: bytes.length };
-  return bytes.length <= SHORT_BYTES ? zstdCompressSync(bytes, options) : compressedElsewhere(bytes, options);
-}
 
 /** Compresses and encrypts a text as SealedBody says. @param key 32 bytes */
 export async function sealBody(text: ClearText, key: KeyObject, about: SealedFor): Promise<SealedBody> {
-  const sealed = sealedBytes(await compressed(text.bytes), key, about, nextNonce());
+  const sealed = sealedBytes(await zstdFrame(text.bytes), key, about, nextNonce());
   return { sealed: sealed.toString('base64'), bytes: text.length, truncated: text.truncated };
 }
 

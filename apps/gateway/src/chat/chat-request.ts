@@ -5,6 +5,7 @@ import { nullish } from '../validate/fields.ts';
 import type { JsonBody } from '../validate/json-body.ts';
 import { parseOrRefuse } from '../validate/refuse.ts';
 import { PartsCollector } from '../validate/prompt-parts.ts';
+import { isPlainChat } from './plain-chat.ts';
 
 const count = (max: number): z.ZodInt => z.int().min(1).max(max);
 
@@ -63,9 +64,12 @@ export interface ChatRequest extends ApiRequest {
   includeUsage: boolean;
 }
 
+/** The body as the schema takes it; throws a 400 that names the field. */
+export const checkedChat = (body: unknown): ChatBody => parseOrRefuse(chatRequest, body);
+
 /** Checks a chat request before anything costs money; throws a 400 that names the field. */
 export function parseChatRequest(body: JsonBody): ChatRequest {
-  const value = parseOrRefuse(chatRequest, body.value);
+  const value = isPlainChat(body.value) ? (body.value as ChatBody) : checkedChat(body.value);
   return {
     body,
     value,

@@ -13,7 +13,8 @@ import { capturedFor } from '../capture/captured.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Reservations } from '../limits/reservations.ts';
-import { headerText, type Operation } from '../operation/operation.ts';
+import type { Operation } from '../operation/operation.ts';
+import { headerText } from '../operation/request-headers.ts';
 import type { Endpoint } from '../pipeline/endpoint.ts';
 import { requirementsOf } from '../plan/needs.ts';
 import type { Planner } from '../plan/planner.ts';
@@ -74,7 +75,7 @@ export class EmbeddingsPipeline {
 
   async answer(operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     // 2 Authenticate
-    const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
+    const principal = await operation.timed('auth', () => this.keys.authenticateKnown(operation) ?? this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
     operation.captured = capturedFor(principal, snapshot.settings);
@@ -104,7 +105,7 @@ export class EmbeddingsPipeline {
     const { place, places } = await operation.timed('reserve', () => this.reserve(operation, principal, request, promptTokens, plan, snapshot));
     const missing = places.flatMap(({ entry }, index) => (entry === null ? [index] : []));
     if (missing.length === 0) return replyFromCache(operation, places, response);
-    await operation.waited('guard', () => moderation);
+    if (moderation !== null) await operation.waited('guard', () => moderation);
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt
     const buy = (indexes: number[]): Promise<Bought> => operation.timed('upstream', () => this.buy(operation, request, indexes, promptTokens, plan, snapshot));

@@ -30,15 +30,19 @@ export class Guard {
 
   /** The request with what must not leave the house taken out of it; throws a BlockedByRule. */
   prompt<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, request: R, snapshot: Snapshot): R {
-    const { body } = this.passing(operation, request.body, endpoint.textMembers, snapshot);
+    const body = this.treated(operation, request.body, endpoint.textMembers, snapshot);
     return body === request.body ? request : endpoint.parse(body);
   }
 
   /** The same for a body that is passed on, with what people wrote into these members of it; the very same body where nothing had to be taken out. */
   passing(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): { body: JsonBody; texts: string[] } {
-    const looked = members.length > 0 && this.rules(snapshot).inspector.active('prompts');
-    const treated = looked ? treatedBody(body, (text, member) => this.passingText(operation, text, member, snapshot)) : body;
+    const treated = this.treated(operation, body, members, snapshot);
     return { body: treated, texts: promptTexts(treated, members) };
+  }
+
+  private treated(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): JsonBody {
+    if (members.length === 0 || !this.rules(snapshot).inspector.active('prompts')) return body;
+    return treatedBody(body, (text, member) => this.passingText(operation, text, member, snapshot));
   }
 
   /** The same for one text. `param` is where it stands. */
@@ -67,9 +71,9 @@ export class Guard {
     return `${digest} ${moderation.model} ${JSON.stringify(moderation.thresholds)}`;
   }
 
-  /** Asks the moderation model about the prompt, if there is one. Rejects with a BlockedByRule, or `overloaded` when nobody can tell and that is not good enough. */
-  moderate(endpoint: Endpoint, operation: Operation, request: ApiRequest, snapshot: RoutingSnapshot): Promise<void> {
-    if (snapshot.settings.content_safety.moderation === null || endpoint.textMembers.length === 0) return Promise.resolve();
+  /** Asks the moderation model about the prompt; null where there is none to be asked. Rejects with a BlockedByRule, or `overloaded` when nobody can tell and that is not good enough. */
+  moderate(endpoint: Endpoint, operation: Operation, request: ApiRequest, snapshot: RoutingSnapshot): Promise<void> | null {
+    if (snapshot.settings.content_safety.moderation === null || endpoint.textMembers.length === 0) return null;
     return this.moderateTexts(operation, promptTexts(request.body, endpoint.textMembers), snapshot);
   }
 

@@ -38,6 +38,15 @@ describe('the address that a request comes from', () => {
     expect(new ClientAddresses([]).of(request)).toBe('10.0.0.1');
   });
 
+  test('is told anew for another connection, and where one says another', () => {
+    const addresses = new ClientAddresses([]);
+    const socket: { remoteAddress?: string } = { remoteAddress: '10.0.0.1' };
+    expect(addresses.of({ headers: {}, socket })).toBe('10.0.0.1');
+    expect(addresses.of({ headers: {}, socket: { remoteAddress: '10.0.0.2' } })).toBe('10.0.0.2');
+    delete socket.remoteAddress; // as of one that has ended
+    expect(addresses.of({ headers: {}, socket })).toBeNull();
+  });
+
   test('is not changed by anything that the client writes into x-forwarded-for', () => {
     const real = fc.ipV4().filter((ip) => !ip.startsWith('10.'));
     const claimed = fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('10.1.1.1'), fc.string({ maxLength: 12 })), { maxLength: 5 });

@@ -7,6 +7,8 @@ const MAPPED = networks('::ffff:0:0/96');
 /** Where requests come from, for whoever knows which proxies are the operator's own. */
 export class ClientAddresses {
   private readonly trusted: BlockList | null;
+  /** Of each connection: it stays what it is for all its requests. */
+  private readonly ends = new WeakMap<object, { text: string; address: string | null }>();
 
   /** @param trustedProxies networks and addresses (DEJA_TRUSTED_PROXIES) */
   constructor(trustedProxies: readonly string[]) {
@@ -15,7 +17,17 @@ export class ClientAddresses {
 
   /** As `clientAddress` says. */
   of(request: { headers: IncomingHttpHeaders; socket: { remoteAddress?: string | undefined } }): string | null {
-    return clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], this.trusted);
+    const end = this.endOf(request.socket);
+    return this.trusted === null ? end : forwardedAddress(end, request.headers['x-forwarded-for'], this.trusted);
+  }
+
+  private endOf(socket: { remoteAddress?: string | undefined }): string | null {
+    const { remoteAddress: text = '' } = socket;
+    const known = this.ends.get(socket);
+    if (known?.text === text) return known.address;
+    const address = plainAddress(text);
+    this.ends.set(socket, { text, address });
+    return address;
   }
 }
 
@@ -25,8 +37,14 @@ export class ClientAddresses {
  * before that one may be anybody's invention. An IPv4 address mapped into IPv6 (RFC 4291, section 2.5.5.2) is given as what it is.
  */
 export function clientAddress(socketAddress: string | undefined, forwardedFor: string | string[] | undefined, trusted: BlockList | null): string | null {
-  let address = plainAddress(socketAddress ?? '');
-  if (trusted === null || forwardedFor === undefined) return address;
+  const end = plainAddress(socketAddress ?? '');
+  return trusted === null ? end : forwardedAddress(end, forwardedFor, trusted);
+}
+
+/** @param end the address at the other end of the connection */
+function forwardedAddress(end: string | null, forwardedFor: string | string[] | undefined, trusted: BlockList): string | null {
+  let address = end;
+  if (forwardedFor === undefined) return address;
   const hops = String(forwardedFor).split(',').map((hop) => hop.trim()).filter((hop) => hop !== '');
   while (address !== null && isWithin(address, trusted)) {
     const hop = hops.pop();

@@ -81,11 +81,13 @@ export class KeyRing {
    */
   async authenticate(caller: Caller): Promise<Principal> {
     const question = questionOf(caller.headers);
-    const resolution = this.cached(question) ?? (await this.inTime(question.keySha256, this.ask(question)));
-    const principal = admit(resolution, this.now());
-    checkNetwork(principal, caller.address);
-    checkEndpoint(principal, caller.endpoint);
-    return principal;
+    return this.admitted(caller, this.cached(question) ?? (await this.inTime(question.keySha256, this.ask(question))));
+  }
+
+  /** The same without a wait; null where the key has to be asked about. Throws as `authenticate` rejects. */
+  authenticateKnown(caller: Caller): Principal | null {
+    const resolution = this.cached(questionOf(caller.headers));
+    return resolution === undefined ? null : this.admitted(caller, resolution);
   }
 
   /** The same for calls that reserve nothing, and so hear nothing of the tenant's revision on the way. Throws as `authenticate` does. */
@@ -135,6 +137,13 @@ export class KeyRing {
     this.beginAnew();
     // Whose a key is that may not be used is not known here.
     for (const cached of this.known.values()) if (cached.resolution.principal === null || cached.resolution.principal.tenant === tenant) this.doubt(cached);
+  }
+
+  private admitted({ address, endpoint }: Caller, resolution: Resolution): Principal {
+    const principal = admit(resolution, this.now());
+    checkNetwork(principal, address);
+    checkEndpoint(principal, endpoint);
+    return principal;
   }
 
   private beginAnew(): void {

@@ -5,12 +5,21 @@ interface Series<T> {
   kept: T;
 }
 
+/** By the values of one label, those of the labels behind it. */
+interface Branch<T> {
+  series: Series<T> | null;
+  readonly next: Map<string, Branch<T>>;
+}
+
+const branch = <T>(): Branch<T> => ({ series: null, next: new Map() });
+
 /**
  * What is kept for each series of one metric, found by the values of its labels. Labels are made once for a series: making them anew for every
  * request takes longer than counting. There are as many series as combinations of values, so values are to come from closed lists.
  */
 export class LabelSets<T> {
-  private readonly series = new Map<string, Series<T>>();
+  private readonly root = branch<T>();
+  private readonly series: Series<T>[] = [];
   private readonly names: readonly string[];
   private readonly begin: () => T;
 
@@ -19,16 +28,20 @@ export class LabelSets<T> {
     this.begin = begin;
   }
 
-  /** Values in the order of the names; a label whose value is empty is left out. */
+  /** Values in the order of the names; a label whose value is empty is left out. Value by value: to join them into one key takes three times as long. */
   of(...values: readonly string[]): Series<T> {
-    const key = values.join('\u0000');
-    let found = this.series.get(key);
-    if (found === undefined) this.series.set(key, (found = { labels: labelsOf(this.names, values), kept: this.begin() }));
-    return found;
+    let at = this.root;
+    for (const value of values) {
+      let next = at.next.get(value);
+      if (next === undefined) at.next.set(value, (next = branch<T>()));
+      at = next;
+    }
+    if (at.series === null) this.series.push((at.series = { labels: labelsOf(this.names, values), kept: this.begin() }));
+    return at.series;
   }
 
   all(): Iterable<Readonly<Series<T>>> {
-    return this.series.values();
+    return this.series;
   }
 }
 

@@ -16,6 +16,7 @@ export class AnswerMemory {
 
   /** Notes what was not noted yet, in one round trip. `underWay`: what the answer uses is known later. Never rejects. */
   async note({ response, parts }: StoredIds, underWay = false): Promise<void> {
+    if (response === null && parts.length === 0) return;
     const fresh = parts.filter(({ id }) => !this.parts.has(id));
     for (const { id } of fresh) this.parts.add(id);
     const { provider, deployment, credential } = this.account;

@@ -14,9 +14,12 @@ export interface Pin {
  * does for an id in a body that it does not know, for an object that is not this tenant's; and when the objects lie in different
  * accounts, because no provider could serve that.
  */
-export async function pinOf(objects: Pick<StoredObjects, 'findAll' | 'findParts'>, tenant: string, body: Record<string, unknown>): Promise<Pin | null> {
+export function pinOf(objects: Pick<StoredObjects, 'findAll' | 'findParts'>, tenant: string, body: Record<string, unknown>): Promise<Pin | null> | null {
   const references = referencedIds(body);
-  if (references.length === 0) return null;
+  return references.length === 0 ? null : pinOfAll(objects, tenant, references);
+}
+
+async function pinOfAll(objects: Pick<StoredObjects, 'findAll' | 'findParts'>, tenant: string, references: readonly Reference[]): Promise<Pin | null> {
   const idsOf = (arePartsWanted: boolean): string[] => references.filter((reference) => isPart(reference) === arePartsWanted).map(({ id }) => id);
   const [found, parts] = await Promise.all([objects.findAll(tenant, idsOf(false)), objects.findParts(tenant, idsOf(true))]);
   let pin: Known | null = null;

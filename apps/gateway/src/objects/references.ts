@@ -74,19 +74,30 @@ export function referencedIds(body: Record<string, unknown>): Reference[] {
   const walk = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
     if (steps.length > MAX_DEPTH) throw new DejaError('invalid_value', `The request body is nested deeper than ${MAX_DEPTH} levels.`);
-    if (isRecord(value) && isFetchedItem(value, steps.length === 2 && steps[0] === 'input')) add('item', value['id'], 'id');
-    const quoted = isRecord(value) && typeof value['type'] === 'string' && Object.hasOwn(QUOTED, value['type']) ? QUOTED[value['type']] : undefined;
+    if (!isRecord(value)) {
+      const items = value as unknown[];
+      for (let i = 0; i < items.length; i++) into(i, items[i]);
+      return;
+    }
+    const { type } = value;
+    if (isFetchedItem(value, steps.length === 2 && steps[0] === 'input')) add('item', value['id'], 'id');
+    const quoted = typeof type === 'string' && Object.hasOwn(QUOTED, type) ? QUOTED[type] : undefined;
     // The names under `prompt.variables` are the client's own; what they stand for may be a file.
     const isNamedByClient = steps.length === 2 && steps[0] === 'prompt' && steps[1] === 'variables';
-    for (const [name, inner] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
-      if (typeof name === 'string' && !isNamedByClient) {
+    for (const name of Object.keys(value)) {
+      if (!isNamedByClient) {
         if (OWN_WORDS.has(name) || name === quoted) continue;
-        member(name, inner);
+        member(name, value[name]);
       }
-      steps.push(name);
-      walk(inner);
-      steps.pop();
+      into(name, value[name]);
     }
+  };
+
+  const into = (step: string | number, inner: unknown): void => {
+    if (typeof inner !== 'object') return; // most of what stands in a body is text
+    steps.push(step);
+    walk(inner);
+    steps.pop();
   };
 
   walk(body);
@@ -96,7 +107,8 @@ export function referencedIds(body: Record<string, unknown>): Reference[] {
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Whether only its id stands here for an item. In `input` one without type and role is a reference, too. */
-function isFetchedItem({ type, role, id, ...item }: Record<string, unknown>, isInInput: boolean): boolean {
+function isFetchedItem(item: Record<string, unknown>, isInInput: boolean): boolean {
+  const { type, role, id } = item;
   if (typeof type !== 'string') return isInInput && typeof role !== 'string';
   const carried = Object.hasOwn(FETCHED_ITEMS, type) ? FETCHED_ITEMS[type] : undefined;
   if (carried === undefined || (type === 'reasoning' && typeof id === 'string' && OWN_REASONING.test(id))) return false;

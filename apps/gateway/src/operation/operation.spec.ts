@@ -1,7 +1,8 @@
 import { trace } from '@opentelemetry/api';
 import { describe, expect, test } from '@jest/globals';
 import type { Principal } from '@deja/contracts';
-import { Operation, tagsOf } from './operation.ts';
+import { Operation } from './operation.ts';
+import { tagsOf } from './request-headers.ts';
 
 const operationWith = (header: string | undefined, tags: Record<string, string>): Operation => {
   const operation = new Operation('chat/completions', {}, trace.getTracer('test').startSpan('request'), '192.0.2.1');

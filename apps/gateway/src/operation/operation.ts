@@ -1,7 +1,6 @@
-import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { context, trace, TraceFlags, type Attributes, type Context, type Span } from '@opentelemetry/api';
-import { DejaError, newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
+import { newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
 import type { CacheEntry, KeptAnswer } from '../cache/entry.ts';
 import type { Captured } from '../capture/captured.ts';
 import type { Reservation } from '../limits/reserve.ts';
@@ -18,12 +17,17 @@ export type Stage = 'auth' | 'validate' | 'guard' | 'plan' | 'reserve' | 'cache'
 /** Those that clients are told of (docs/api.md). */
 const TOLD: ReadonlySet<Stage> = new Set<Stage>(['auth', 'guard', 'plan', 'reserve', 'cache', 'upstream']);
 
+/** What a signal says when it fires: made once, because each of its kind collects a stack. */
+const OVER = new DOMException('This operation was aborted', 'AbortError');
+
 /** One client request on its way: what the steps have found out so far. Settlement reads it on every exit. */
 export class Operation {
   readonly id = newId();
   readonly receivedAtMs = Date.now();
-  readonly signal: AbortSignal;
-  private readonly controller = new AbortController();
+  /** null until somebody listens: most requests that the cache answers end before that. */
+  private controller: AbortController | null = null;
+  private stopped = false;
+  private ownContext: Context | null = null;
   private readonly startedMs = performance.now();
   private readonly timings = new Map<Stage, number>();
   private ended = false;
@@ -81,7 +85,6 @@ export class Operation {
     /** Whether spans may have what was said. */
     private readonly withContent: boolean = false,
   ) {
-    this.signal = this.controller.signal;
     this.isTraced = span.isRecording();
     this.tracedCalls = this.isTraced ? new Map() : null;
   }
@@ -104,7 +107,16 @@ export class Operation {
 
   /** Trace context with this operation's span, for what happens on its behalf. */
   get traceContext(): Context {
-    return trace.setSpan(context.active(), this.span);
+    return (this.ownContext ??= trace.setSpan(context.active(), this.span));
+  }
+
+  /** Fires when nobody needs any more what runs for this operation. */
+  get signal(): AbortSignal {
+    if (this.controller === null) {
+      this.controller = new AbortController();
+      if (this.stopped) this.controller.abort(OVER);
+    }
+    return this.controller.signal;
   }
 
   get elapsedMs(): number {
@@ -114,7 +126,7 @@ export class Operation {
   /** The client is gone: whatever runs for it stops, unless others want it too. Called again when they do not any more. */
   abandon(): void {
     this.clientLeft = true;
-    if (!this.wanted()) this.controller.abort();
+    if (!this.wanted()) this.stop();
   }
 
   /** The answer is this entry of the cache. */
@@ -136,7 +148,12 @@ export class Operation {
   /** The answer is out or failed: what still runs beside it is not needed any more. */
   end(): void {
     this.ended = true;
-    this.controller.abort();
+    this.stop();
+  }
+
+  private stop(): void {
+    this.stopped = true;
+    this.controller?.abort(OVER);
   }
 
   get abandoned(): boolean {
@@ -148,25 +165,19 @@ export class Operation {
     return this.attempts.findLast((attempt) => !attempt.shadow);
   }
 
-  /** Runs a stage, or one more part of it, and counts its time. Where the trace is recorded it has a span, in which its calls are. */
-  async timed<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
-    const fromMs = performance.now();
-    try {
-      return await (this.isTraced ? inStage(stage, this.traceContext, step) : step());
-    } finally {
-      this.took(stage, fromMs);
-    }
+  /**
+   * Runs a stage, or one more part of it, and counts its time. What a step gives at once is given at once: most steps of most requests wait for
+   * nothing. Where the trace is recorded it has a span, in which its calls are.
+   */
+  timed<T>(stage: Stage, step: () => Promise<T>): Promise<T>;
+  timed<T>(stage: Stage, step: () => T | Promise<T>): T | Promise<T>;
+  timed<T>(stage: Stage, step: () => T | Promise<T>): T | Promise<T> {
+    return this.counted(stage, this.isTraced ? () => inStage(stage, this.traceContext, step) : step);
   }
 
   /** The same for a part that makes no calls of its own and mostly takes no time: its span is made afterwards, where there is something to see. */
-  async waited<T>(stage: Stage, step: () => T | Promise<T>): Promise<T> {
-    const fromMs = performance.now();
-    try {
-      return await step();
-    } finally {
-      this.took(stage, fromMs);
-      if (this.isTraced) stageAfterwards(stage, this.traceContext, fromMs);
-    }
+  waited<T>(stage: Stage, step: () => T | Promise<T>): T | Promise<T> {
+    return this.counted(stage, step, this.isTraced ? (fromMs) => stageAfterwards(stage, this.traceContext, fromMs) : undefined);
   }
 
   /** Milliseconds in each stage so far. */
@@ -175,13 +186,33 @@ export class Operation {
   }
 
   get serverTiming(): string {
-    return Array.from(this.timings, ([stage, ms]) => (TOLD.has(stage) ? [`${stage};dur=${ms.toFixed(2)}`] : [])).flat().join(', ');
+    let text = '';
+    for (const [stage, ms] of this.timings) if (TOLD.has(stage)) text += `${text === '' ? '' : ', '}${stage};dur=${ms.toFixed(2)}`;
+    return text;
   }
 
   firstByteSent(): void {
     if (this.firstByteMs !== null) return;
     this.firstByteMs = this.elapsedMs;
     this.span.addEvent(DEJA.firstByte);
+  }
+
+  private counted<T>(stage: Stage, step: () => T | Promise<T>, after?: (fromMs: number) => void): T | Promise<T> {
+    const fromMs = performance.now();
+    const ended = (): void => {
+      this.took(stage, fromMs);
+      after?.(fromMs);
+    };
+    let result: T | Promise<T>;
+    try {
+      result = step();
+    } catch (error) {
+      ended();
+      throw error;
+    }
+    if (result instanceof Promise) return following(result, ended);
+    ended();
+    return result;
   }
 
   private took(stage: Stage, fromMs: number): void {
@@ -230,35 +261,10 @@ export class Operation {
   }
 }
 
-const MAX_USER_CHARS = 512;
-
-/** The end user: the header, else what the body says. Never shortened, because answers and limits are kept apart by it; a longer one is a 400. */
-export function userOf(header: string | undefined, inBody: string | null): string | null {
-  const [user, param] = header === undefined || header === '' ? [inBody, 'user'] : [header, 'x-deja-user'];
-  if (user !== null && user.length > MAX_USER_CHARS) throw new DejaError('invalid_value', `Invalid value for '${param}': at most ${MAX_USER_CHARS} characters.`, { param });
-  return user === '' ? null : user;
-}
-
-/** A header's text. HTTP hands bytes over as Latin-1; clients mean UTF-8, so what is valid UTF-8 is read as that. */
-export function headerText(value: string | string[] | undefined): string | undefined {
-  const text = Array.isArray(value) ? value.join(',') : value;
-  if (text === undefined || /^[\x20-\x7e]*$/.test(text)) return text;
-  const bytes = Buffer.from(text, 'latin1');
-  return isUtf8(bytes) ? bytes.toString('utf8') : text;
-}
-
-const MAX_TAGS = 16;
-const MAX_TAG_CHARS = 128;
-
-/** `x-deja-tags: team=a,feature=b`; throws a 400 when it is not that. */
-export function tagsOf(header: string | undefined): Record<string, string> {
-  if (header === undefined) return {};
-  const pairs = header.split(',').map((pair) => pair.trim()).filter((pair) => pair !== '');
-  const tags = pairs.map((pair) => {
-    const at = pair.indexOf('=');
-    if (at < 1 || pair.length > MAX_TAG_CHARS) throw new DejaError('invalid_value', `Invalid value for header 'x-deja-tags': expected k=v,k=v with at most ${MAX_TAG_CHARS} characters each.`, { param: 'x-deja-tags' });
-    return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
-  });
-  if (tags.length > MAX_TAGS) throw new DejaError('invalid_value', `Invalid value for header 'x-deja-tags': at most ${MAX_TAGS} tags.`, { param: 'x-deja-tags' });
-  return Object.fromEntries(tags);
+async function following<T>(result: Promise<T>, ended: () => void): Promise<T> {
+  try {
+    return await result;
+  } finally {
+    ended();
+  }
 }

@@ -1,6 +1,7 @@
 import type { Principal, RoutingSnapshot } from '@deja/contracts';
 import { capturedFor } from '../capture/captured.ts';
-import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
+import type { Operation } from '../operation/operation.ts';
+import { headerText, tagsOf, userOf } from '../operation/request-headers.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Reservations } from '../limits/reservations.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -15,7 +16,7 @@ export class Admission {
 
   /** 2 Authenticate. Throws as the key ring and the routing table do. */
   async authenticate(operation: Operation): Promise<{ principal: Principal; snapshot: RoutingSnapshot }> {
-    const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
+    const principal = await operation.timed('auth', () => this.keys.authenticateKnown(operation) ?? this.keys.authenticate(operation));
     operation.principal = principal;
     operation.requestTags = tagsOf(headerText(operation.headers['x-deja-tags']));
     operation.user = userOf(headerText(operation.headers['x-deja-user']), null);

@@ -59,21 +59,20 @@ export class Answering {
   }
 
   /** The answer of the cache that is on the operation. */
-  async fromCache(journey: Journey, stream: StreamedReply | null): Promise<void> {
+  fromCache(journey: Journey, stream: StreamedReply | null): void | Promise<void> {
     const { operation, response } = journey;
     const body = operation.hit?.body ?? NO_BODY;
     operation.captured?.replied(body);
-    if (stream === null) return sendWhole(response, operation, body);
-    await this.replay(journey, body, stream);
+    return stream === null ? sendWhole(response, operation, body) : this.replay(journey, body, stream);
   }
 
   /** A whole reply. It is bought: a client that left meanwhile changes nothing of that. */
-  private async sendReply(journey: Journey, body: Buffer, stream: StreamedReply | null): Promise<void> {
+  private sendReply(journey: Journey, body: Buffer, stream: StreamedReply | null): void | Promise<void> {
     const { operation, response } = journey;
     if (operation.abandoned) return;
     operation.captured?.replied(body);
     if (stream === null) return sendWhole(response, operation, body);
-    await this.replay(journey, body, stream).catch((error: unknown) => {
+    return this.replay(journey, body, stream).catch((error: unknown) => {
       if (!operation.abandoned) throw error;
     });
   }
@@ -88,18 +87,16 @@ export class Answering {
     const { endpoint, operation, snapshot } = journey;
     try {
       // 8 Attempt
-      const answer = await operation.timed('upstream', () => this.attempt(journey, plan)).finally(() => stream?.answered());
+      const answer = await this.firstContent(journey, plan, stream);
       operation.servedModel = answer.candidate.model;
       this.planner.served(journey.affinityKey, answer.candidate.deployment.id, journey.promptTokens);
       // 9 Reply
-      const memory = await this.remembered(journey, answer).catch(async (error: unknown) => {
-        if (answer.kind === 'stream') await answer.finish(new AttemptFailure('cancelled', { cause: error }));
-        throw error;
-      });
+      const memory = this.memoryOf(journey);
+      await this.remember(memory, answer);
       const meta = this.cache.answers.metaOf(operation, place, answer.candidate, operation.servingAttempt?.usage ?? null);
       const shared = flight === null || meta === null ? null : { flight, meta };
       if (answer.kind === 'whole') {
-        await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
+        if (this.guard.moderatesAnswers(snapshot)) await this.guard.moderateAnswer(endpoint, operation, answer.reply.text, snapshot);
         shared?.flight.answered({ meta: shared.meta, content: { kind: 'whole', body: answer.reply.body }, settled: Promise.resolve(shared.meta) });
         await this.sendReply(journey, answer.reply.body, stream);
       } else if (stream) await this.relay(journey, answer, stream, memory, shared);
@@ -139,6 +136,14 @@ export class Answering {
     }
   }
 
+  private async firstContent(journey: Journey, plan: Plan, stream: StreamedReply | null): Promise<Answer> {
+    try {
+      return await journey.operation.timed('upstream', () => this.attempt(journey, plan));
+    } finally {
+      stream?.answered();
+    }
+  }
+
   private attempt(journey: Journey, plan: Plan): Promise<Answer> {
     const { operation, request, snapshot } = journey;
     this.castShadow(journey, plan.shadow);
@@ -165,14 +170,20 @@ export class Answering {
     this.shadows.cast(operation, copied, shadow, snapshot.settings);
   }
 
-  /** An answer that the provider keeps belongs to this tenant before the client learns its id; of a stream, what has been told of it so far. */
-  private async remembered({ operation, principal }: Journey, answer: Answer): Promise<AnswerMemory | null> {
+  private memoryOf({ operation, principal }: Journey): AnswerMemory | null {
     const attempt = operation.servingAttempt;
-    if (attempt === undefined) return null;
-    const memory = new AnswerMemory(this.objects, principal.tenant, attempt);
+    return attempt === undefined ? null : new AnswerMemory(this.objects, principal.tenant, attempt);
+  }
+
+  /** An answer that the provider keeps belongs to this tenant before the client learns its id; of a stream, what has been told of it so far. */
+  private async remember(memory: AnswerMemory | null, answer: Answer): Promise<void> {
     const { storedIds = NOTHING_STORED, underWay } = answer.kind === 'whole' ? answer.reply : { storedIds: answer.stream.reader.storedIds, underWay: false };
-    await memory.note(storedIds, underWay);
-    return memory;
+    try {
+      await memory?.note(storedIds, underWay);
+    } catch (error) {
+      if (answer.kind === 'stream') await answer.finish(new AttemptFailure('cancelled', { cause: error }));
+      throw error;
+    }
   }
 
   /** Sends a stream on as it comes, to everybody who shares it. Rejects when it broke off, or when this client left and nobody else reads on. */

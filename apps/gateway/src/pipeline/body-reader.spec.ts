@@ -35,3 +35,28 @@ describe('a large body', () => {
     expect(await reading(300_000)).toMatchObject({ error: { code: 'request_too_large' }, principal: { tenant: 'acme' } });
   });
 });
+
+describe('a body', () => {
+  const read = (body: Readable, headers: Record<string, string>): Promise<Buffer | RefusedBody> =>
+    new BodyReader(new KeyRing({ resolve: () => Promise.reject(new Error('nobody is asked')) }), routing as RoutingTable, new ClientAddresses([])).read(Object.assign(body, { headers, url: '/v1/chat/completions', socket: {} }) as unknown as IncomingMessage);
+
+  test('is all its pieces in their order, or nothing', async () => {
+    expect(await read(Readable.from([Buffer.from('a'), Buffer.from('bc'), Buffer.from('d')]), { 'content-length': '4' })).toEqual(Buffer.from('abcd'));
+    expect(await read(Readable.from([]), { 'content-length': '0' })).toHaveLength(0);
+  });
+
+  test.each<[string, (body: Readable) => void, object]>([
+    ['that breaks off', (body) => void body.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' })), { message: 'aborted', code: 'ECONNRESET' }],
+    ['whose connection just closes', (body) => void body.destroy(), { code: 'ECONNRESET' }],
+  ])('%s, before it is read or meanwhile, is none', async (_, breakOff, error) => {
+    for (const isLate of [false, true]) {
+      const body = new Readable({ read: () => undefined });
+      body.on('error', () => undefined);
+      body.push(Buffer.from('ab'));
+      if (!isLate) breakOff(body);
+      const reading = read(body, { 'content-length': '4' });
+      if (isLate) breakOff(body);
+      await expect(reading).rejects.toMatchObject(error);
+    }
+  });
+});

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { context, SpanKind } from '@opentelemetry/api';
+import { context, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
 import { DejaError, errorBody } from '@deja/contracts';
 import { contextOf, SPAN, type Telemetry } from '@deja/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -34,7 +34,7 @@ export class FrontDoor {
     const span = this.telemetry.tracer.startSpan(
       `${method} /v1/${endpoint}`,
       { kind: SpanKind.SERVER, attributes: { [SPAN.httpMethod]: method ?? '', [SPAN.httpRoute]: `/v1/${endpoint}`, [SPAN.urlScheme]: request.protocol } },
-      contextOf({ ...(typeof headers.traceparent === 'string' && { traceparent: headers.traceparent }), ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }),
+      typeof headers.traceparent === 'string' ? contextOf({ traceparent: headers.traceparent, ...(typeof headers.tracestate === 'string' && { tracestate: headers.tracestate }) }) : ROOT_CONTEXT,
     );
     if (span.isRecording()) span.setAttribute(SPAN.urlPath, maskedText(url.replace(/\?.*$/s, ''))); // some take a key for an id
     const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw), this.tracesContent);

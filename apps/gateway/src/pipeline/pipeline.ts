@@ -14,7 +14,8 @@ import { reservedTokens, type Reservations } from '../limits/reservations.ts';
 import type { Reserved } from '../limits/reserve.ts';
 import { pinOf } from '../objects/pin.ts';
 import type { StoredObjects } from '../objects/stored-objects.ts';
-import { headerText, type Operation } from '../operation/operation.ts';
+import type { Operation } from '../operation/operation.ts';
+import { headerText } from '../operation/request-headers.ts';
 import { abilitiesOf, affinityKeyOf, requirementsOf } from '../plan/needs.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -45,7 +46,7 @@ export class Pipeline {
   /** Steps 2 to 9 of docs/architecture.md; receiving and settling are the front door's. Rejects with what the client is to be told. */
   async answer<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, bytes: Buffer, response: ServerResponse): Promise<void> {
     // 2 Authenticate
-    const principal = await operation.timed('auth', () => this.keys.authenticate(operation));
+    const principal = await operation.timed('auth', () => this.keys.authenticateKnown(operation) ?? this.keys.authenticate(operation));
     operation.principal = principal;
     const snapshot = this.routing.snapshot();
     operation.captured = capturedFor(principal, snapshot.settings, operation.tracesContent);
@@ -67,7 +68,7 @@ export class Pipeline {
     // 7 Look up
     const looked = await operation.timed('cache', () => this.cache.lookUp.find(journey, place, reserved));
     // The same prompt was moderated when its answer was made; a similar one is another prompt.
-    if (looked.found !== 'exact') await operation.waited('guard', () => moderation);
+    if (moderation !== null && looked.found !== 'exact') await operation.waited('guard', () => moderation);
     if (await operation.waited('cache', () => this.cache.lookUp.take(operation, place, looked))) return this.answering.fromCache(journey, streamTo(journey));
     if (place.wishes.onlyIfCached) throw new DejaError('cache_miss', 'The cache holds no answer to this request, and the request allows no other.');
     // 8 Attempt, 9 Reply, and what is kept of the answer
@@ -111,7 +112,8 @@ export class Pipeline {
     });
     operation.cache = place.cache;
     operation.cacheReason = place.reason;
-    return { ...place, vector: this.cache.vectors.buyer(journey, policy.semantic.embedder, place.text) };
+    place.vector = this.cache.vectors.buyer(journey, policy.semantic.embedder, place.text);
+    return place;
   }
 
   private reserve({ operation, request, promptTokens, snapshot }: Journey, plan: Plan, place: QuestionPlace): Promise<Reserved> {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { costNanoUsd } from '@deja/pricing';
 import { DejaError, errorBody, usdText } from '@deja/contracts';
 import type { Operation } from '../operation/operation.ts';
@@ -7,24 +7,30 @@ import { rateLimitHeaders } from '../limits/limit-headers.ts';
 import { LimitRefusal } from '../limits/refusal.ts';
 import { sseEvent } from '../dialects/sse.ts';
 
-/** Headers every answer of the pipeline carries (docs/api.md). */
+/** Headers every answer of the pipeline carries (docs/api.md). Put in one by one: objects spread into one another would be most of what a hit allocates. */
 export function replyHeaders(operation: Operation): Record<string, string> {
-  const { cache, cacheReason, hit, servedModel, reservation } = operation;
+  const { cache, cacheReason, hit, servedModel, reservation, serverTiming } = operation;
+  const headers: Record<string, string> = { 'x-request-id': operation.id };
+  if (cache) headers['x-cache'] = cache;
+  if (cacheReason) headers['x-cache-reason'] = cacheReason;
+  if (hit) addHit(headers, hit);
+  if (servedModel) headers['x-deja-model'] = headerValue(servedModel);
   const served = hit?.meta ?? operation.servingAttempt;
-  return {
-    'x-request-id': operation.id,
-    ...(cache && { 'x-cache': cache }),
-    ...(cacheReason && { 'x-cache-reason': cacheReason }),
-    ...(hit && { 'x-cache-entry': hit.meta.id, age: String(Math.max(0, Math.floor((Date.now() - hit.meta.createdAtMs) / 1000))) }),
-    ...(hit?.similarity != null && { 'x-cache-similarity': hit.similarity.toFixed(4) }),
-    ...(hit?.explanation && { 'x-cache-explanation': headerValue(hit.explanation.slice(0, MAX_EXPLANATION_CHARS)) }),
-    ...(servedModel && { 'x-deja-model': headerValue(servedModel) }),
-    ...(served && { 'x-deja-provider': headerValue(served.provider), 'x-deja-deployment': headerValue(served.deployment) }),
-    'x-deja-attempts': String(operation.attempts.filter(({ shadow }) => !shadow).length),
-    ...(operation.droppedParams.length > 0 && hit === null && { 'x-deja-dropped-params': headerList(operation.droppedParams) }),
-    ...(operation.serverTiming && { 'server-timing': operation.serverTiming }),
-    ...(reservation && rateLimitHeaders(reservation.states)),
-  };
+  if (served) {
+    headers['x-deja-provider'] = headerValue(served.provider);
+    headers['x-deja-deployment'] = headerValue(served.deployment);
+  }
+  headers['x-deja-attempts'] = String(operation.attempts.reduce((count, { shadow }) => (shadow ? count : count + 1), 0));
+  if (operation.droppedParams.length > 0 && hit === null) headers['x-deja-dropped-params'] = headerList(operation.droppedParams);
+  if (serverTiming) headers['server-timing'] = serverTiming;
+  return reservation ? Object.assign(headers, rateLimitHeaders(reservation.states)) : headers;
+}
+
+function addHit(headers: Record<string, string>, { meta, similarity, explanation }: NonNullable<Operation['hit']>): void {
+  headers['x-cache-entry'] = meta.id;
+  headers['age'] = String(Math.max(0, Math.floor((Date.now() - meta.createdAtMs) / 1000)));
+  if (similarity !== null) headers['x-cache-similarity'] = similarity.toFixed(4);
+  if (explanation) headers['x-cache-explanation'] = headerValue(explanation.slice(0, MAX_EXPLANATION_CHARS));
 }
 
 /** Explanations quote words of questions. */
@@ -44,17 +50,18 @@ export function costHeader(operation: Operation): Record<string, string> {
   return cost === null ? {} : { 'x-deja-cost-usd': usdText(cost) };
 }
 
+/** Up to here a copy of the body costs less than a second piece to be written. */
+const ONE_PIECE_BYTES = 16 * 1024;
+
 /** Sends a whole reply. */
 export function sendWhole(response: ServerResponse, operation: Operation, body: Buffer): void {
   operation.status = 200;
   operation.firstByteSent();
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'content-length': body.length,
-    ...replyHeaders(operation),
-    ...costHeader(operation),
-  });
-  response.end(body);
+  const headers: OutgoingHttpHeaders = { 'content-type': 'application/json', 'content-length': body.length };
+  response.writeHead(200, Object.assign(headers, replyHeaders(operation), costHeader(operation)));
+  // Node writes head and text at once, head and bytes one after the other. Latin-1 is each byte as it is.
+  if (body.length <= ONE_PIECE_BYTES) response.end(body.toString('latin1'), 'latin1');
+  else response.end(body);
 }
 
 /** Sends the head of a stream. From here on, an error can only be an event. */

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { batchMs } from './batching.ts';
-import { LastSent } from './last-sent.ts';
+import { LastSent, type UsageJob } from './last-sent.ts';
 import { QueueBound } from './queue-bound.ts';
-import type { UsageEvent } from '@deja/contracts';
 
-test('the more jobs wait, the longer events gather, from 20 ms to a second', () => {
-  expect([batchMs(0), batchMs(64), batchMs(256), batchMs(1e9)]).toEqual([20, 20, 1000, 1000]);
-  fc.assert(fc.property(fc.nat(1000), fc.nat(1000), (a, b) => batchMs(Math.min(a, b)) <= batchMs(Math.max(a, b))));
+test('the more jobs wait, the longer events gather, up to a second; the more came last, the longer too, up to 100 ms', () => {
+  expect([batchMs(0, 0), batchMs(64, 1), batchMs(256, 1), batchMs(1e9, 1)]).toEqual([20, 20, 1000, 1000]);
+  expect([batchMs(0, 2), batchMs(0, 5), batchMs(64, 200), batchMs(256, 200)]).toEqual([40, 100, 100, 1000]);
+  fc.assert(fc.property(fc.nat(1000), fc.nat(1000), fc.nat(200), (a, b, events) => batchMs(Math.min(a, b), events) <= batchMs(Math.max(a, b), events)));
+  fc.assert(fc.property(fc.nat(1000), fc.nat(200), fc.nat(200), (jobs, a, b) => batchMs(jobs, Math.min(a, b)) <= batchMs(jobs, Math.max(a, b))));
 });
 
 test('three gateways that fill the queue between two looks stay within its bound together', async () => {
@@ -35,10 +36,10 @@ test('while Redis does not answer, what was seen of the queue holds', async () =
 });
 
 test('of what was sent last, three seconds are known, counted from when the last was taken', () => {
-  const event = (id: string): UsageEvent => ({ id }) as UsageEvent;
   const sent = new LastSent();
-  for (const ms of [0, 1000, 2500, 5000]) sent.add([event(`at ${ms}`)], ms);
-  expect(sent.all()).toEqual([event('at 2500'), event('at 5000')]);
-  sent.add(Array.from({ length: 20_000 }, (_, i) => event(String(i))), 5001);
-  expect(sent.all()).toHaveLength(20_000);
+  const job = (...ids: string[]): UsageJob => ({ data: { v: 2, z: '' }, ids });
+  for (const ms of [0, 1000, 2500, 5000]) sent.add(job(`at ${ms}`), ms);
+  expect(sent.all()).toEqual([job('at 2500'), job('at 5000')]);
+  for (let n = 0; n < 100; n++) sent.add(job(...Array.from({ length: 200 }, (_, i) => `${n}.${i}`)), 5001);
+  expect(sent.all().flatMap(({ ids }) => ids)).toHaveLength(20_000);
 });

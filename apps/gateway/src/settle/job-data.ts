@@ -1,10 +1,16 @@
-import { promisify } from 'node:util';
-import { zstdCompress } from 'node:zlib';
 import type { UsageEvent, UsageJobData } from '@deja/contracts';
+import { zstdFrame } from '../capture/zstd-frames.ts';
 
-const compressed = promisify(zstdCompress);
+/** An event and its JSON, which is written once: for the hash, and as part of a job. */
+export interface WrittenEvent {
+  event: UsageEvent;
+  text: string;
+}
+
+export const written = (event: UsageEvent): WrittenEvent => ({ event, text: JSON.stringify(event) });
 
 /** Two hundred events take a seventh of what they would as they are. */
-export async function jobData(events: readonly UsageEvent[]): Promise<UsageJobData> {
-  return { v: 2, z: (await compressed(JSON.stringify(events))).toString('base64') };
+export async function jobData(events: readonly Pick<WrittenEvent, 'text'>[]): Promise<UsageJobData> {
+  const frame = await zstdFrame(Buffer.from(`[${events.map(({ text }) => text).join(',')}]`));
+  return { v: 2, z: frame.toString('base64') };
 }

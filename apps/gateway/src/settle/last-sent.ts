@@ -1,25 +1,31 @@
-import type { UsageEvent } from '@deja/contracts';
+import type { UsageJobData } from '@deja/contracts';
+
+/** What one job on the queue has: its data, and the ids of the events in it. */
+export interface UsageJob {
+  data: UsageJobData;
+  ids: string[];
+}
 
 /** A Redis that is killed may come back without what it took last: with `appendfsync everysec`, a second; two where the disk is slow. */
 const KEPT_MS = 3000;
 const MOST_EVENTS = 20_000;
 
-/** What was put on the queue in the last moments before now or, while nothing can be sent, before that began. */
+/** The jobs that were put on the queue in the last moments before now or, while nothing can be sent, before that began. They are kept as they were sent: a tenth of the memory that their events take. */
 export class LastSent {
-  private batches: { atMs: number; events: UsageEvent[] }[] = [];
+  private jobs: { atMs: number; job: UsageJob }[] = [];
 
-  add(events: UsageEvent[], nowMs: number): void {
-    this.batches.push({ atMs: nowMs, events });
-    let spare = this.batches.reduce((sum, batch) => sum + batch.events.length, 0) - MOST_EVENTS;
-    const first = this.batches.findIndex(({ atMs, events: { length } }) => {
+  add(job: UsageJob, nowMs: number): void {
+    this.jobs.push({ atMs: nowMs, job });
+    let spare = this.jobs.reduce((sum, { job: { ids } }) => sum + ids.length, 0) - MOST_EVENTS;
+    const first = this.jobs.findIndex(({ atMs, job: { ids } }) => {
       const isKept = atMs >= nowMs - KEPT_MS && spare <= 0;
-      spare -= length;
+      spare -= ids.length;
       return isKept;
     });
-    this.batches.splice(0, first === -1 ? this.batches.length : first);
+    this.jobs.splice(0, first === -1 ? this.jobs.length : first);
   }
 
-  all(): UsageEvent[] {
-    return this.batches.flatMap(({ events }) => events);
+  all(): UsageJob[] {
+    return this.jobs.map(({ job }) => job);
   }
 }

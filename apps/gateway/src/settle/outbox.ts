@@ -3,8 +3,8 @@ import { isUp, onReady, openPipeline, type Pipeline, type RedisClient } from '@d
 import type { Logger } from '@deja/telemetry';
 import type { AcceptedCount, AcceptedCounts } from './accepted.ts';
 import { BATCH_SIZE, batchMs } from './batching.ts';
-import { jobData } from './job-data.ts';
-import { LastSent } from './last-sent.ts';
+import { jobData, written, type WrittenEvent } from './job-data.ts';
+import { LastSent, type UsageJob } from './last-sent.ts';
 import type { OutboxMetrics } from './metrics.ts';
 import { Overflow, type SpoolReason } from './overflow.ts';
 import { Presence } from './presence.ts';
@@ -40,7 +40,9 @@ export class Outbox {
   private readonly enqueue: Enqueue;
   private readonly spool: Spool;
   private readonly o: OutboxOptions;
-  private waiting: UsageEvent[] = [];
+  private waiting: WrittenEvent[] = [];
+  /** Events of the job before. */
+  private lastEvents = 0;
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> | null = null;
   private tick: NodeJS.Timeout | null = null;
@@ -50,7 +52,7 @@ export class Outbox {
   private readonly open = new Map<string, OpenOperation>();
   private readonly lastSent = new LastSent();
   /** What the queue took just before Redis went away. */
-  private again: UsageEvent[] = [];
+  private again: UsageJob[] = [];
   /** The hash has records that wait for room, or of which it is not known whether they are on the queue. */
   private held = false;
   private catchingUp: Promise<void> | null = null;
@@ -66,7 +68,7 @@ export class Outbox {
     const { instance, leaseS, accepted, queue, metrics, logger } = o;
     this.overflow = new Overflow(spool, metrics, logger);
     this.presence = new Presence({ redis, instance, leaseS, accepted, spooled: () => spool.settledByQuarter() });
-    this.replay = new Replay({ redis, spool, instance, isOpen: (id) => this.open.has(id), hasRoom: () => !queue.isFull && (this.closingMs === null || Date.now() < this.closingMs + CLOSING_MS), post: (events, of) => this.post(events, of), logger });
+    this.replay = new Replay({ redis, spool, instance, isOpen: (id) => this.open.has(id), hasRoom: () => !queue.isFull && (this.closingMs === null || Date.now() < this.closingMs + CLOSING_MS), post: (events, of) => this.post(events.map(written), of), logger });
     metrics.watch({ spoolBytes: () => spool.bytes, queueRoomBytes: () => queue.roomBytes });
   }
 
@@ -94,41 +96,44 @@ export class Outbox {
     }
   }
 
-  /** Adds the first step, the record in place of the opening, to a pipeline. */
-  queue(pipeline: Pipeline, record: OperationRecord): void {
+  /** Adds the first step, the record in place of the opening, to a pipeline; returns the record as it is written. */
+  queue(pipeline: Pipeline, record: OperationRecord): string {
     const { accepted, instance } = this.o;
     if (!accepted.isCounted(record)) {
       // Refused before it was opened. What is sent now comes before what the pipeline sends.
       void accepted.queue(openPipeline(this.redis), accepted.opened(record)).exec().catch(() => undefined); // said again with every beat
     }
-    pipeline.hset(gatewayOpsKey(instance), record.id, JSON.stringify(record));
+    const { text } = written(record);
+    pipeline.hset(gatewayOpsKey(instance), record.id, text);
+    return text;
   }
 
-  /** Takes a settled operation; `recorded` says whether Redis has its record. Never throws: settlement must not fail a request that was answered. */
-  settled(record: OperationRecord, recorded: boolean): void {
+  /** Takes a settled operation; `recorded` says whether Redis has its record, `text` is that record where it is at hand. Never throws: settlement must not fail a request that was answered. */
+  settled(record: OperationRecord, recorded: boolean, text?: string): void {
     this.open.delete(record.id);
     const count = this.o.accepted.settled(record);
-    this.take(record, recorded, [count]);
+    this.take(record, { recorded, counts: [count], text });
   }
 
   /** Takes a shadow attempt by itself, in the same steps. Never throws. */
   async late(event: LateAttempt): Promise<void> {
-    const recorded = isUp(this.redis) && (await this.redis.hset(gatewayOpsKey(this.o.instance), lineId(event), JSON.stringify(event)).then(() => true, () => false));
-    this.take(event, recorded, []);
+    const { text } = written(event);
+    const recorded = isUp(this.redis) && (await this.redis.hset(gatewayOpsKey(this.o.instance), lineId(event), text).then(() => true, () => false));
+    this.take(event, { recorded, counts: [], text });
   }
 
-  private take(event: UsageEvent, recorded: boolean, counts: AcceptedCount[]): void {
+  private take(event: UsageEvent, { recorded, counts, text }: { recorded: boolean; counts: AcceptedCount[]; text: string | undefined }): void {
     if (!recorded) {
       this.overflow.keep([event], { inRedis: false, why: 'redis_away', counts });
       return;
     }
-    this.waiting.push(event);
+    this.waiting.push(text === undefined ? written(event) : { event, text });
     if (!this.flushing) this.schedule();
   }
 
   private schedule(): void {
     if (this.waiting.length >= BATCH_SIZE) void this.flush();
-    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.flush(), batchMs(this.o.queue.jobs));
+    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.flush(), batchMs(this.o.queue.jobs, this.lastEvents));
   }
 
   /** Sends what is waiting; one batch is under way at a time. */
@@ -137,7 +142,9 @@ export class Outbox {
     this.timer = null;
     while (this.flushing) await this.flushing;
     if (this.waiting.length === 0) return;
-    this.flushing = this.send(this.waiting.splice(0, BATCH_SIZE)).finally(() => {
+    const events = this.waiting.splice(0, BATCH_SIZE);
+    this.lastEvents = events.length;
+    this.flushing = this.send(events).finally(() => {
       this.flushing = null;
       this.schedule();
     });
@@ -162,9 +169,10 @@ export class Outbox {
     if (this.open.size === 0) await this.presence.leave();
   }
 
-  private async send(events: UsageEvent[]): Promise<void> {
-    if (this.o.queue.isFull) return this.keep(events, 'queue_full');
-    await this.post(events, this.o.instance).catch(() => this.keep(events, 'redis_away'));
+  private async send(events: WrittenEvent[]): Promise<void> {
+    const keep = (why: SpoolReason): void => this.keep(events.map(({ event }) => event), why);
+    if (this.o.queue.isFull) return keep('queue_full');
+    await this.post(events, this.o.instance).catch(() => keep('redis_away'));
   }
 
   /** Records that are in this process's hash. */
@@ -176,12 +184,15 @@ export class Outbox {
   }
 
   /** On the queue, and then out of the hash. Rejects when the queue has not taken them, as far as is known. */
-  private async post(events: UsageEvent[], instance: string): Promise<void> {
-    const data = await jobData(events);
-    await this.enqueue(data);
-    this.o.queue.sent(data.z.length);
-    this.lastSent.add(events, Date.now());
-    await this.redis.hdel(gatewayOpsKey(instance), ...events.map(lineId)).catch((error: unknown) => {
+  private async post(events: WrittenEvent[], instance: string): Promise<void> {
+    await this.put({ data: await jobData(events), ids: events.map(({ event }) => lineId(event)) }, instance);
+  }
+
+  private async put(job: UsageJob, instance: string): Promise<void> {
+    await this.enqueue(job.data);
+    this.o.queue.sent(job.data.z.length);
+    this.lastSent.add(job, Date.now());
+    await this.redis.hdel(gatewayOpsKey(instance), ...job.ids).catch((error: unknown) => {
       // Harmless: inserting twice changes nothing.
       this.held = true;
       this.o.logger.info({ err: error }, 'settled operations stay listed as open for a while');
@@ -220,13 +231,14 @@ export class Outbox {
   }
 
   private async sendAgain(): Promise<void> {
-    while (this.again.length > 0) {
-      // Taken out first: Redis may go away and come back meanwhile, and then there are others.
-      const events = this.again.splice(0, BATCH_SIZE);
-      await this.post(events, this.o.instance).catch((error: unknown) => {
-        this.again.unshift(...events);
+    // Taken out first: Redis may go away and come back meanwhile, and then there are others.
+    for (let job = this.again.shift(); job !== undefined; job = this.again.shift()) {
+      try {
+        await this.put(job, this.o.instance);
+      } catch (error) {
+        this.again.unshift(job);
         throw error;
-      });
+      }
     }
   }
 
@@ -234,7 +246,7 @@ export class Outbox {
     const { inMemory } = this.overflow;
     while (inMemory.length > 0) {
       const events = inMemory.splice(0, BATCH_SIZE);
-      await this.post(events, this.o.instance).catch((error: unknown) => {
+      await this.post(events.map(written), this.o.instance).catch((error: unknown) => {
         this.overflow.keep(events, { inRedis: false, why: 'redis_away' });
         throw error;
       });
@@ -250,7 +262,7 @@ export class Outbox {
       for (let cursor = '0'; ; ) {
         if (queue.isFull) throw new Error('the usage queue has no room');
         const [next, flat] = await this.redis.hscan(gatewayOpsKey(instance), cursor, 'COUNT', PAGE);
-        const events = flat.filter((_, i) => i % 2 === 1).map(eventIn).filter((event) => event !== null);
+        const events = flat.filter((_, i) => i % 2 === 1).map(writtenIn).filter((event) => event !== null);
         for (let at = 0; at < events.length; at += BATCH_SIZE) await this.post(events.slice(at, at + BATCH_SIZE), instance);
         cursor = next;
         if (cursor === '0') return;
@@ -277,10 +289,10 @@ export class Outbox {
 }
 
 /** A record or a shadow in the hash; null for an opening, and for what the sweep is to set aside. */
-function eventIn(text: string): UsageEvent | null {
+function writtenIn(text: string): WrittenEvent | null {
   try {
     const event = JSON.parse(text) as UsageEvent | OpenOperation;
-    return event.kind === 'open' ? null : event;
+    return event.kind === 'open' ? null : { event, text };
   } catch {
     return null;
   }

@@ -59,13 +59,13 @@ export class Settler {
     const limits = reservation === null ? [] : this.reserver.settlement(reservation, { tokens: chargedTokens(record), nanoUsd: knownCostNanoUsd(record.attempts) });
     if (!isUp(this.redis)) return this.outbox.settled(record, false);
     const pipeline = openPipeline(this.redis);
-    this.outbox.queue(pipeline, record);
+    const text = this.outbox.queue(pipeline, record);
     const scripts = [...limits, ...quotas];
     for (const script of scripts) queueScript(pipeline, script);
     const apart = kept.length === 0 || this.answers.redis === this.redis ? null : openPipeline(this.answers.redis);
     for (const answer of kept) this.answers.queue(apart ?? pipeline, answer);
     const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
-    this.outbox.settled(record, replies[0]?.[0] === null);
+    this.outbox.settled(record, replies[0]?.[0] === null, text);
     if ((keptApart ?? replies).every(([error]) => error === null)) await Promise.all(kept.map((answer) => this.answers.written(answer)));
     await Promise.all(scripts.map((script, i) => scriptReply(this.redis, replies[i + 1], script))).catch((error: unknown) => {
       // Once per request during an outage, which the connection logs itself.

@@ -42,10 +42,10 @@ export function parseJsonBody(bytes: Buffer): JsonBody {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new DejaError('invalid_json', 'The request body must be a JSON object.');
   }
-  const { members, named } = scan(text);
+  const { members, named, repeated } = scan(text);
   const body = { text, value: value as Record<string, unknown>, members };
   // What was given twice at the top level is reduced to the one that counts: the last.
-  if ([...members.values()].some((list) => list.length > 1)) return parseJsonBody(Buffer.from(withMembers(body, {})));
+  if (repeated) return parseJsonBody(Buffer.from(withMembers(body, {})));
   if (named !== memberCount(value)) throw ambiguous(text);
   return body;
 }
@@ -53,9 +53,9 @@ export function parseJsonBody(bytes: Buffer): JsonBody {
 /** How many members all objects of a parsed value have together. Its depth is bounded by the scan. */
 function memberCount(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + memberCount(item), 0);
   let count = 0;
-  for (const inner of Object.values(value)) count += 1 + memberCount(inner);
+  if (Array.isArray(value)) for (const item of value as unknown[]) count += memberCount(item);
+  else for (const name of Object.keys(value)) count += 1 + memberCount((value as Record<string, unknown>)[name]);
   return count;
 }
 
@@ -95,9 +95,10 @@ function jsonComplaint(cause: unknown): string {
 /** Finds the top-level members of an object that `JSON.parse` has accepted. One pass over the text, no copies. */
 export const scanMembers = (text: string): Map<string, JsonMember[]> => scan(text).members;
 
-/** Also counts the members of all objects, at every depth, as the text names them. */
-function scan(text: string): { members: Map<string, JsonMember[]>; named: number } {
+/** Also counts the members of all objects, at every depth, as the text names them. `repeated`: one of the top level has the name of another. */
+function scan(text: string): { members: Map<string, JsonMember[]>; named: number; repeated: boolean } {
   const members = new Map<string, JsonMember[]>();
+  let repeated = false;
   let named = 0;
   let depth = 0;
   let start = -1;
@@ -109,7 +110,8 @@ function scan(text: string): { members: Map<string, JsonMember[]>; named: number
       const close = endOfString(text, i);
       if (depth === 1 && start < 0) {
         start = i;
-        name = JSON.parse(text.slice(i, close + 1)) as string;
+        name = text.slice(i + 1, close);
+        if (name.includes('\\')) name = JSON.parse(`"${name}"`) as string;
       }
       i = close;
     } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
@@ -120,13 +122,16 @@ function scan(text: string): { members: Map<string, JsonMember[]>; named: number
     } else if (depth === 1 && start >= 0 && (c === COMMA || c === CLOSE_OBJECT)) {
       const list = members.get(name);
       const member = { start, valueStart, end: i };
-      if (list) list.push(member);
-      else members.set(name, [member]);
+      if (list === undefined) members.set(name, [member]);
+      else {
+        list.push(member);
+        repeated = true;
+      }
       start = -1;
       if (c === CLOSE_OBJECT) depth--;
     } else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) depth--;
   }
-  return { members, named };
+  return { members, named, repeated };
 }
 
 /** Index of the quote that ends the string which begins at `open`. */

@@ -2,23 +2,29 @@ import { DejaError, type Deployment, type Principal, type RoutingSnapshot, type 
 import { modelFacts } from '@deja/pricing';
 import { resolveModelName, type ResolvedModel } from '@deja/routing';
 import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
-import { headerText, tagsOf, userOf, type Operation } from '../operation/operation.ts';
+import type { Operation } from '../operation/operation.ts';
+import { headerText, tagsOf, userOf } from '../operation/request-headers.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { parseJsonBody, withMembers, type JsonBody } from './json-body.ts';
 
 const MAX_MODEL_CHARS = 256;
 const ANY_MODEL = '*';
 
+interface Validated<R> {
+  request: R;
+  promptTokens: number;
+}
+
 /** Step 3: everything that can be refused before it costs anything. Fills in what the operation knows of the request. */
 export class Validator {
-  /** Throws a DejaError that names the field. `promptTokens` is exact where a ceiling or a context window is near, else an estimate. */
-  async validate<R extends ApiRequest>(
+  /** Throws, or rejects with, a DejaError that names the field. `promptTokens` is exact where a ceiling or a context window is near, else an estimate, and that is there at once. */
+  validate<R extends ApiRequest>(
     endpoint: Endpoint<R>,
     operation: Operation,
     principal: Principal,
     bytes: Buffer,
     snapshot: RoutingSnapshot,
-  ): Promise<{ request: R; promptTokens: number }> {
+  ): Validated<R> | Promise<Validated<R>> {
     operation.requestTags = tagsOf(headerText(operation.headers['x-deja-tags']));
     const rules = validationFor(principal, snapshot);
     checkSize(bytes.length, rules);
@@ -29,9 +35,12 @@ export class Validator {
     const request = withinOutputCeiling(endpoint, parsed, rules);
     operation.user = userOf(headerText(operation.headers['x-deja-user']), request.user);
     checkModel(request.model, principal, snapshot);
-    const promptTokens = await countPrompt(request, rules, snapshot);
-    operation.estimatedPromptTokens = promptTokens;
-    return { request, promptTokens };
+    const validated = (promptTokens: number): Validated<R> => {
+      operation.estimatedPromptTokens = promptTokens;
+      return { request, promptTokens };
+    };
+    const promptTokens = countPrompt(request, rules, snapshot);
+    return typeof promptTokens === 'number' ? validated(promptTokens) : promptTokens.then(validated);
   }
 }
 
@@ -102,22 +111,50 @@ function withinOutputCeiling<R extends ApiRequest>(endpoint: Endpoint<R>, reques
  * Tokens of the prompt, on the right side of every limit: the ceiling here, and each context window of a candidate. A bound that no prompt exceeds decides
  * most cases; only where a limit is near does the tokenizer count, from the tightest limit on, and no further than it has to.
  */
-async function countPrompt(request: ApiRequest, rules: Validation, snapshot: RoutingSnapshot): Promise<number> {
-  const candidates = candidatesOf(request.model, snapshot);
-  const tokenizer = tokenizerFor(candidates[0]?.upstreamModel ?? request.model);
+function countPrompt(request: ApiRequest, rules: Validation, snapshot: RoutingSnapshot): number | Promise<number> {
+  const { tokenizer, windows } = countedFor(request.model, snapshot);
   const ceiling = rules.max_input_tokens;
-  // An answer needs one token of the window.
-  const windows = candidates.flatMap((candidate) => modelFacts(candidate)?.contextTokens ?? []).map((window) => window - 1);
-  const limits = [...new Set([...windows.filter((window) => window < ceiling), ceiling])].sort((a, b) => a - b);
   const upper = upperBound(request.parts, tokenizer);
-  if (upper <= (limits[0] ?? ceiling)) return Math.min(estimate(request.parts, tokenizer), upper);
+  if (upper <= Math.min(windows[0] ?? ceiling, ceiling)) return Math.min(estimate(request.parts, tokenizer), upper);
+  return countExactly(request, tokenizer, [...windows.filter((window) => window < ceiling), ceiling]);
+}
+
+/** @param limits in rising order, the last one is the ceiling */
+async function countExactly({ parts, body }: ApiRequest, tokenizer: Tokenizer, limits: readonly number[]): Promise<number> {
   let over = -1;
   for (const limit of limits) {
-    const { within, tokens } = await isWithin(request.parts, limit, tokenizer);
+    const { within, tokens } = await isWithin(parts, limit, tokenizer);
     if (within) return Math.max(tokens, over + 1);
     over = limit;
   }
-  throw new DejaError('context_length_exceeded', `The prompt has more than ${ceiling} tokens, which is the most allowed here.`, { param: promptMember(request.body) });
+  throw new DejaError('context_length_exceeded', `The prompt has more than ${over} tokens, which is the most allowed here.`, { param: promptMember(body) });
+}
+
+type Tokenizer = ReturnType<typeof tokenizerFor>;
+
+interface CountedFor {
+  tokenizer: Tokenizer;
+  /** What the context windows of the models that may serve take of a prompt, each once, in rising order. */
+  windows: readonly number[];
+}
+
+/** Of each snapshot by the name that is asked for: the same until there is a new one. */
+const counted = new WeakMap<RoutingSnapshot, Map<string, CountedFor>>();
+/** Names behind `*` are the clients' own. */
+const MOST_NAMES = 1000;
+
+function countedFor(name: string, snapshot: RoutingSnapshot): CountedFor {
+  let known = counted.get(snapshot);
+  if (known === undefined) counted.set(snapshot, (known = new Map()));
+  let found = known.get(name);
+  if (found === undefined) {
+    const candidates = candidatesOf(name, snapshot);
+    // An answer needs one token of the window.
+    const windows = candidates.flatMap((candidate) => modelFacts(candidate)?.contextTokens ?? []).map((window) => window - 1);
+    found = { tokenizer: tokenizerFor(candidates[0]?.upstreamModel ?? name), windows: [...new Set(windows)].sort((a, b) => a - b) };
+    if (known.size < MOST_NAMES) known.set(name, found);
+  }
+  return found;
 }
 
 /** The upstream models that may serve this one: its own first, or those it chooses among, then those of its fallbacks. */

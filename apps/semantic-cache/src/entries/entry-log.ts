@@ -1,17 +1,10 @@
-import { semanticPresenceKey, type Invalidation } from '@deja/contracts';
-import { defineScript, runScript, type RedisClient } from '@deja/redis';
+import type { Invalidation } from '@deja/contracts';
+import type { RedisClient } from '@deja/redis';
 import { parseInvalidation, parseStore, type StoreMessage } from './messages.ts';
-import { appendRecord, readRecord, type StreamLog } from './stream-log.ts';
+import { LogWriter, readRecord, type StreamLog } from './stream-log.ts';
 
 /** Every stored entry and every invalidation, oldest first. */
 export const ENTRY_LOG: StreamLog = { key: 'deja:cache:{log}', epochKey: 'deja:cache:{log}:epoch' };
-
-/** The partition holds something until the last of its entries is over: a longer life is never cut short. */
-const ANNOUNCE = defineScript(`
-local leftMs = redis.call('PTTL', KEYS[1])
-if leftMs == -1 or leftMs >= tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
-return 1`);
 
 const TRIM_BATCH = 500;
 /** An entry that an invalidation covers was written before it or, where its event was late, not much later. */
@@ -23,21 +16,21 @@ export type LogRecord = { entry: StoreMessage } | { invalidation: Invalidation }
 /** Writes the log. Redis errors are the caller's: a stored event is delivered again. */
 export class EntryLog {
   private readonly redis: RedisClient;
-  private readonly maxEntries: number;
+  private readonly writer: LogWriter;
 
   constructor(redis: RedisClient, options: { maxEntries: number }) {
     this.redis = redis;
-    this.maxEntries = options.maxEntries;
+    this.writer = new LogWriter(redis, ENTRY_LOG, options.maxEntries);
   }
 
   /** Makes an entry known to all replicas. */
   async append(entry: StoreMessage): Promise<void> {
-    await appendRecord(this.redis, ENTRY_LOG, this.maxEntries, 'e', entry);
+    await this.writer.append('e', entry);
   }
 
   /** Has all replicas forget what it covers. */
   async appendInvalidation(invalidation: Invalidation): Promise<void> {
-    await appendRecord(this.redis, ENTRY_LOG, this.maxEntries, 'i', invalidation);
+    await this.writer.append('i', invalidation);
   }
 
   /** Drops the expired head of the log: customers' text is not kept longer than the answers to it. Any replica may. */
@@ -51,11 +44,6 @@ export class EntryLog {
       if (live > 0 || head.length < TRIM_BATCH) return;
     }
   }
-}
-
-/** Lets gateways know that the partition of this entry is worth a look-up. */
-export async function announce(redis: RedisClient, { tenant, scope, fingerprint, expiresAtMs }: StoreMessage, nowMs: number): Promise<void> {
-  await runScript(redis, ANNOUNCE, [semanticPresenceKey(tenant, scope, fingerprint)], [Math.max(1, Math.ceil(expiresAtMs - nowMs))]);
 }
 
 /** What one record of the log says; null when it is not one of ours. */

@@ -17,6 +17,8 @@ export interface FollowerOptions<R> {
 const BATCH = 500;
 /** Also how long an emptied Redis goes unnoticed at most. */
 const BLOCK_MS = 400;
+/** How long after new records the next ones are read: what comes in quick succession is read together. */
+const GATHER_MS = 20;
 const RETRY_MS = 200;
 const FROM_THE_START = '0-0';
 
@@ -67,7 +69,8 @@ export class LogFollower<R> {
   private async readForever(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.readOnce();
+        const records = await this.readOnce();
+        if (this.atEnd && records > 0 && records < BATCH) await delay(GATHER_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends by itself
       } catch (error) {
         // The connection's own outages are logged where it is opened; the loop has only to outlive them.
         if (!signal.aborted && isUp(this.options.redis)) this.options.logger.warn({ err: error, log: this.options.log.key }, 'reading a log failed, trying again');
@@ -76,19 +79,20 @@ export class LogFollower<R> {
     }
   }
 
-  private async readOnce(): Promise<void> {
+  /** How many records there were. */
+  private async readOnce(): Promise<number> {
     const { redis, log } = this.options;
     const from = ['STREAMS', log.key, this.lastId] as const;
     const reply = await (this.atEnd ? redis.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, ...from) : redis.xread('COUNT', BATCH, ...from));
     // Asked after the records: records of a new log are never taken for those of the old one.
     const epoch = await redis.get(log.epochKey);
-    if (this.stopping.signal.aborted) return;
+    if (this.stopping.signal.aborted) return 0;
     if (this.epoch !== undefined && epoch !== this.epoch) {
       this.epoch = epoch;
       this.lastId = FROM_THE_START;
       this.atEnd = false;
       this.options.onReset();
-      return;
+      return 0;
     }
     this.epoch = epoch;
     const records = reply?.[0]?.[1] ?? [];
@@ -98,6 +102,7 @@ export class LogFollower<R> {
       this.isReplayed = true;
       this.firstReplay.resolve();
     }
+    return records.length;
   }
 
   private async take(records: [id: string, fields: string[]][]): Promise<void> {

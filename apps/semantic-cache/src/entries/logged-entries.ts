@@ -17,6 +17,9 @@ export interface LoggedEntriesParts {
   onEvicted: (entry: IndexEntry) => void;
 }
 
+/** Vectors that were made a moment ago, and are wanted again when the log brings their entries. */
+const MOST_RECENT = 1000;
+
 /** Entries in memory, one index for each embedder. They are filled by following the log, never directly: every replica is alike. */
 export class LoggedEntries implements Entries {
   private readonly parts: LoggedEntriesParts;
@@ -24,6 +27,8 @@ export class LoggedEntries implements Entries {
   private bounds: LoggedEntriesParts['bounds'];
   /** Those of the last hour: an entry may come later than what covers it. */
   private invalidations = new InvalidationSet([]);
+  /** By entry: of vectors that this replica made itself and has not learnt yet. */
+  private readonly recent = new Map<string, { text: string; vector: NamedVector }>();
 
   constructor(parts: LoggedEntriesParts) {
     this.parts = parts;
@@ -38,8 +43,10 @@ export class LoggedEntries implements Entries {
 
   async store(entry: StoreMessage, vector: NamedVector): Promise<void> {
     if (this.invalidations.covers(cachedAnswer(entry))) return;
-    const { vector: _, ...record } = entry;
-    await this.parts.log.append(vector.embedder === this.parts.builtIn.name ? record : { ...record, vector: writeVector(vector) });
+    const { vector: given, ...record } = entry;
+    const isOwn = vector.embedder === this.parts.builtIn.name;
+    if (isOwn && given === undefined) this.remember(entry, vector);
+    await this.parts.log.append(isOwn ? record : { ...record, vector: writeVector(vector) });
   }
 
   async invalidate(invalidation: Invalidation): Promise<void> {
@@ -75,7 +82,7 @@ export class LoggedEntries implements Entries {
       if (!('entry' in record)) continue;
       const { vector: given, ...entry } = record.entry;
       if (entry.expiresAtMs <= nowMs || this.invalidations.covers(cachedAnswer(entry))) continue;
-      const vector = given === undefined ? this.ownVector(entry.text) : readVector(given);
+      const vector = given === undefined ? this.ownVector(entry) : readVector(given);
       if (vector !== null) this.indexOf(vector).add(entry, vector.values);
     }
   }
@@ -86,7 +93,16 @@ export class LoggedEntries implements Entries {
     this.invalidations = new InvalidationSet([]);
   }
 
-  private ownVector(text: string): NamedVector | null {
+  private remember({ entry, text }: StoreMessage, vector: NamedVector): void {
+    const [oldest] = this.recent.keys();
+    if (oldest !== undefined && this.recent.size >= MOST_RECENT) this.recent.delete(oldest);
+    this.recent.set(entry, { text, vector });
+  }
+
+  private ownVector({ entry, text }: Pick<StoreMessage, 'entry' | 'text'>): NamedVector | null {
+    const made = this.recent.get(entry);
+    this.recent.delete(entry);
+    if (made?.text === text) return made.vector;
     const { vector } = this.parts.builtIn.embed(text);
     return vector && { embedder: this.parts.builtIn.name, values: vector };
   }

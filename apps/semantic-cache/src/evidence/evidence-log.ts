@@ -1,7 +1,7 @@
 import { VERDICT_KINDS, type Observation } from '@deja/similarity';
 import type { RedisClient } from '@deja/redis';
 import { z } from 'zod';
-import { appendRecord, readRecord, type StreamLog } from '../entries/stream-log.ts';
+import { LogWriter, readRecord, type StreamLog } from '../entries/stream-log.ts';
 
 /** What audits, operators and judges found out, oldest first; kept for all replicas and over restarts. */
 export const EVIDENCE_LOG: StreamLog = { key: 'deja:cache:{evidence}', epochKey: 'deja:cache:{evidence}:epoch' };
@@ -25,15 +25,15 @@ const judgement = z.object({ pair: short, same: z.boolean() });
 
 /** Writes the log; Redis errors are the caller's: an event is delivered again. */
 export class EvidenceLog {
-  private readonly redis: RedisClient;
+  private readonly writer: LogWriter;
 
   constructor(redis: RedisClient) {
-    this.redis = redis;
+    this.writer = new LogWriter(redis, EVIDENCE_LOG, MAX_RECORDS);
   }
 
   async append(record: EvidenceRecord): Promise<void> {
-    if ('observation' in record) await appendRecord(this.redis, EVIDENCE_LOG, MAX_RECORDS, 'o', record.observation);
-    else await appendRecord(this.redis, EVIDENCE_LOG, MAX_RECORDS, 'j', record.judgement);
+    if ('observation' in record) await this.writer.append('o', record.observation);
+    else await this.writer.append('j', record.judgement);
   }
 }
 

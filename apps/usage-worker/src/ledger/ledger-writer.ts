@@ -19,9 +19,13 @@ interface Waiting {
   reject: (reason: NotRecorded) => void;
 }
 
-/** A batch begins with so many, or after so long; it takes all that have come by then, up to the most. The larger, the fewer sums an event changes. */
+/**
+ * A batch begins with so many events; or so long after its first, and so long after the batch before it. It takes all that have come by then, up to the most. A transaction costs
+ * about the same whatever is in it, and the larger it is, the fewer sums an event changes.
+ */
 const BATCH_EVENTS = 500;
 const BATCH_MS = 20;
+const BATCH_EVERY_MS = 100;
 const MOST_EVENTS = 2_000;
 /** While one batch changes the sums, which others would have to wait for, the next writes its rows. */
 const BATCHES_AT_ONCE = 2;
@@ -42,6 +46,7 @@ export class LedgerWriter {
   /** Those whom `room` keeps waiting, the first first. */
   private readonly outside: (() => void)[] = [];
   private timer: NodeJS.Timeout | null = null;
+  private begunMs = -Infinity;
   private readonly running = new Set<Promise<void>>();
   private readonly stopped = new AbortController();
   /** False from a failed insert until one succeeds. */
@@ -72,10 +77,14 @@ export class LedgerWriter {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.waiting.push({ events, resolve, reject });
     this.waitingEvents += events.length;
-    if (this.waitingEvents >= BATCH_EVENTS) this.start();
-    else this.timer ??= setTimeout(() => this.start(), BATCH_MS);
+    this.schedule();
     this.letIn();
     return promise;
+  }
+
+  private schedule(): void {
+    if (this.waitingEvents >= BATCH_EVENTS) this.start();
+    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), Math.max(BATCH_MS, this.begunMs + BATCH_EVERY_MS - performance.now()));
   }
 
   /** One at a time: each lets in the next, as long as there is room. */
@@ -97,20 +106,21 @@ export class LedgerWriter {
     if (this.running.size > 0 && (this.running.size >= BATCHES_AT_ONCE || this.waitingEvents < BATCH_EVENTS)) return; // those under way go on with it
     const run = this.run().finally(() => {
       this.running.delete(run);
-      if (this.waiting.length > 0) this.start(); // came between the last look and now
+      this.schedule();
     });
     this.running.add(run);
   }
 
   private async run(): Promise<void> {
-    while (this.waiting.length > 0) {
+    do {
+      this.begunMs = performance.now();
       const taken = this.take();
       const recorded = await this.recordAll(taken.flatMap(({ events }) => events));
       for (const { resolve, reject } of taken) {
         if (recorded) resolve();
         else reject(new NotRecorded());
       }
-    }
+    } while (this.waitingEvents >= BATCH_EVENTS);
   }
 
   /** Whole submissions, until there are enough. */

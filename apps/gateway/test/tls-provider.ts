@@ -1,0 +1,111 @@
+import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
+
+type Answer = (asked: Http2ServerRequest, reply: Http2ServerResponse) => void;
+
+/** A provider with a certificate for `llm.example` that speaks HTTP/2, and HTTP/1.1 with whoever does not. */
+export class TlsProvider {
+  /** Paths in the order in which they were asked for. */
+  readonly paths: string[] = [];
+  readonly sessions: ServerHttp2Session[] = [];
+  /** Of each connection, whether it went on with an earlier one's TLS session. */
+  readonly resumed: boolean[] = [];
+  private readonly server: Http2SecureServer;
+
+  constructor({ key, cert }: Certificate, answer: Answer, settings: { maxConcurrentStreams?: number } = {}) {
+    this.server = createSecureServer({ key, cert, allowHTTP1: true, settings }, (asked, reply) => {
+      this.paths.push(asked.url);
+      answer(asked, reply);
+    });
+    this.server.on('session', (session) => {
+      this.sessions.push(session);
+      session.on('error', () => undefined); // a test broke it
+    });
+    this.server.on('secureConnection', (socket: TLSSocket) => this.resumed.push(socket.isSessionReused()));
+    this.server.on('sessionError', () => undefined);
+  }
+
+  async listen(host = '127.0.0.1', port = 0): Promise<number> {
+    this.server.listen(port, host);
+    await once(this.server, 'listening');
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.sessions) session.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
+
+/** A door to a server: whoever comes is let in (TCP), and waits there until it is opened. */
+export async function shutDoor(): Promise<{ port: number; waiting: () => number; open(port: number): void; close(): Promise<void> }> {
+  const comers = new Set<{ pass(port: number): void; destroy(): void }>();
+  let openTo: number | null = null;
+  const door = createServer((socket) => {
+    const pass = (port: number): void => {
+      const inside = connect(port, '127.0.0.1');
+      socket.pipe(inside).pipe(socket);
+      inside.on('error', () => socket.destroy());
+    };
+    socket.on('error', () => undefined);
+    comers.add({ pass, destroy: () => socket.destroy() });
+    if (openTo !== null) pass(openTo);
+  });
+  door.listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  return {
+    port: (door.address() as AddressInfo).port,
+    waiting: () => comers.size,
+    open(port) {
+      openTo = port;
+      for (const comer of comers) comer.pass(port);
+    },
+    async close() {
+      for (const comer of comers) comer.destroy();
+      door.close();
+      await once(door, 'close');
+    },
+  };
+}
+
+export interface Certificate {
+  key: string;
+  cert: string;
+}
+
+/** Lets this process believe a certificate until the returned function is called. */
+export function believe({ cert }: Certificate): () => void {
+  const before = getCACertificates('default');
+  setDefaultCACertificates([...before, cert]);
+  return () => setDefaultCACertificates(before);
+}
+
+/** A certificate (RFC 5280) for this name, signed by its own key, good until 2049. */
+export function selfSigned(name: string): Certificate {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'der' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+  const der = (tag: number, ...parts: (Buffer | string)[]): Buffer => {
+    const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+    return Buffer.concat([Buffer.from([tag, ...(body.length < 128 ? [] : [0x82, body.length >> 8]), body.length & 255]), body]);
+  };
+  const SEQUENCE = 0x30;
+  const algorithm = der(SEQUENCE, der(0x06, Buffer.from('2a8648ce3d040302', 'hex'))); // ecdsa-with-SHA256
+  const subject = der(SEQUENCE, der(0x31, der(SEQUENCE, der(0x06, Buffer.from('550403', 'hex')), der(0x0c, name)))); // commonName
+  const names = der(SEQUENCE, der(0x06, Buffer.from('551d11', 'hex')), der(0x04, der(SEQUENCE, der(0x82, name)))); // subjectAltName
+  const content = der(
+    SEQUENCE,
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, Buffer.from([1])),
+    algorithm,
+    subject,
+    der(SEQUENCE, der(0x17, '200101000000Z'), der(0x17, '491231235959Z')),
+    subject,
+    publicKey,
+    der(0xa3, der(SEQUENCE, names)),
+  );
+  const cert = der(SEQUENCE, content, algorithm, der(0x03, Buffer.from([0]), sign('sha256', content, createPrivateKey(privateKey))));
+  return { key: privateKey, cert: `-----BEGIN CERTIFICATE-----\n${cert.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n` };
+}
