@@ -62,8 +62,8 @@ COPY --from=build /image/gateway/ /
 COPY --from=build /image/gateway-compiled/ /
 LABEL org.opencontainers.image.title="deja-gateway" \
       org.opencontainers.image.description="deja's gateway: speaks OpenAI's API to clients and the admin API to operators"
-# Load balancers are given that long to notice that no more is to be sent here.
-ENV DEJA_DRAIN_DELAY_S=5
+# Load balancers are given that long to notice that no more is to be sent here; a process for each processor that the container may use.
+ENV DEJA_DRAIN_DELAY_S=5 DEJA_GATEWAY_WORKERS=auto
 # What must outlive a crash: usage that Redis could not take.
 VOLUME /var/lib/deja
 EXPOSE 3000 9460

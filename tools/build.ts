@@ -65,7 +65,7 @@ async function sources(directory: string): Promise<string[]> {
 }
 
 async function build(root: string, signal?: AbortSignal): Promise<void> {
-  const { code, text } = await runNx({ root, args: ['run-many', '-t', 'build', '-p', ...BUILT, '--outputStyle=static'], output: 'keep', ...(signal === undefined ? {} : { signal }) });
+  const { code, text } = await runNx({ root, args: ['run-many', '-t', 'build', '-p', ...BUILT, '--outputStyle=static'], output: 'keep', env: { NODE_DISABLE_COMPILE_CACHE: '1' }, ...(signal === undefined ? {} : { signal }) });
   if (code === 0) return;
   signal?.throwIfAborted();
   if (/ENOSPC|no space left/i.test(text)) throw new LauncherError(`The disk that holds ${root} is full: free some space there, then start again.`);

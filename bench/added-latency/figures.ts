@@ -37,6 +37,8 @@ export interface Side {
   rounds: Figures[];
   /** How often `x-cache-reason` said what, in all rounds. */
   reasons: Record<string, number>;
+  /** How often `x-cache`, and its reason, were others than the case is about. These requests are in the figures. */
+  unexpected: Record<string, number>;
 }
 
 export interface Memory {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Case, Effort } from './cases.ts';
-import { DIRECT, medianOf, type CaseResult, type Figures, type Side } from './figures.ts';
+import { DIRECT, medianOf, type CaseResult, type Figures } from './figures.ts';
 import type { Load } from './helper-process.ts';
 import type { RunningPeer } from './peers/peer.ts';
 import { percentiles } from './report.ts';
@@ -57,10 +57,11 @@ export class Rounds {
         onCase(one, round);
         const sides = results[at]?.sides ?? {};
         for (const [name, { figures, result }] of await this.measureCase(one, round)) {
-          const side = (sides[name] ??= { median: figures, rounds: [], reasons: {} });
+          const side = (sides[name] ??= { median: figures, rounds: [], reasons: {}, unexpected: {} });
           side.rounds.push(figures);
           side.median = medianOf(side.rounds);
-          addReasons(side, result);
+          addCounts(side.reasons, result.reasons);
+          addCounts(side.unexpected, result.unexpected);
         }
       }
     }
@@ -126,14 +127,15 @@ export class Rounds {
 }
 
 const nameOf = (peer: RunningPeer | null): string => peer?.name ?? DIRECT;
-const emptyResult = (): Result => ({ durationsMs: [], firstByteMs: [], longestGapMs: [], elapsedMs: 0, reasons: {} });
+const emptyResult = (): Result => ({ durationsMs: [], firstByteMs: [], longestGapMs: [], elapsedMs: 0, reasons: {}, unexpected: {} });
 
 function append(all: Result, more: Result): void {
   all.durationsMs.push(...more.durationsMs);
   all.firstByteMs.push(...more.firstByteMs);
-  for (const [reason, count] of Object.entries(more.reasons)) all.reasons[reason] = (all.reasons[reason] ?? 0) + count;
+  addCounts(all.reasons, more.reasons);
+  addCounts(all.unexpected, more.unexpected);
 }
 
-function addReasons(side: Side, { reasons }: Result): void {
-  for (const [reason, count] of Object.entries(reasons)) side.reasons[reason] = (side.reasons[reason] ?? 0) + count;
+function addCounts(all: Record<string, number>, more: Record<string, number>): void {
+  for (const [what, count] of Object.entries(more)) all[what] = (all[what] ?? 0) + count;
 }

@@ -41,13 +41,18 @@ function memoryTable(report: Report): string {
   return `**Memory** (resident, MiB)\n\n${table('| gateway at rest | all apps | Redis | gateway after all | all apps | Redis', '---|--:|--:|--:|--:|--:|--:', rows)}\n`;
 }
 
-/** What the look-ups found, which tells that they were made. */
-function reasonsOf({ cases }: Report): string {
+/** What the look-ups found, which tells that they were made; and what was answered otherwise than the case is about. */
+function outcomesOf({ cases }: Report): string {
+  const list = (counts: Record<string, number>): string => Object.entries(counts).toSorted(([, a], [, b]) => b - a).map(([what, count]) => `${count} × \`${what}\``).join(', ');
   const lines = cases.flatMap(({ name, sides }) => {
-    const reasons = Object.entries(sides['deja']?.reasons ?? {}).toSorted(([, a], [, b]) => b - a);
-    return (name === 'look-up-miss' || name === 'semantic-hit') && reasons.length > 0 ? [`\`${name}\`: ${reasons.map(([reason, count]) => `${count} × \`${reason}\``).join(', ')}`] : [];
+    const { reasons = {}, unexpected = {} } = sides['deja'] ?? {};
+    const isLookUp = name === 'look-up-miss' || name === 'semantic-hit';
+    return [
+      ...(isLookUp && Object.keys(reasons).length > 0 ? [`\`${name}\`: \`x-cache-reason\` said ${list(reasons)}.`] : []),
+      ...(Object.keys(unexpected).length > 0 ? [`\`${name}\`: in the figures are ${list(unexpected)}, which the case is not about.`] : []),
+    ];
   });
-  return lines.length === 0 ? '' : `What deja said of the look-ups in \`x-cache-reason\`: ${lines.join('; ')}.\n`;
+  return lines.join(' ');
 }
 
 /** All figures of a run, for docs/performance.md. */
@@ -59,7 +64,7 @@ export function markdown(report: Report, goals: readonly Goal[]): string {
     goalTable(goals),
     section('One request at a time', 'ms; added: less the same percentile of the direct call', of('one-by-one'), '| | n | p50 | p99 | added p50 | added p99', '---|---|--:|--:|--:|--:|--:', (one, [name, f], at) =>
       [labels(one.title, at), name, whole(f.requests), ms(f.p50Ms), ms(f.p99Ms), ms(f.addedP50Ms), ms(f.addedP99Ms)]),
-    reasonsOf(report),
+    outcomesOf(report),
     section('Closed loop', 'each client sends its next request when the answer is there; CPU in µs a request', of('closed'), `| clients | | requests/s | p50 ms | p99 ms | ${CPU}`, '---|--:|---|--:|--:|--:|--:|--:|--:|--:', (one, [name, f], at) =>
       [labels(one.title, at), at === 0 ? clients(one) : '', name, whole(f.perSecond), ms(f.p50Ms), ms(f.p99Ms), ...cpu(f)]),
     section('Open loop', 'requests by the clock; latency from when each was due; CPU in µs a request', of('open'), `asked for, /s | | answered, /s | p50 ms | p99 ms | ${CPU}`, '--:|---|--:|--:|--:|--:|--:|--:|--:', (one, [name, f], at) =>

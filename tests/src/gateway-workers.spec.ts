@@ -50,7 +50,7 @@ afterEach(async () => {
   gate.open();
   gate = new Gate();
   await cluster.waitReady();
-  await eventually('all workers', async () => { const s = await state(); if (process.env['DBG']) console.log(JSON.stringify(s)); return s.workers.every(({ ready }) => ready); });
+  await eventually('all workers', async () => (await state()).workers.every(({ ready }) => ready));
 });
 
 /** What the ops port says of readiness. */
@@ -148,7 +148,7 @@ describe('a gateway of three workers', () => {
     const before = await pids();
     process.kill(before[1]!, 'SIGKILL');
     const during = inTurn(30, () => statusOf());
-    await eventually('worker 2 again', async () => process.env['DBG'] ? (console.log(JSON.stringify(await state())), (await state()).workers[1]?.ready && (await pids())[1] !== before[1]) : (await state()).workers[1]?.ready && (await pids())[1] !== before[1]);
+    await eventually('worker 2 again', async () => (await state()).workers[1]?.ready && (await pids())[1] !== before[1]);
     expect(await during).toEqual(Array.from({ length: 30 }, () => 200));
     expect((await pids()).map((pid, i) => pid === before[i])).toEqual([true, false, true]);
     gate.open();

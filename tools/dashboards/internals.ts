@@ -20,12 +20,12 @@ export const internals = (): Dashboard =>
   });
 
 const processes = () => [
-  lines({ title: 'CPU', description: 'Cores used by each replica. A gateway near 1 is at its end: one event loop uses one core. Add replicas.', unit: 'none', decimals: 2, warnAt: 0.8, badAt: 0.95, queries: [{ expr: perSecond('process_cpu_time_total', 'job, instance', PROCESS), legend: '{{job}} {{instance}}' }] }),
-  lines({ title: 'Event loop delay, p99', description: 'How late timers were. Everything in that process waits as long.', unit: 's', warnAt: 0.1, badAt: 0.5, queries: [{ expr: `nodejs_eventloop_delay_p99{${PROCESS}}`, legend: '{{job}} {{instance}}' }] }),
-  lines({ title: 'Event loop utilisation', description: 'Share of time the event loop was busy. From 0.7 on latencies grow.', unit: 'percentunit', max: 1, warnAt: 0.7, badAt: 0.9, queries: [{ expr: `nodejs_eventloop_utilization{${PROCESS}}`, legend: '{{job}} {{instance}}' }] }),
-  lines({ title: 'Memory', description: 'Resident. Gateways grow with streams that slow clients read, semantic-caches with entries. A line that only rises is worth a heap snapshot.', unit: 'bytes', queries: [{ expr: `process_memory_usage{${PROCESS}}`, legend: '{{job}} {{instance}}' }] }),
-  lines({ title: 'Heap', description: 'JavaScript objects. Resident memory that grows while this does not is buffers, or models.', unit: 'bytes', queries: [{ expr: `v8js_memory_heap_used{${PROCESS}}`, legend: '{{job}} {{instance}}' }] }),
-  lines({ title: 'Restarts, last hour', description: 'Of the same address. More than an upgrade explains: look at the last lines of its log, and whether it was killed for memory.', unit: 'none', decimals: 0, queries: [{ expr: `sum by (job, instance) (resets(process_cpu_time_total{cpu_mode="user", ${PROCESS}}[1h]))`, legend: '{{job}} {{instance}}' }] }),
+  lines({ title: 'CPU', description: 'Cores used by each process. A gateway near 1 is at its end: one event loop uses one core. Add replicas, or workers.', unit: 'none', decimals: 2, warnAt: 0.8, badAt: 0.95, queries: [{ expr: perSecond('process_cpu_time_total', 'job, instance, worker', PROCESS), legend: '{{job}} {{instance}} {{worker}}' }] }),
+  lines({ title: 'Event loop delay, p99', description: 'How late timers were. Everything in that process waits as long.', unit: 's', warnAt: 0.1, badAt: 0.5, queries: [{ expr: `nodejs_eventloop_delay_p99{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
+  lines({ title: 'Event loop utilisation', description: 'Share of time the event loop was busy. From 0.7 on latencies grow.', unit: 'percentunit', max: 1, warnAt: 0.7, badAt: 0.9, queries: [{ expr: `nodejs_eventloop_utilization{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
+  lines({ title: 'Memory', description: 'Resident. Gateways grow with streams that slow clients read, semantic-caches with entries. A line that only rises is worth a heap snapshot.', unit: 'bytes', queries: [{ expr: `process_memory_usage{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
+  lines({ title: 'Heap', description: 'JavaScript objects. Resident memory that grows while this does not is buffers, or models.', unit: 'bytes', queries: [{ expr: `v8js_memory_heap_used{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
+  lines({ title: 'Restarts, last hour', description: 'Of the same address, its workers too. More than an upgrade explains: look at the last lines of its log, and whether it was killed for memory.', unit: 'none', decimals: 0, queries: [{ expr: `sum by (job, instance) (resets(process_cpu_time_total{cpu_mode="user", ${PROCESS}}[1h]))`, legend: '{{job}} {{instance}}' }] }),
 ];
 
 const bus = () => [

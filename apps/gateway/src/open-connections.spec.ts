@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { OpenConnections } from './open-connections.ts';
 
@@ -40,8 +40,8 @@ class Client {
     socket.on('close', () => (this.closed = true));
   }
 
-  static async connect(): Promise<Client> {
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  static async connect(port = (server.address() as AddressInfo).port): Promise<Client> {
+    const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
     return new Client(socket);
   }
@@ -102,4 +102,24 @@ test('a server closes although a connection has never sent a request, but not wh
   await closing;
   await Promise.all([busy, silent].map((client) => client.until(({ closed }) => closed)));
   expect(busy.text).toContain('whole');
+});
+
+test('a connection that the server was handed is waited for as one of its own', async () => {
+  const port = createTcpServer((socket) => void server.emit('connection', socket));
+  port.listen(0, '127.0.0.1');
+  await once(port, 'listening');
+  const client = await Client.connect((port.address() as AddressInfo).port);
+  port.close();
+  client.send('/held');
+  await whenHeld(1);
+  connections.drain();
+  let over = false;
+  const closing = close().then(() => (over = true));
+  held[0]?.answer.write('half');
+  await client.until(({ text }) => text.includes('half'));
+  expect(over).toBe(false);
+  held[0]?.answer.end(' whole');
+  await closing;
+  await client.until(({ closed }) => closed);
+  expect(client.text).toContain('whole');
 });

@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 
@@ -10,22 +10,23 @@ type Answer = (asked: Http2ServerRequest, reply: Http2ServerResponse) => void;
 export class TlsProvider {
   /** Paths in the order in which they were asked for. */
   readonly paths: string[] = [];
-  readonly sessions: ServerHttp2Session[] = [];
+  /** What each connection speaks. */
+  readonly protocols: (string | false | null)[] = [];
   /** Of each connection, whether it went on with an earlier one's TLS session. */
   readonly resumed: boolean[] = [];
+  private readonly sockets = new Set<TLSSocket>();
   private readonly server: Http2SecureServer;
 
-  constructor({ key, cert }: Certificate, answer: Answer, settings: { maxConcurrentStreams?: number } = {}) {
-    this.server = createSecureServer({ key, cert, allowHTTP1: true, settings }, (asked, reply) => {
+  constructor({ key, cert }: Certificate, answer: Answer) {
+    this.server = createSecureServer({ key, cert, allowHTTP1: true }, (asked, reply) => {
       this.paths.push(asked.url);
       answer(asked, reply);
     });
-    this.server.on('session', (session) => {
-      this.sessions.push(session);
-      session.on('error', () => undefined); // a test broke it
+    this.server.on('secureConnection', (socket: TLSSocket) => {
+      this.sockets.add(socket);
+      this.protocols.push(socket.alpnProtocol);
+      this.resumed.push(socket.isSessionReused());
     });
-    this.server.on('secureConnection', (socket: TLSSocket) => this.resumed.push(socket.isSessionReused()));
-    this.server.on('sessionError', () => undefined);
   }
 
   async listen(host = '127.0.0.1', port = 0): Promise<number> {
@@ -35,7 +36,7 @@ export class TlsProvider {
   }
 
   async close(): Promise<void> {
-    for (const session of this.sessions) session.destroy();
+    for (const socket of this.sockets) socket.destroy();
     this.server.close();
     await once(this.server, 'close');
   }

@@ -20,14 +20,13 @@ export class ForbiddenAddress extends Error {
 const MOST_SESSIONS = 100;
 
 /**
- * How connections to providers are made: by HTTP/2 where a server offers it, with the TLS session of an earlier connection where there was
- * one, and after a look at the address that is really connected to, so that no name can lead where
+ * How connections to providers are made: after a look at the address that is really connected to, so that no name can lead where
  * its owner points it later. `checked`: the address came by the admin API and must be public or allowed by this rule; null: it is the
  * file's, and only what is never called is refused. Certificates are verified whatever NODE_TLS_REJECT_UNAUTHORIZED says; a
- * private authority is added by NODE_EXTRA_CA_CERTS.
+ * private authority is added by NODE_EXTRA_CA_CERTS. TLS sessions are gone on with; HTTP/2 is not offered (decision 0047).
  */
 export function egressConnector(connectMs: number, checked: OutboundRule | null, resolve: Resolve = lookup): buildConnector.connector {
-  const connect = buildConnector({ timeout: connectMs, rejectUnauthorized: true, allowH2: true, preferH2: true, maxCachedSessions: MOST_SESSIONS, lookup: checkedLookup(checked, resolve) });
+  const connect = buildConnector({ timeout: connectMs, rejectUnauthorized: true, allowH2: false, maxCachedSessions: MOST_SESSIONS, lookup: checkedLookup(checked, resolve) });
   const sessions = new HeldSessions();
   return (target, done) => {
     // An address needs no looking up, so `lookup` is never asked about it.

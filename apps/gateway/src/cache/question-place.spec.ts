@@ -3,15 +3,16 @@ import { cachePolicy } from '../../test/cache-stage.ts';
 import { CHAT } from '../chat/chat.endpoint.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { cacheWishes } from './directives.ts';
+import { KnownQuestions } from './known-questions.ts';
 import { questionPlace, type PlacedQuestion, type QuestionPlace } from './question-place.ts';
 
-function placed(content: string, more: Partial<PlacedQuestion> = {}, members: object = {}): QuestionPlace {
+function placed(content: string, more: Partial<PlacedQuestion> = {}, members: object = {}, known: KnownQuestions | null = null): QuestionPlace {
   const request = CHAT.parse(parseJsonBody(Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content }], ...members }))));
   const policy = cachePolicy();
   return questionPlace({
     tenant: 'acme', scope: 'tenant', endpoint: CHAT.path, body: request.body, model: request.model, lastUserText: request.lastUserText, flagged: false,
     wishes: cacheWishes({}, policy), policy, rules: '', eligibility: (sharing) => CHAT.eligibility(request, sharing), ...more,
-  });
+  }, known);
 }
 
 const QUESTION = 'What is the capital of France?';
@@ -34,6 +35,13 @@ describe('a question', () => {
     expect(placed(mine).partition).toBeNull();
     expect(placed(mine, { scope: 'key:k' }).partition).toBeNull();
     expect(placed(mine, { scope: 'user:u' }).partition).toMatchObject({ scope: 'user:u' });
+  });
+
+  test('has the place that it would have if it had never been asked', () => {
+    const known = new KnownQuestions();
+    for (const content of [QUESTION, 'What is my name?', QUESTION]) {
+      for (const more of [{}, { scope: 'user:u' }, { flagged: true }, { tenant: 'other' }]) expect(placed(content, more, {}, known)).toEqual(placed(content, more));
+    }
   });
 
   test('is counted under the model that was asked for, without a preference', () => {

@@ -2,6 +2,7 @@ import { cacheKeys, type Eligibility, type ParsedBody, type Sharing } from '@dej
 import { countedModel, exactKey, type Settings } from '@deja/contracts';
 import type { CachePlace } from './answer-store.ts';
 import type { CacheWishes } from './directives.ts';
+import type { Decided, KnownQuestions } from './known-questions.ts';
 
 /** Where the answer to a question of one request may be found and kept, and under which policy. */
 export interface QuestionPlace extends CachePlace {
@@ -31,10 +32,10 @@ export interface PlacedQuestion {
   eligibility: (sharing: Sharing) => Eligibility;
 }
 
-/** Pure. */
-export function questionPlace({ tenant, scope, endpoint, body, model, lastUserText: text, flagged, wishes, policy, rules, eligibility }: PlacedQuestion): QuestionPlace {
-  const allowed = eligibility({ byUser: scope.startsWith('user:'), flagged });
-  const keys = cacheKeys(body, { tenant, scope, servedModel: model, endpoint });
+/** The same with and without `known`, which only has it sooner. */
+export function questionPlace(question: PlacedQuestion, known: Pick<KnownQuestions, 'of'> | null = null): QuestionPlace {
+  const { tenant, scope, model, lastUserText: text, wishes, policy, rules } = question;
+  const { allowed, keys } = known === null ? decided(question) : known.of(question, () => decided(question));
   const semantic = wishes.semantic && allowed.semantic && text !== null;
   return {
     wishes,
@@ -49,3 +50,8 @@ export function questionPlace({ tenant, scope, endpoint, body, model, lastUserTe
     reason: wishes.bypass ?? allowed.reason,
   };
 }
+
+const decided = ({ tenant, scope, endpoint, body, model, flagged, eligibility }: PlacedQuestion): Decided => ({
+  allowed: eligibility({ byUser: scope.startsWith('user:'), flagged }),
+  keys: cacheKeys(body, { tenant, scope, servedModel: model, endpoint }),
+});

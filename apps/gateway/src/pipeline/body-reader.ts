@@ -57,7 +57,10 @@ function collect(request: IncomingMessage, most: number): Promise<Buffer> {
       request.off('data', take).pause();
       reject(new DejaError('request_too_large', `The request body has more than ${most} bytes, which is the most allowed.`));
     };
-    const broken = (): void => reject(request.errored ?? Object.assign(new Error('the request broke off'), { code: 'ECONNRESET' }));
+    const broken = (): void => {
+      // It closes also when it has come whole.
+      if (!request.readableEnded) reject(request.errored ?? Object.assign(new Error('the request broke off'), { code: 'ECONNRESET' }));
+    };
     if (request.destroyed) return broken();
     request.on('data', take).once('error', broken).once('close', broken).once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
   });

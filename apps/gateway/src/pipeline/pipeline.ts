@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { Sharing } from '@deja/cache-key';
 import { DejaError, semanticPresenceKey, type Plan } from '@deja/contracts';
 import type { PlanNeed } from '@deja/routing';
 import { upperBound } from '@deja/tokens';
 import { cacheWishes } from '../cache/directives.ts';
+import { KnownQuestions } from '../cache/known-questions.ts';
 import type { PipelineCache } from '../cache/pipeline-cache.ts';
 import { cachePolicyOf } from '../cache/policy.ts';
 import { questionPlace, type QuestionPlace } from '../cache/question-place.ts';
@@ -30,6 +32,8 @@ type Pin = NonNullable<PlanNeed['pin']>;
 
 /** The way of one request that a model answers, top to bottom. */
 export class Pipeline {
+  private readonly known = new KnownQuestions();
+
   constructor(
     private readonly keys: KeyRing,
     private readonly routing: RoutingTable,
@@ -97,7 +101,7 @@ export class Pipeline {
     const { endpoint, operation, principal, request, snapshot: { settings, version } } = journey;
     const { body, model, lastUserText } = request;
     const policy = cachePolicyOf(settings.cache, principal.cache);
-    const place = questionPlace({
+    const question = {
       tenant: principal.tenant,
       scope: scopeOf(policy.scope, principal, operation.user),
       endpoint: endpoint.path,
@@ -108,8 +112,9 @@ export class Pipeline {
       wishes: cacheWishes(operation.headers, policy),
       policy,
       rules: this.guard.rulesName({ settings, version }),
-      eligibility: (sharing) => endpoint.eligibility(request, sharing),
-    });
+      eligibility: (sharing: Sharing) => endpoint.eligibility(request, sharing),
+    };
+    const place = questionPlace(question, this.known);
     operation.cache = place.cache;
     operation.cacheReason = place.reason;
     place.vector = this.cache.vectors.buyer(journey, policy.semantic.embedder, place.text);

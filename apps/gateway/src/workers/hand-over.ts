@@ -42,14 +42,19 @@ export class HandOver {
     // Not paused, a connection would be read here.
     const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       socket.on('error', () => undefined); // whoever has it, notices
-      if (this.waiting.push({ surface, socket }) > MOST_WAITING) this.waiting.pop()?.socket.destroy();
-      this.give();
+      this.accept(surface, socket);
     });
     server.listen(port, host);
     await once(server, 'listening');
     server.on('error', (error) => this.logger.error({ err: error, surface }, 'a connection could not be accepted'));
     this.servers.push(server);
     return (server.address() as AddressInfo).port;
+  }
+
+  /** A connection that is to be given to whoever is next. */
+  accept(surface: Surface, socket: Socket): void {
+    if (this.waiting.push({ surface, socket }) > MOST_WAITING) this.waiting.pop()?.socket.destroy();
+    this.give();
   }
 
   /** From now on it is given connections. */
@@ -64,6 +69,22 @@ export class HandOver {
     if (given?.id !== id) return;
     given.socket.destroy(); // this process's hold on it; the other one keeps its own
     this.given.delete(taker);
+    if (!this.resting.has(taker)) this.free.add(taker);
+    this.give();
+  }
+
+  /** The connection that it was given and has not taken; null when there is none. */
+  untakenBy(taker: Taker): number | null {
+    return this.given.get(taker)?.id ?? null;
+  }
+
+  /** It never got the connection, as when it has no file left to open: another one gets it. */
+  lost(taker: Taker, id: number): void {
+    const lost = this.given.get(taker);
+    if (lost?.id !== id) return;
+    this.given.delete(taker);
+    this.waiting.unshift(lost);
+    this.give();
     if (!this.resting.has(taker)) this.free.add(taker);
     this.give();
   }

@@ -77,12 +77,9 @@ export class WorkerProcess implements Taker {
       if (message.kind === 'failed') because = message.because;
       else this.receive(message);
     });
-    child.on('error', () => child.pid === undefined && over(null, null)); // of one that runs: a message that did not get there, whose end is told by the next two
-    // The last to come, when all that it said has been heard; without a process there was no channel.
-    child.once('disconnect', () => {
-      if (child.exitCode !== null || child.signalCode !== null) over(child.exitCode, child.signalCode);
-      else child.once('exit', over);
-    });
+    child.on('error', () => child.pid === undefined && over(null, null)); // of one that runs: a message that did not get there, whose end is told by the next event
+    // The last of all: the process is gone, and everything that it said has been heard.
+    child.once('close', over);
   }
 
   take(connection: { id: number; surface: Surface }, socket: Socket): void {
@@ -121,7 +118,12 @@ export class WorkerProcess implements Taker {
       this.asked.delete(id);
       resolve(answer as Answers[Q] | null); // the same program on the other side
     };
-    this.asked.set(id, answered);
+    const untaken = this.handOver.untakenBy(this);
+    this.asked.set(id, (answer) => {
+      // It has heard the question and not of the connection that was sent before it.
+      if (answer !== null && untaken !== null) this.handOver.lost(this, untaken);
+      answered(answer);
+    });
     this.send({ kind: 'ask', id, question });
     return promise;
   }

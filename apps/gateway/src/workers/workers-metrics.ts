@@ -9,6 +9,9 @@ const PRIMARY = 'primary';
 
 type Format = 'metrics' | 'openMetrics';
 
+/** What of a worker is asked for here. */
+export type Told = Pick<WorkerProcess, 'n' | 'serves' | 'connections' | 'restarts' | 'ask'>;
+
 interface Family {
   /** As Prometheus's text format names it. */
   name: string;
@@ -20,10 +23,10 @@ interface Family {
 
 /** The metrics of all workers, each sample with its worker, and those of their primary process. Whoever does not answer in time is left out, and counted. */
 export class WorkersMetrics {
-  private readonly workers: readonly WorkerProcess[];
-  private readonly missed = new Map<WorkerProcess, number>();
+  private readonly workers: readonly Told[];
+  private readonly missed = new Map<Told, number>();
 
-  constructor(workers: readonly WorkerProcess[]) {
+  constructor(workers: readonly Told[]) {
     this.workers = workers;
   }
 
@@ -40,7 +43,7 @@ export class WorkersMetrics {
     return mergedExpositions([...told.filter((one) => one !== null), { worker: null, text: familiesText(this.families(), format) }]);
   }
 
-  private async expositionOf(worker: WorkerProcess, format: Format): Promise<Exposition | null> {
+  private async expositionOf(worker: Told, format: Format): Promise<Exposition | null> {
     if (!worker.serves) return null;
     const text = await worker.ask(format, METRICS_DEADLINE_MS);
     if (text !== null) return { worker: String(worker.n), text };
@@ -49,7 +52,7 @@ export class WorkersMetrics {
   }
 
   private families(): Family[] {
-    const each = (value: (worker: WorkerProcess) => number): Family['samples'] => this.workers.map((worker) => [`worker="${worker.n}"`, value(worker)]);
+    const each = (value: (worker: Told) => number): Family['samples'] => this.workers.map((worker) => [`worker="${worker.n}"`, value(worker)]);
     const { user, system } = process.cpuUsage();
     return [
       { name: 'deja_gateway_worker_up', type: 'gauge', help: '1 while this worker takes connections, else 0', samples: each(({ serves }) => (serves ? 1 : 0)) },

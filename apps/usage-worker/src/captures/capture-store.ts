@@ -1,10 +1,11 @@
 import type { CapturedExchange, SealedBody } from '@deja/contracts';
 import type { Pool, PoolClient } from '@deja/postgres';
+import { arrayLiteral } from '../ledger/column-arrays.ts';
 import type { CaptureRow } from '../schema/captures.ts';
 import type { NewCapture } from './capture-batch.ts';
 import { CapturePartitions } from './capture-partitions.ts';
 
-/** Of one statement. Postgres takes 65,535 parameters; a driver's buffer is better not that full. */
+/** Of one statement: a driver's buffer is better not that full. */
 const MOST_ROWS = 200;
 const MOST_BYTES = 16 * 1024 * 1024;
 /** "No partition of relation found for row" and a check that failed have this code. */
@@ -65,25 +66,44 @@ export class CaptureStore {
   }
 
   private async insertOnce(captures: NewCapture[]): Promise<number> {
-    // One parameter a value, so that bytes travel as bytes.
-    const { rowCount } = await this.pool.query(insertOf(captures.length), captures.flatMap(valuesOf));
+    const { rowCount } = await this.pool.query({ name: 'keep-captures', text: INSERT, values: valuesOf(captures) });
     return rowCount ?? 0;
   }
 }
 
-const COLUMNS = 'operation_id, tenant, mode, data_key, request, request_bytes, request_truncated, response, response_bytes, response_truncated, search';
-const ROW = ['uuid', 'text', 'text', 'text', 'bytea', 'integer', 'boolean', 'bytea', 'integer', 'boolean', 'text'];
+/**
+ * One statement for however many rows, which each connection plans once. All bodies travel as one run of bytes, $1: as elements of an array they would have to be written as
+ * text, and with a parameter for each value Postgres takes longer to read the statement than to do it.
+ */
+const INSERT = `
+  insert into usage.captures (operation_id, tenant, mode, data_key, request, request_bytes, request_truncated, response, response_bytes, response_truncated, search)
+  select operation_id, tenant, mode, data_key, substring($1::bytea from request_from for request_length), request_bytes, request_truncated,
+    substring($1::bytea from response_from for response_length), response_bytes, response_truncated, to_tsvector('simple', words)
+  from unnest(
+    $2::uuid[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[], $8::integer[], $9::boolean[], $10::integer[], $11::integer[], $12::integer[], $13::boolean[], $14::text[]
+  ) c (operation_id, tenant, mode, data_key, request_from, request_length, request_bytes, request_truncated, response_from, response_length, response_bytes, response_truncated, words)
+  on conflict (operation_id) do nothing`;
 
-const valuesOf = (c: NewCapture): unknown[] => [
-  c.operation_id, c.tenant, c.mode, c.data_key, c.request, c.request_bytes, c.request_truncated, c.response, c.response_bytes, c.response_truncated, c.words,
-];
-
-function insertOf(rows: number): string {
-  const row = (n: number): string => {
-    const values = ROW.map((type, i) => `$${n * ROW.length + i + 1}::${type}`);
-    return `(${values.slice(0, -1).join(', ')}, to_tsvector('simple', ${values.at(-1)}))`;
+function valuesOf(captures: readonly NewCapture[]): (Buffer | string)[] {
+  const bytes: Buffer[] = [];
+  let next = 1; // as SQL counts
+  const placesOf = (bodies: (Buffer | null)[]): [from: (number | null)[], length: (number | null)[]] => {
+    const from = bodies.map((body) => {
+      if (body === null) return null;
+      bytes.push(body);
+      next += body.length;
+      return next - body.length;
+    });
+    return [from, bodies.map((body) => body?.length ?? null)];
   };
-  return `insert into usage.captures (${COLUMNS}) values ${Array.from({ length: rows }, (_, n) => row(n)).join(', ')} on conflict (operation_id) do nothing`;
+  const [requestFrom, requestLength] = placesOf(captures.map(({ request }) => request));
+  const [responseFrom, responseLength] = placesOf(captures.map(({ response }) => response));
+  const columns = [
+    captures.map((c) => c.operation_id), captures.map((c) => c.tenant), captures.map((c) => c.mode), captures.map((c) => c.data_key),
+    requestFrom, requestLength, captures.map((c) => c.request_bytes), captures.map((c) => c.request_truncated),
+    responseFrom, responseLength, captures.map((c) => c.response_bytes), captures.map((c) => c.response_truncated), captures.map((c) => c.words),
+  ];
+  return [Buffer.concat(bytes), ...columns.map(arrayLiteral)];
 }
 
 function* parts(captures: readonly NewCapture[]): Generator<NewCapture[]> {

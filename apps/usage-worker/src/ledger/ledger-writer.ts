@@ -77,14 +77,14 @@ export class LedgerWriter {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.waiting.push({ events, resolve, reject });
     this.waitingEvents += events.length;
-    this.schedule();
+    this.schedule(BATCH_MS);
     this.letIn();
     return promise;
   }
 
-  private schedule(): void {
+  private schedule(leastMs: number): void {
     if (this.waitingEvents >= BATCH_EVENTS) this.start();
-    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), Math.max(BATCH_MS, this.begunMs + BATCH_EVERY_MS - performance.now()));
+    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), Math.max(leastMs, this.begunMs + BATCH_EVERY_MS - performance.now()));
   }
 
   /** One at a time: each lets in the next, as long as there is room. */
@@ -96,6 +96,7 @@ export class LedgerWriter {
   async stop(): Promise<void> {
     this.stopped.abort();
     for (const { reject } of this.waiting.splice(0)) reject(new NotRecorded());
+    this.waitingEvents = 0;
     for (const resolve of this.outside.splice(0)) resolve(); // to be told by `record`
     await Promise.all(this.running);
   }
@@ -103,10 +104,10 @@ export class LedgerWriter {
   private start(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    if (this.running.size > 0 && (this.running.size >= BATCHES_AT_ONCE || this.waitingEvents < BATCH_EVENTS)) return; // those under way go on with it
+    if (this.running.size > 0 && (this.running.size >= BATCHES_AT_ONCE || this.waitingEvents < BATCH_EVENTS)) return; // whoever ends first sees to it
     const run = this.run().finally(() => {
       this.running.delete(run);
-      this.schedule();
+      this.schedule(0);
     });
     this.running.add(run);
   }
