@@ -1,7 +1,7 @@
 import type { PoolClient } from '@deja/postgres';
 import { arrayLiteral, ColumnArrays } from '../ledger/column-arrays.ts';
 import { series as seriesTable, type OperationRow, type SeriesRow } from '../schema/tables.ts';
-import { add, FIGURES, figuresOf, isNothing, nothing, type Counted, type Sum } from './figures.ts';
+import { add, FIGURES, figuresOf, isNothing, nothing, type Counted, type Figures, type Sum } from './figures.ts';
 import { beginningOf, GRAINS, partitionOf, type Grain } from './grains.ts';
 import { BUCKET_COLUMNS } from './latency-buckets.ts';
 import { describe, seriesId, seriesOf, type Described, type SeriesName } from './series.ts';
@@ -100,10 +100,43 @@ const byKey = (a: SumRow, b: SumRow): number => {
   return a.atMs - b.atMs || (a.series < b.series ? -1 : 1);
 };
 
-/** With those columns alone in which there is anything to add: of close to 100, a batch has a few, and Postgres takes time for each. */
+/** Figures that most batches add nothing to. */
+const RARE: ReadonlySet<keyof Figures> = new Set(['errors', 'cancelled', 'blocked', 'orphaned', 'cached_tokens', 'cache_write_tokens', 'reasoning_tokens', 'saved_nano_usd', 'saved_ms', 'unpriced_requests']);
+/** Buckets are added by so many neighbours. */
+const BLOCK = 8;
+
+/** What one statement adds: of close to 100 columns a batch needs a few, and Postgres takes time for each. */
+interface AddedColumns {
+  figures: readonly (keyof Figures)[];
+  buckets: readonly number[];
+  /** Equal for equal columns. There are few of them, so that each connection can keep the statement and plans it once. */
+  name: string;
+}
+
+function columnsFor(sums: readonly SumRow[]): AddedColumns {
+  const hasRare = sums.some((sum) => FIGURES.some((name) => RARE.has(name) && sum.figures[name]));
+  const counted = sums.flatMap((sum) => [...sum.buckets.keys()]);
+  const [from, to] = counted.length === 0 ? [0, 0] : [Math.floor(Math.min(...counted) / BLOCK) * BLOCK, Math.ceil((Math.max(...counted) + 1) / BLOCK) * BLOCK];
+  return {
+    figures: hasRare ? FIGURES : FIGURES.filter((name) => !RARE.has(name)),
+    buckets: Array.from({ length: to - from }, (_, i) => from + i),
+    name: `${hasRare ? 'all' : 'usual'}-${from}-${to}`,
+  };
+}
+
 async function addSums(client: PoolClient, grain: Grain, sums: readonly SumRow[]): Promise<void> {
-  const figures = FIGURES.filter((name) => sums.some((sum) => sum.figures[name]));
-  const buckets = [...new Set(sums.flatMap((sum) => [...sum.buckets.keys()]))].toSorted((a, b) => a - b);
+  const columns = columnsFor(sums);
+  const { figures, buckets } = columns;
+  await client.query({
+    name: `add-${grain}-${columns.name}`,
+    text: additionOf(grain, columns),
+    values: [...keysOf(sums), ...figures.map((name) => arrayLiteral(sums.map((sum) => sum.figures[name]))), arrayLiteral(sums.map((sum) => countsOf(sum, buckets)))],
+  });
+  const less = sums.filter((sum) => sum.figures.requests < 0);
+  if (less.length > 0) await removeEmpty(client, grain, less);
+}
+
+function additionOf(grain: Grain, { figures, buckets }: AddedColumns): string {
   const durations = buckets.map((bucket) => BUCKET_COLUMNS[bucket]);
   const columns = ['tenant', 'at', 'series', ...figures, ...durations];
   const types = ['text', 'timestamptz', 'uuid', ...figures.map((name) => (name.endsWith('_usd') ? 'numeric' : 'bigint')), 'text'];
@@ -112,7 +145,7 @@ async function addSums(client: PoolClient, grain: Grain, sums: readonly SumRow[]
     ...figures.map((name) => `${name} = known.${name} + excluded.${name}`),
     ...durations.map((name) => `${name} = coalesce(known.${name} + excluded.${name}, known.${name}, excluded.${name})`),
   ];
-  const text = `
+  return `
     insert into usage.rollup_${grain} as known (${columns.join(', ')})
     select ${read.join(', ')} from (
       select ${['tenant', 'at', 'series', ...figures].join(', ')}, counts::bigint[]
@@ -120,19 +153,12 @@ async function addSums(client: PoolClient, grain: Grain, sums: readonly SumRow[]
       offset 0 -- else counts would be read again for each of its members
     ) s
     on conflict (tenant, at, series) do update set ${added.join(', ')}`;
-  await client.query(text, [
-    ...keysOf(sums),
-    ...figures.map((name) => arrayLiteral(sums.map((sum) => sum.figures[name]))),
-    arrayLiteral(sums.map((sum) => countsOf(sum, buckets))),
-  ]);
-  const less = sums.filter((sum) => sum.figures.requests < 0);
-  if (less.length > 0) await removeEmpty(client, grain, less);
 }
 
 /** Durations, counted, of these buckets. */
 function countsOf({ buckets: counted }: Sum, buckets: readonly number[]): string {
   const counts = buckets.map(() => 0);
-  for (const [bucket, count] of counted) counts[buckets.indexOf(bucket)] = count;
+  for (const [bucket, count] of counted) counts[bucket - (buckets[0] ?? 0)] = count;
   return `{${counts.join(',')}}`;
 }
 
