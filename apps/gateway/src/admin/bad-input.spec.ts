@@ -203,7 +203,7 @@ test('whatever address, query, body and headers: never a 5xx, and an answer in t
   };
   const admin = await scriptedAdmin({
     script: {
-      admin: nobody, vault_key: () => ({ publicKey }), list_credentials: () => ({ credentials: [] }), create_credential: nobody, update_credential: nobody, rotate_credential: nobody, delete_credential: nobody,
+      admin: nobody, audit: nobody, vault_key: () => ({ publicKey }), list_credentials: () => ({ credentials: [] }), create_credential: nobody, update_credential: nobody, rotate_credential: nobody, delete_credential: nobody,
       list_deployments: () => ({ deployments: [] }), drain_deployment: nobody, rewrap_vault: () => ({ currentKey: 'mk', rewrapped: 0, remaining: 0, failed: [] }),
     },
     usage: { admin: nobody },
