@@ -1,8 +1,8 @@
 /**
- * Whether memory stays flat: `node --conditions=@deja/source bench/memory.ts [requests] [streams] [--gateway FILE] [--flags '…'] [--samples]` (1,000,000 and 500).
+ * Whether memory stays flat: `node --conditions=@deja/source bench/memory.ts [requests] [streams] [--gateway FILE] [--flags='…'] [--env NAME=VALUE …] [--samples]` (1,000,000 and 500).
  * Misses, hits, look-ups that find nothing and streams through one gateway, while so many streams that last half a minute are always open. Prints each app at
  * rest, at its most under load and afterwards, and by how much the gateway still grew in the last quarter. Linux. --gateway is another build of the gateway, --flags
- * are Node's for the gateway, --samples prints all that was looked at.
+ * are Node's for the gateway, --env is for all apps, --samples prints all that was looked at.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -97,7 +97,7 @@ async function measure(cluster: Cluster, load: Load, wishes: Wishes): Promise<st
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { gateway: { type: 'string' }, flags: { type: 'string', default: '' }, samples: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { gateway: { type: 'string' }, flags: { type: 'string', default: '' }, env: { type: 'string', multiple: true, default: [] }, samples: { type: 'boolean' } } });
   const [requests = 1_000_000, streams = 500] = positionals.map(Number);
   const wishes: Wishes = { requests, streams, gateway: values.gateway ?? join(ROOT, 'apps/gateway/out/main.mjs'), flags: values.flags.split(' ').filter((flag) => flag !== '') };
   if (values.gateway === undefined) await buildIfChanged({ root: ROOT, onStart: () => process.stderr.write('Building the apps …\n') });
@@ -108,9 +108,10 @@ async function main(): Promise<void> {
     const config = join(dataDir, 'deja.yaml');
     await writeFile(config, JSON.stringify(configuration(provider.port, slow.port)));
     const { PATH, HOME, TMPDIR, LANG } = process.env;
+    const given = Object.fromEntries(values.env.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]));
     cluster = await startCluster(
       {
-        dataDir, port: 0, opsPort: 0, env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: config }, output: () => undefined,
+        dataDir, port: 0, opsPort: 0, env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: config, ...given }, output: () => undefined,
         program: (app) => ({ command: process.execPath, args: app === 'gateway' ? [...wishes.flags, wishes.gateway] : [join(ROOT, 'apps', app, 'out', 'main.mjs')] }),
       },
       { onMade: (made) => void (cluster = made) },

@@ -29,20 +29,19 @@ export interface Counters {
   redisInBytes: number;
   redisOutBytes: number;
   transactions: number;
-  walBytes: number;
 }
 
 /** Marks statements of this program, which are not to be counted. */
 export const OWN = '/* counts */';
 
 const STATEMENTS = `select ${OWN} query, calls, rows, total_exec_time * 1000 as us, wal_bytes from pg_stat_statements where query not like '%${OWN}%'`;
-const TOTALS = `select ${OWN} (select sum(xact_commit) from pg_stat_database) as transactions, pg_current_wal_lsn() - '0/0' as wal_bytes`;
+const TRANSACTIONS = `select ${OWN} sum(xact_commit) as transactions from pg_stat_database`;
 
 export async function countersOf(cluster: Cluster, redis: Redis, postgres: Client): Promise<Counters> {
   const [stats, commandStats, statements, totals, messages] = await Promise.all([
     redis.info('stats'), redis.info('commandstats'),
     postgres.query<{ query: string; calls: string; rows: string; us: number; wal_bytes: string }>(STATEMENTS),
-    postgres.query<{ transactions: string; wal_bytes: string }>(TOTALS),
+    postgres.query<{ transactions: string }>(TRANSACTIONS),
     messagesSent(redis),
   ]);
   const byKind = new Map<string, Work>();
@@ -59,7 +58,6 @@ export async function countersOf(cluster: Cluster, redis: Redis, postgres: Clien
     redisInBytes: figureIn(stats, 'total_net_input_bytes'),
     redisOutBytes: figureIn(stats, 'total_net_output_bytes'),
     transactions: Number(totals.rows[0]?.transactions),
-    walBytes: Number(totals.rows[0]?.wal_bytes),
   };
 }
 
@@ -87,12 +85,12 @@ async function messagesSent(redis: Redis): Promise<Map<string, number>> {
   return new Map(await Promise.all(counted.map(async ([name, count]): Promise<[string, number]> => [name, await count])));
 }
 
-/** `insert operations`, `commit`: enough to tell who asked. */
+/** `insert operations`, `commit`: enough to tell who asked. Postgres counts the same statement on the three tables of sums as one. */
 function kindOf(query: string): string {
   const text = query.toLowerCase().replaceAll('"', '').replace(/\s+/g, ' ').trim();
-  const [, verb = text, table] = /^(?:with .*?\) )?(insert|update|delete|select|lock|begin|commit)\b.*?(?:(?:into|from|update|table) (?:usage|router)?\.?([a-z_]+))?/.exec(text) ?? [];
-  const named = table ?? /\b(?:into|from|update|table|join) (?:usage\.|router\.)?([a-z_]+)/.exec(text)?.[1];
-  return named === undefined || named === 'unnest' ? verb.slice(0, 40) : `${verb} ${named}`;
+  const verb = /\b(insert|update|delete|select|lock|begin|commit)\b/.exec(text)?.[1] ?? text.slice(0, 40);
+  const table = /\b(?:into|from|update|table|join) (?:usage\.|router\.)([a-z_]+)/.exec(text)?.[1]?.replace(/^rollup_.*/, 'sums');
+  return table === undefined ? verb : `${verb} ${table}`;
 }
 
 const sub = (a: Work, b: Work | undefined): Work => ({ calls: a.calls - (b?.calls ?? 0), us: a.us - (b?.us ?? 0), rows: a.rows - (b?.rows ?? 0), walBytes: a.walBytes - (b?.walBytes ?? 0) });
@@ -105,7 +103,7 @@ export function between(before: Counters, after: Counters): Counters {
     atMs: after.atMs - before.atMs,
     cpuUs: sums(after.cpuUs, before.cpuUs), commands: work(after.commands, before.commands), statements: work(after.statements, before.statements), messages: sums(after.messages, before.messages),
     redisInBytes: after.redisInBytes - before.redisInBytes, redisOutBytes: after.redisOutBytes - before.redisOutBytes,
-    transactions: after.transactions - before.transactions, walBytes: after.walBytes - before.walBytes,
+    transactions: after.transactions - before.transactions,
   };
 }
 
@@ -117,6 +115,6 @@ export function scaled(counted: Counters, factor: number): Counters {
   return {
     atMs: counted.atMs * factor,
     cpuUs: sums(counted.cpuUs), commands: work(counted.commands), statements: work(counted.statements), messages: sums(counted.messages),
-    redisInBytes: counted.redisInBytes * factor, redisOutBytes: counted.redisOutBytes * factor, transactions: counted.transactions * factor, walBytes: counted.walBytes * factor,
+    redisInBytes: counted.redisInBytes * factor, redisOutBytes: counted.redisOutBytes * factor, transactions: counted.transactions * factor,
   };
 }

@@ -62,9 +62,9 @@ const textOf = (given: Answer): Promise<string> | string => (given.kind === 'who
 
 async function restOf(given: Answer): Promise<string> {
   if (given.kind !== 'stream') throw new Error('not a stream');
-  let text = given.head;
+  let text = '';
   try {
-    for await (const piece of given.stream.rest()) text += piece;
+    for await (const piece of given.stream.all(given.head)) text += piece;
   } catch (error) {
     await given.finish(error as AttemptFailure);
     throw error;

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 
 type Answer = (asked: Http2ServerRequest, reply: Http2ServerResponse) => void;
@@ -14,7 +14,7 @@ export class TlsProvider {
   readonly protocols: (string | false | null)[] = [];
   /** Of each connection, whether it went on with an earlier one's TLS session. */
   readonly resumed: boolean[] = [];
-  private readonly sockets = new Set<TLSSocket>();
+  private readonly sockets = new Set<Socket>();
   private readonly server: Http2SecureServer;
 
   constructor({ key, cert }: Certificate, answer: Answer) {
@@ -22,8 +22,8 @@ export class TlsProvider {
       this.paths.push(asked.url);
       answer(asked, reply);
     });
+    this.server.on('connection', (socket: Socket) => this.sockets.add(socket));
     this.server.on('secureConnection', (socket: TLSSocket) => {
-      this.sockets.add(socket);
       this.protocols.push(socket.alpnProtocol);
       this.resumed.push(socket.isSessionReused());
     });
@@ -43,34 +43,51 @@ export class TlsProvider {
 }
 
 /** A door to a server: whoever comes is let in (TCP), and waits there until it is opened. */
-export async function shutDoor(): Promise<{ port: number; waiting: () => number; open(port: number): void; close(): Promise<void> }> {
-  const comers = new Set<{ pass(port: number): void; destroy(): void }>();
-  let openTo: number | null = null;
-  const door = createServer((socket) => {
-    const pass = (port: number): void => {
-      const inside = connect(port, '127.0.0.1');
-      socket.pipe(inside).pipe(socket);
-      inside.on('error', () => socket.destroy());
-    };
+export class Door {
+  private readonly waiting = new Set<Socket>();
+  private readonly server = createServer((socket) => this.enter(socket));
+  private opensTo: number | null = null;
+
+  static async shut(): Promise<Door> {
+    const door = new Door();
+    door.server.listen(0, '127.0.0.1');
+    await once(door.server, 'listening');
+    return door;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get comers(): number {
+    return this.waiting.size;
+  }
+
+  open(port: number): void {
+    this.opensTo = port;
+    for (const socket of this.waiting) pass(socket, port);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.waiting) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private enter(socket: Socket): void {
+    this.waiting.add(socket);
     socket.on('error', () => undefined);
-    comers.add({ pass, destroy: () => socket.destroy() });
-    if (openTo !== null) pass(openTo);
-  });
-  door.listen(0, '127.0.0.1');
-  await once(door, 'listening');
-  return {
-    port: (door.address() as AddressInfo).port,
-    waiting: () => comers.size,
-    open(port) {
-      openTo = port;
-      for (const comer of comers) comer.pass(port);
-    },
-    async close() {
-      for (const comer of comers) comer.destroy();
-      door.close();
-      await once(door, 'close');
-    },
-  };
+    socket.on('close', () => this.waiting.delete(socket));
+    if (this.opensTo !== null) pass(socket, this.opensTo);
+  }
+}
+
+function pass(socket: Socket, port: number): void {
+  const inside = connect(port, '127.0.0.1');
+  socket.pipe(inside).pipe(socket);
+  inside.on('error', () => socket.destroy());
+  socket.on('close', () => inside.destroy());
+  inside.on('close', () => socket.destroy());
 }
 
 export interface Certificate {

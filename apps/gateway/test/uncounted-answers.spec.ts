@@ -39,7 +39,7 @@ test.each(DIALECTS)('an answer without usage of $kind, for $path, streamed: $str
   const operation = operationOf();
   const given = await world.attempts.run(operation, questionOf(endpoint, stream), planOf([candidate(provider, 'gpt-4o', credential('p/a'), { kind })]), settingsWith());
   if (given.kind === 'stream') {
-    for await (const _piece of given.stream.rest());
+    for await (const _piece of given.stream.all(given.head));
     await given.finish(null);
   }
   expect(operation.attempts).toMatchObject([{ outcome: 'ok', usageSource: 'estimated', usage: { promptTokens: 7, completionTokens: await counted(TEXT) } }]);
@@ -51,7 +51,7 @@ test('of a stream whose client leaves, what had come of it is counted, and its c
   const given = await world.attempts.run(operation, questionOf(CHAT, true), planOf([candidate(provider, 'gpt-4o', credential('p/a'))]), settingsWith());
   if (given.kind !== 'stream') throw new Error('not a stream');
   const rest = (async () => {
-    for await (const _piece of given.stream.rest());
+    for await (const _piece of given.stream.all(given.head));
   })();
   const finished = given.finish(new AttemptFailure('cancelled'));
   await expect(rest).rejects.toMatchObject({ kind: 'cancelled' });

@@ -1,5 +1,4 @@
-/** Ranks of a vocabulary's tokens. A key is the token's bytes, one character (U+0000 to U+00FF) for each. */
-export type Ranks = ReadonlyMap<string, number>;
+import { NO_RANK, type Vocabulary } from './vocabulary.ts';
 
 /**
  * The longest piece that is merged whole, UTF-16 units. Merging takes time with the square of the length, and a client could
@@ -7,7 +6,6 @@ export type Ranks = ReadonlyMap<string, number>;
  */
 const MAX_PIECE_CHARS = 128;
 const MAX_PIECE_BYTES = MAX_PIECE_CHARS * 3;
-const NONE = 0xffff_ffff;
 
 /**
  * A count of tokens by byte-level byte pair encoding, as tiktoken does it: the text falls into pieces by the encoding's
@@ -17,14 +15,14 @@ const NONE = 0xffff_ffff;
  * Why not gpt-tokenizer's own count: it merges pieces of any length whole, at a quadratic cost in one go, refuses text that looks like a
  * special token, and its cache of merged pieces keeps clients' texts alive.
  */
-export function bytePairCounter(ranks: Ranks, pattern: RegExp): (text: string) => number {
+export function bytePairCounter(vocabulary: Vocabulary, pattern: RegExp): (text: string) => number {
   const pieces = new RegExp(pattern.source, 'gu');
   const bytes = Buffer.alloc(MAX_PIECE_BYTES);
-  const merge = merger(ranks);
+  const merge = merger(vocabulary, bytes);
 
   const countPiece = (piece: string): number => {
-    const known = isAscii(piece) ? piece : bytes.toString('latin1', 0, bytes.write(piece));
-    return ranks.has(known) ? 1 : merge(known);
+    const length = write(piece, bytes);
+    return vocabulary.rank(bytes, 0, length) === NO_RANK ? merge(length) : 1;
   };
 
   return (text) => {
@@ -45,22 +43,33 @@ export function bytePairCounter(ranks: Ranks, pattern: RegExp): (text: string) =
   };
 }
 
-/** Into how many tokens the bytes of one piece merge. */
-function merger(ranks: Ranks): (bytes: string) => number {
+/** The piece in UTF-8; returns how many bytes it has. */
+function write(piece: string, bytes: Buffer): number {
+  // Nearly all pieces are a few letters of ASCII, for which the call into Node's own code would take longer than this.
+  for (let index = 0; index < piece.length; index++) {
+    const code = piece.charCodeAt(index);
+    if (code > 0x7f) return bytes.write(piece);
+    bytes[index] = code;
+  }
+  return piece.length;
+}
+
+/** Into how many tokens the first `length` of these bytes merge. */
+function merger(vocabulary: Vocabulary, bytes: Buffer): (length: number) => number {
   // Part i begins at starts[i]; merging it with its right neighbour would make the token of rank pairs[i].
   const starts = new Uint16Array(MAX_PIECE_BYTES + 1);
   const pairs = new Uint32Array(MAX_PIECE_BYTES + 1);
 
-  return (bytes) => {
-    let parts = bytes.length;
-    const rankOf = (part: number): number => (part + 2 > parts ? NONE : (ranks.get(bytes.slice(starts[part], starts[part + 2])) ?? NONE));
+  return (length) => {
+    let parts = length;
+    const rankOf = (part: number): number => (part + 2 > parts ? NO_RANK : vocabulary.rank(bytes, starts[part] ?? 0, starts[part + 2] ?? 0));
     for (let part = 0; part <= parts; part++) starts[part] = part;
     for (let part = 0; part < parts; part++) pairs[part] = rankOf(part);
     for (;;) {
-      let lowest = NONE;
+      let lowest = NO_RANK;
       let at = -1;
       for (let part = 0; part < parts - 1; part++) {
-        const rank = pairs[part] ?? NONE;
+        const rank = pairs[part] ?? NO_RANK;
         if (rank < lowest) [lowest, at] = [rank, part];
       }
       if (at < 0) return parts;
@@ -78,9 +87,4 @@ export function wholeCharacters(text: string, end: number): number {
   if (end >= text.length) return text.length;
   const [before, after] = [text.charCodeAt(end - 1), text.charCodeAt(end)];
   return before >= 0xd800 && before < 0xdc00 && after >= 0xdc00 && after < 0xe000 ? end - 1 : end;
-}
-
-export function isAscii(text: string): boolean {
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0x7f) return false;
-  return true;
 }

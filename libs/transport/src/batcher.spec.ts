@@ -33,7 +33,7 @@ test('what waits for its time is sent at once when it is asked to be', async () 
   const batcher = new Batcher<string, void>({ send: async (items) => void sent.push([...items]), everyMs: 60_000, most: 10 });
   await batcher.add('a');
   const others = [batcher.add('b'), batcher.add('c')];
-  batcher.flush();
+  await batcher.flush();
   await Promise.all(others);
   expect(sent).toEqual([['a'], ['b', 'c']]);
 });

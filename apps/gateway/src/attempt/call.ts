@@ -155,7 +155,8 @@ export class Call {
   }
 
   private deadline(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.controller.abort(new AttemptFailure('timeout')), ms);
+    // Whole milliseconds: Node keeps a list of its own for every duration.
+    return setTimeout(() => this.controller.abort(new AttemptFailure('timeout')), Math.ceil(ms));
   }
 
   private readonly cancel = (): void => this.controller.abort(new AttemptFailure('cancelled'));

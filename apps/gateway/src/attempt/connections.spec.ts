@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import type { Resolve } from '@deja/config';
 import { eventually } from '@deja/testing';
 import { afterEach, expect, test } from '@jest/globals';
-import { believe, selfSigned, shutDoor, TlsProvider } from '../../test/tls-provider.ts';
+import { believe, Door, selfSigned, TlsProvider } from '../../test/tls-provider.ts';
 import type { ConnectionBounds } from './connections.ts';
 import { AttemptFailure } from './failure.ts';
 import { readWhole, Upstream, type UpstreamCall } from './upstream.ts';
@@ -137,7 +137,7 @@ test('an answer that nobody reads makes its provider wait, and is whole for who 
 });
 
 test('however many calls wait for a connection that never comes about, each is given up with connect_ms, and none of them is ever sent', async () => {
-  const door = opening(await shutDoor());
+  const door = opening(await Door.shut());
   const { provider, port, held } = await secureProvider();
   const upstream = upstreamOf();
   const url = `https://llm.example:${door.port}`;
@@ -153,10 +153,10 @@ test('however many calls wait for a connection that never comes about, each is g
 
 test('whose client leaves while a connection is being made is let go at once', async () => {
   const upstream = upstreamOf();
-  const door = opening(await shutDoor());
+  const door = opening(await Door.shut());
   const leaving = new AbortController();
   const waits = outcome(upstream, `https://llm.example:${door.port}/`, { signal: leaving.signal });
-  await eventually('somebody at the door', () => door.waiting() > 0);
+  await eventually('somebody at the door', () => door.comers > 0);
   leaving.abort(new AttemptFailure('cancelled'));
   expect(await waits).toMatchObject({ kind: 'cancelled' });
 });
@@ -206,6 +206,7 @@ test('a connection that is made anew goes where the name leads by then', async (
 test('after a burst, connections that nobody needs are closed', async () => {
   const held = new Held<ServerResponse>();
   const server = createHttpServer(held.answer);
+  server.keepAliveTimeout = 0; // it says nothing of its own
   const upstream = upstreamOf({ idleMs: 50 });
   const url = `http://llm.example:${await listen(server)}`;
   const connections = (): Promise<number> => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))));

@@ -37,18 +37,13 @@ export class RelayedStream {
     return head;
   }
 
-  /** The rest, as text to be sent, one piece for what came in one read. Ends only after a clean end. */
-  async *rest(): AsyncGenerator<string> {
+  /** The head and the rest, as text to be sent, one piece for what came in one read. Ends only after a clean end. */
+  async *all(head: string): AsyncGenerator<string> {
+    yield head;
     while (!this.done) {
       const { text } = await this.next();
       if (text !== '') yield text;
     }
-  }
-
-  /** The head and the rest. */
-  async *all(head: string): AsyncGenerator<string> {
-    yield head;
-    yield* this.rest();
   }
 
   /** Lets go of the provider's connection. */

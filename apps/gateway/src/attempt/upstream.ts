@@ -4,7 +4,7 @@ import type { Timeouts } from '@deja/contracts';
 import type { Agent } from 'undici';
 import { providerAgent, type ConnectionBounds } from './connections.ts';
 import { DispatchedCall, failureOfError, type ReplyHead } from './dispatched-call.ts';
-import { AttemptFailure, type ReadFailure, type ReplyHeaders } from './failure.ts';
+import type { ReadFailure, ReplyHeaders } from './failure.ts';
 import { errorText, readWhole } from './reply-body.ts';
 
 export { failureOfError, readWhole };

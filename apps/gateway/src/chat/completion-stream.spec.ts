@@ -31,7 +31,47 @@ const completions = fc.record({
   usage: fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat(), total_tokens: fc.nat() }),
 });
 
+/** What the chunks of one choice put together are, said simply. */
+function merged(target: Record<string, unknown>, delta: Record<string, unknown>): Record<string, unknown> {
+  const known = Object.entries(delta).filter(([, value]) => value !== null && value !== undefined);
+  return known.reduce((sum, [name, value]) => {
+    const before = sum[name];
+    const grows = typeof value === 'string' && typeof before === 'string' && !['role', 'type', 'id', 'finish_reason', 'index'].includes(name);
+    const isObject = typeof value === 'object' && !Array.isArray(value);
+    const object = typeof before === 'object' && before !== null ? before : {};
+    return { ...sum, [name]: grows ? before + value : isObject ? merged({ ...object }, value as Record<string, unknown>) : value };
+  }, target);
+}
+
+const member = fc.oneof(fc.constantFrom('content', 'refusal', 'reasoning_content', 'role', 'id', 'type', 'x'), fc.string({ maxLength: 3 }).map((name) => `-${name}`));
+const scalar = fc.oneof(fc.string({ maxLength: 5 }), fc.integer(), fc.boolean(), fc.constant(null));
+const fields = fc.dictionary(member, scalar, { maxKeys: 5 });
+const streamed = fc.array(
+  fc.record({ choices: fc.tuple(fc.record({ index: fc.constant(0), delta: fc.oneof(fields, fc.record({ audio: fields })), finish_reason: fc.constantFrom(null, 'stop'), logprobs: fc.option(fields) })), model: fc.constantFrom('', 'm', null), more: scalar }),
+  { minLength: 1, maxLength: 8 },
+);
+
 describe('whole and streamed answers', () => {
+  test('every member of every chunk has its place in the whole, known or not', () => {
+    fc.assert(
+      fc.property(streamed, (chunks) => {
+        const { choices: [choice], object: _object, ...head } = assemble(chunks).completion();
+        const last = (pick: (chunk: (typeof chunks)[number]) => unknown): unknown => chunks.map(pick).findLast((value) => value !== null && value !== '') ?? null;
+        expect({ model: head.model ?? null, more: head['more'] ?? null }).toEqual({ model: last(({ model }) => model), more: last(({ more }) => more) });
+        const whole = chunks.map(({ choices }) => choices[0]).reduce<Record<string, unknown>>((sum, { logprobs, finish_reason: finish, delta }) => ({
+          ...merged(sum, { logprobs }), finish_reason: finish ?? sum['finish_reason'], message: merged(sum['message'] as Record<string, unknown>, delta),
+        }), { index: 0, message: { role: 'assistant', content: null }, finish_reason: null });
+        expect(choice).toEqual(whole);
+      }),
+    );
+  });
+
+  test('a member named like a prototype changes none', () => {
+    const assembler = assemble([JSON.parse('{"choices":[{"index":0,"__proto__":{"a":1},"delta":{"__proto__":{"b":1},"content":"x"}}],"__proto__":{"c":1}}')]);
+    expect(JSON.stringify(assembler.completion())).toBe('{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":null}]}');
+    expect(Object.getPrototypeOf(assembler.reported)).toBe(Object.prototype);
+  });
+
   test('an answer replayed as a stream and put together again is the same answer', () => {
     fc.assert(
       fc.property(completions, (completion) => {

@@ -32,8 +32,9 @@ export class CompletionAssembler {
     const chunk = parsed as Chunk;
     if (chunk.error !== undefined && chunk.error !== null) return 'error';
     if (!Array.isArray(chunk.choices)) return 'error';
-    const { choices, usage, ...head } = chunk;
-    for (const [name, value] of Object.entries(head)) if (value !== null && value !== '') this.head[name] = value;
+    const { choices, usage } = chunk;
+    // A loop, and no rest of an object: this runs for every piece of every answer.
+    for (const name in chunk) if (!APART.has(name)) this.keep(name, chunk[name]);
     if (usage) this.lastUsage = usage;
     if (choices.length === 0) return usage ? 'usage' : 'preamble';
     let content = false;
@@ -66,24 +67,31 @@ export class CompletionAssembler {
     return this.tooLong ? { texts: [], otherChars: this.producedChars } : { texts: saidInCompletion({ choices: [...this.choices.values()] }), otherChars: 0 };
   }
 
+  private keep(name: string, value: unknown): void {
+    if (value !== null && value !== '') this.head[name] = value;
+  }
+
   private letGo(): void {
     this.tooLong = true;
     for (const choice of this.choices.values()) choice.message = { role: 'assistant', content: null };
   }
 
   private addChoice(chunk: NonNullable<Chunk['choices']>[number]): boolean {
-    const { index = 0, delta, finish_reason: finish, ...rest } = chunk;
+    const { index = 0, delta, finish_reason: finish } = chunk;
     let choice = this.choices.get(index);
     if (!choice) {
       choice = { index, message: { role: 'assistant', content: null }, finish_reason: null };
       this.choices.set(index, choice);
     }
-    if (!this.tooLong) mergeDelta(choice, rest);
+    if (!this.tooLong) mergeDelta(choice, chunk, APART_OF_CHOICE);
     if (finish) choice.finish_reason = finish;
     if (!delta) return Boolean(finish);
     if (!this.tooLong) mergeDelta(choice.message, delta);
-    const text = Object.values(delta).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
-    const produced = text - (typeof delta['role'] === 'string' ? delta['role'].length : 0);
+    let produced = 0;
+    for (const name in delta) {
+      const value = delta[name];
+      if (typeof value === 'string' && name !== 'role') produced += value.length;
+    }
     const calls = Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0;
     this.producedChars += produced + (calls ? JSON.stringify(delta['tool_calls']).length : 0);
     if (this.producedChars > MAX_HELD_CHARS && !this.tooLong) this.letGo();
@@ -91,10 +99,16 @@ export class CompletionAssembler {
   }
 }
 
+/** Members that are not merged, of a chunk, a choice, and what stands in these. `__proto__` would be the object's prototype. */
+const APART: ReadonlySet<string> = new Set(['choices', 'usage', '__proto__']);
+const APART_OF_CHOICE: ReadonlySet<string> = new Set(['index', 'delta', 'finish_reason', '__proto__']);
+const APART_OF_DELTA: ReadonlySet<string> = new Set(['__proto__']);
+
 /** Strings grow, indexed lists are merged by `index`, everything else is replaced: how every OpenAI-like delta is meant. */
-function mergeDelta(target: Record<string, unknown>, delta: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(delta)) {
-    if (value === null || value === undefined || name === '__proto__') continue;
+function mergeDelta(target: Record<string, unknown>, delta: Record<string, unknown>, apart: ReadonlySet<string> = APART_OF_DELTA): void {
+  for (const name in delta) {
+    const value = delta[name];
+    if (value === null || value === undefined || apart.has(name)) continue;
     const known = target[name];
     if (typeof value === 'string' && typeof known === 'string' && !FIXED.has(name)) target[name] = known + value;
     else if (Array.isArray(value)) target[name] = mergeList(Array.isArray(known) ? known : [], value);

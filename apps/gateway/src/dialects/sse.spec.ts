@@ -8,6 +8,22 @@ function parseAll(bytes: Buffer, cuts: number[]): { event: string | null; data: 
   return points.slice(1).flatMap((end, i) => parser.push(bytes.subarray(points[i], end)));
 }
 
+/** The events of whole lines, one by one (WHATWG HTML, section 9.2.6). */
+function eventsOf(lines: string[]): { event: string | null; data: string }[] {
+  const events: { event: string | null; data: string }[] = [];
+  let data: string[] = [];
+  let event: string | null = null;
+  for (const line of lines) {
+    const [, field = line, value = ''] = /^([^:]*): ?(.*)$/.exec(line) ?? [];
+    if (line === '') {
+      if (data.length > 0) events.push({ event, data: data.join('\n') });
+      [data, event] = [[], null];
+    } else if (field === 'data') data.push(value);
+    else if (field === 'event') event = value;
+  }
+  return events;
+}
+
 describe('server-sent events', () => {
   test('any cut of the bytes, any line ending, gives the same events', () => {
     fc.assert(
@@ -20,6 +36,15 @@ describe('server-sent events', () => {
           expect(parseAll(Buffer.from(text), cuts)).toEqual(events.map((e) => ({ event: e.name, data: Buffer.from(e.lines.join('\n')).toString() })));
         },
       ),
+    );
+  });
+
+  test('whatever mixture of line endings there is, and wherever it is cut, lines are what the standard says', () => {
+    const text = fc.array(fc.constantFrom('\r', '\n', '\r\n', 'data: ä', 'data:x', 'data', 'event: e', ': c', 'id: 1'), { maxLength: 30 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, fc.array(fc.nat(), { maxLength: 20 }), (stream, cuts) => {
+        expect(parseAll(Buffer.from(stream), cuts)).toEqual(eventsOf(stream.split(/\r\n|\r|\n/).slice(0, -1)));
+      }),
     );
   });
 

@@ -29,21 +29,20 @@ export class SseParser {
   push(chunk: Uint8Array): SseEvent[] {
     const events: SseEvent[] = [];
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    let lineStart = 0;
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i];
-      if (byte !== LF && byte !== CR) {
-        this.afterCr = false;
-        continue;
+    let lineStart = this.afterCr && bytes[0] === LF ? 1 : 0;
+    if (bytes.length > 0) this.afterCr = false;
+    let lf = bytes.indexOf(LF, lineStart);
+    let cr = bytes.indexOf(CR, lineStart);
+    while (lf >= 0 || cr >= 0) {
+      const end = lf < 0 || (cr >= 0 && cr < lf) ? cr : lf;
+      this.line(this.text(bytes, lineStart, end), events);
+      lineStart = end + 1;
+      if (end === cr) {
+        if (lineStart === bytes.length) this.afterCr = true; // its LF may still come
+        else if (bytes[lineStart] === LF) lineStart += 1;
+        cr = bytes.indexOf(CR, lineStart);
       }
-      if (byte === LF && this.afterCr && i === lineStart) {
-        this.afterCr = false;
-        lineStart = i + 1;
-        continue;
-      }
-      this.afterCr = byte === CR;
-      this.line(this.text(bytes.subarray(lineStart, i)), events);
-      lineStart = i + 1;
+      if (lf >= 0 && lf < lineStart) lf = bytes.indexOf(LF, lineStart);
     }
     // A copy: what is left of a chunk must not keep all of it.
     if (lineStart < bytes.length) this.hold(Buffer.from(bytes.subarray(lineStart)));
@@ -57,9 +56,9 @@ export class SseParser {
   }
 
   /** The line that ends with these bytes. */
-  private text(end: Buffer): string {
-    if (this.pieces.length === 0) return end.toString('utf8');
-    const line = Buffer.concat([...this.pieces, end]).toString('utf8');
+  private text(bytes: Buffer, start: number, end: number): string {
+    if (this.pieces.length === 0) return start === end ? '' : bytes.toString('utf8', start, end);
+    const line = Buffer.concat([...this.pieces, bytes.subarray(start, end)]).toString('utf8');
     this.pieces = [];
     this.pieceBytes = 0;
     return line;

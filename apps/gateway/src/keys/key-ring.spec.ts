@@ -22,6 +22,24 @@ describe('client keys in a gateway', () => {
     expect(asked).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
   });
 
+  test('one that is known needs no wait, and is held to the same', async () => {
+    let reply = active;
+    let nowMs = 0;
+    const ring = new KeyRing({ resolve: async () => reply, now: () => nowMs });
+    expect(ring.authenticateKnown(bearer('k'))).toBeNull();
+    expect(() => ring.authenticateKnown(from({}))).toThrow(expect.objectContaining({ code: 'invalid_api_key' }));
+    await ring.authenticate(bearer('k'));
+    expect(ring.authenticateKnown(bearer('k'))).toBe(principal);
+    ring.forget();
+    expect(ring.authenticateKnown(bearer('k'))).toBeNull();
+    reply = { status: 'active', principal: { ...principal, networks: ['192.0.2.0/24'], endpoints: ['chat'], expiresAtMs: 5000 } };
+    await ring.authenticate(bearer('k'));
+    expect(() => ring.authenticateKnown(bearer('k', { address: '198.51.100.1' }))).toThrow(expect.objectContaining({ code: 'network_not_allowed' }));
+    expect(() => ring.authenticateKnown(bearer('k', { endpoint: 'files' }))).toThrow(expect.objectContaining({ code: 'endpoint_not_allowed' }));
+    nowMs = 5000;
+    expect(() => ring.authenticateKnown(bearer('k'))).toThrow(expect.objectContaining({ code: 'key_expired' }));
+  });
+
   test('a flood of one unknown key asks the router once', async () => {
     let asked = 0;
     const ring = new KeyRing({ resolve: async () => (asked++, { status: 'unknown', principal: null }) });

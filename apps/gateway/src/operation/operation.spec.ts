@@ -27,3 +27,42 @@ describe('tags of an operation', () => {
     expect(() => tagsOf(many(17))).toThrow(expect.objectContaining({ code: 'invalid_value', param: 'x-deja-tags' }));
   });
 });
+
+describe('the signal of an operation', () => {
+  const operation = (): Operation => operationWith(undefined, {});
+
+  test.each([['is over', (one: Operation) => one.end()], ['has lost its client', (one: Operation) => one.abandon()]])('fires once it %s, for whoever listens by then and whoever asks later', (_, stop) => {
+    const [early, late] = [operation(), operation()];
+    let heard = 0;
+    early.signal.addEventListener('abort', () => heard++);
+    expect(early.signal.aborted).toBe(false);
+    for (const one of [early, late]) stop(one);
+    stop(early);
+    expect([early.signal.aborted, late.signal.aborted, heard]).toEqual([true, true, 1]);
+    expect(late.signal.reason).toMatchObject({ name: 'AbortError' });
+    expect(late.signal).toBe(late.signal);
+  });
+
+  test('stays silent while others want what it buys', () => {
+    const leader = operation();
+    leader.wanted = () => true;
+    leader.abandon();
+    expect([leader.signal.aborted, leader.abandoned]).toEqual([false, true]);
+    leader.wanted = () => false;
+    leader.abandon();
+    expect(leader.signal.aborted).toBe(true);
+  });
+});
+
+describe('a step', () => {
+  test('that has its result at once gives it at once, and throws at once; one that waits is waited for', async () => {
+    const one = operationWith(undefined, {});
+    expect(one.timed('plan', () => 1)).toBe(1);
+    expect(() => one.timed('auth', (): number => {
+      throw new Error('refused');
+    })).toThrow('refused');
+    await expect(one.timed('reserve', () => Promise.resolve(2))).resolves.toBe(2);
+    await expect(one.timed('upstream', () => Promise.reject(new Error('gone')))).rejects.toThrow('gone');
+    expect([...one.stages.keys()]).toEqual(['plan', 'auth', 'reserve', 'upstream']);
+  });
+});

@@ -29,7 +29,7 @@ export class TransitKeys implements KeyWrapping {
   constructor(settings: TransitSettings, timeoutMs = TIMEOUT_MS) {
     this.#settings = settings;
     this.#timeoutMs = timeoutMs;
-    this.#agent = new Agent({ connections: MOST_CONNECTIONS, connect: { timeout: timeoutMs }, maxResponseSize: LARGEST_REPLY_BYTES });
+    this.#agent = new Agent({ connections: MOST_CONNECTIONS, connect: { timeout: timeoutMs }, allowH2: false, maxResponseSize: LARGEST_REPLY_BYTES });
   }
 
   /** Any key of any engine there: the names may have changed since something was wrapped. */

@@ -115,8 +115,8 @@ interface AddedColumns {
 
 function columnsFor(sums: readonly SumRow[]): AddedColumns {
   const hasRare = sums.some((sum) => FIGURES.some((name) => RARE.has(name) && sum.figures[name]));
-  const counted = sums.flatMap((sum) => [...sum.buckets.keys()]);
-  const [from, to] = counted.length === 0 ? [0, 0] : [Math.floor(Math.min(...counted) / BLOCK) * BLOCK, Math.ceil((Math.max(...counted) + 1) / BLOCK) * BLOCK];
+  const blocks = new Set(sums.flatMap((sum) => Array.from(sum.buckets.keys(), (bucket) => Math.floor(bucket / BLOCK))));
+  const [from, to] = blocks.size === 0 ? [0, 0] : [Math.min(...blocks) * BLOCK, (Math.max(...blocks) + 1) * BLOCK];
   return {
     figures: hasRare ? FIGURES : FIGURES.filter((name) => !RARE.has(name)),
     buckets: Array.from({ length: to - from }, (_, i) => from + i),

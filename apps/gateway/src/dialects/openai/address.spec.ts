@@ -17,6 +17,16 @@ describe('addresses', () => {
     expect(addressOf(deployment, 'm', path)).toBe(expected);
   });
 
+  test('one deployment asked for again and again, in whatever order, has the addresses that any other of its kind has', () => {
+    const deployment = fc.constantFrom(at('openai', 'https://api.openai.com/v1'), at('azure-openai', HOST), at('azure-openai', HOST, '2024-10-21'));
+    const asked = fc.record({ model: fc.constantFrom('gpt', 'gpt 4', 'a/b'), path: fc.oneof(fc.constantFrom('chat/completions', 'embeddings', 'files'), fc.nat(300).map((n) => `files/file-${n}`)), query: fc.constantFrom([], [['limit', '2']] as const) });
+    fc.assert(
+      fc.property(deployment, fc.array(asked, { maxLength: 250 }), (kept, all) => {
+        for (const { model, path, query } of all) expect(addressOf(kept, model, path, query)).toBe(addressOf({ ...kept }, model, path, query));
+      }),
+    );
+  });
+
   test.each(['', '/', '/openai', '/openai/', '/openai/v1', '/openai/v1/', '/v1'])('Azure’s host may end in "%s"', (end) => {
     expect(addressOf(at('azure-openai', HOST + end), 'gpt', 'chat/completions')).toBe(`${HOST}/openai/v1/chat/completions`);
     expect(addressOf(at('azure-openai', HOST + end, '2024-10-21'), 'gpt', 'chat/completions')).toBe(`${HOST}/openai/deployments/gpt/chat/completions?api-version=2024-10-21`);

@@ -15,7 +15,34 @@ export type QueryPairs = readonly (readonly [name: string, value: string])[];
  * @param path below the base URL, such as `chat/completions`; ids in it are made safe by `idSegment`
  * @param query what the client asked for in its own query; an `api-version` in it gives way to the configured one
  */
-export function addressOf(deployment: Pick<Deployment, 'kind' | 'baseUrl' | 'apiVersion'>, upstreamModel: string, path: string, query: QueryPairs = []): string {
+export function addressOf(deployment: Addressed, upstreamModel: string, path: string, query: QueryPairs = []): string {
+  if (query.length > 0) return madeAddress(deployment, upstreamModel, path, query);
+  const known = addressesOf(deployment);
+  const name = `${path} ${upstreamModel}`;
+  const address = known.get(name);
+  if (address !== undefined) return address;
+  const made = madeAddress(deployment, upstreamModel, path, query);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(name, made);
+  return made;
+}
+
+type Addressed = Pick<Deployment, 'kind' | 'baseUrl' | 'apiVersion'>;
+
+/** Of one deployment: models may be named by clients, and objects have paths of their own. */
+const MOST_KNOWN = 100;
+/** Deployments stay the same objects as long as a snapshot is in force, and most calls go to one path of each. */
+const addresses = new WeakMap<Addressed, Map<string, string>>();
+
+function addressesOf(deployment: Addressed): Map<string, string> {
+  const known = addresses.get(deployment);
+  if (known !== undefined) return known;
+  const none = new Map<string, string>();
+  addresses.set(deployment, none);
+  return none;
+}
+
+function madeAddress(deployment: Addressed, upstreamModel: string, path: string, query: QueryPairs): string {
   const url = new URL(deployment.baseUrl);
   const safePath = path.split('/').map(safeSegment).join('/');
   const base = url.pathname.replace(/\/+$/, '');

@@ -234,8 +234,20 @@ export const COMPATIBLE_SERVERS: readonly CompatibleServer[] = [OPENAI, AZURE_OP
 /** Names that may be written in deja.yaml. */
 export const SERVER_NAMES: readonly string[] = COMPATIBLE_SERVERS.map((server) => server.name);
 
+type Served = Pick<Deployment, 'kind' | 'baseUrl'> & { server?: string | null };
+/** Deployments stay the same objects as long as a snapshot is in force. */
+const servers = new WeakMap<Served, CompatibleServer>();
+
 /** Which server a deployment speaks to: as configured, else by its kind, else by its address. A name nobody knows is as good as none. */
-export function serverOf(deployment: Pick<Deployment, 'kind' | 'baseUrl'> & { server?: string | null }): CompatibleServer {
+export function serverOf(deployment: Served): CompatibleServer {
+  const known = servers.get(deployment);
+  if (known !== undefined) return known;
+  const server = foundServer(deployment);
+  servers.set(deployment, server);
+  return server;
+}
+
+function foundServer(deployment: Served): CompatibleServer {
   const named = COMPATIBLE_SERVERS.find((server) => server.name === deployment.server);
   if (named) return named;
   if (deployment.kind === 'azure-openai') return AZURE_OPENAI;

@@ -5,6 +5,7 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const objectsOf = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : []);
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const hasCalls = (choices: unknown): boolean => Array.isArray(choices) && choices.some((choice: unknown) => isObject(choice) && isObject(choice['delta']) && choice['delta']['tool_calls'] !== undefined);
 const lacksType = (call: Json): boolean => call['type'] === undefined && isObject(call['function']);
 
 /**
@@ -26,7 +27,7 @@ export class StreamedCalls {
 
   /** The chunk's text, completed where something is missing; then the chunk itself is, too. */
   complete(chunk: unknown, text: string): string {
-    if (!text.includes('"tool_calls"') || !isObject(chunk)) return text;
+    if (!isObject(chunk) || !hasCalls(chunk['choices'])) return text;
     let completed = false;
     for (const { index, delta } of objectsOf(chunk['choices'])) {
       const ids = this.ids.get(index) ?? [];
