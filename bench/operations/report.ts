@@ -64,7 +64,7 @@ function needs(kind: Kind, one: Counters): string[] {
   const row = (name: string, of: (rate: number) => number): string => `| ${name} | ${RATES.map((rate) => count(of(rate))).join(' | ')} |`;
   return [
     `| requests a second, each as *${kind}* | ${RATES.map((rate) => rate.toLocaleString('en')).join(' | ')} |`, `|---|${RATES.map(() => '--:').join('|')}|`,
-    ...MEMBERS.map((name) => row(`cores of ${name}`, (rate) => ((one.cpuUs.get(name) ?? 0) * rate) / 1e6 / BUSY)),
+    ...MEMBERS.map((name) => row(`cores of ${name}`, (rate) => (Math.max(0, one.cpuUs.get(name) ?? 0) * rate) / 1e6 / BUSY)),
     row('MB/s to Redis', (rate) => (one.redisInBytes * rate) / 1e6), row('MB/s from Redis', (rate) => (one.redisOutBytes * rate) / 1e6),
     row('rows a second, with attempts, bodies and sums', (rate) => writtenRows(one) * rate),
     row('MB/s of write-ahead log', (rate) => (sum(one.statements, ({ walBytes }) => walBytes) * rate) / 1e6),
@@ -83,6 +83,6 @@ function detail(what: string, head: (what: string) => string, columns: Map<strin
 
 const namesIn = (columns: Map<string, number>[]): string[] => [...new Set(columns.flatMap((one) => [...one].filter(([, n]) => n >= LEAST).map(([name]) => name)))];
 const sum = (all: Map<string, Work>, of: (work: Work) => number): number => [...all.values()].reduce((total, work) => total + of(work), 0);
-const count = (value: number): string => (value >= 10 ? Math.round(value).toLocaleString('en') : value.toPrecision(2));
+const count = (value: number): string => (value === 0 ? '0' : value >= 10 ? Math.round(value).toLocaleString('en') : value.toPrecision(2));
 /** Three digits are what a run can say. */
 const figure = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));

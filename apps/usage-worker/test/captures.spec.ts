@@ -4,7 +4,9 @@ import { openPool, type Pool } from '@deja/postgres';
 import { openRedis, type RedisClient } from '@deja/redis';
 import { eventually } from '@deja/testing';
 import { Queue } from 'bullmq';
+import fc from 'fast-check';
 import { v7 } from 'uuid';
+import { readCaptures } from '../src/captures/capture-batch.ts';
 import { CaptureConsumer } from '../src/captures/capture-consumer.ts';
 import { CaptureMetrics } from '../src/captures/capture-metrics.ts';
 import { capturedExchange, CaptureStore } from '../src/captures/capture-store.ts';
@@ -73,6 +75,19 @@ test('a body is given back as it was sealed, to its tenant and to those who see 
   expect(await capturedExchange(pool, { operation: half.operation, tenant: null })).toEqual(half);
   expect(await capturedExchange(pool, { operation: whole.operation, tenant: 'other' })).toBeNull();
   expect(await capturedExchange(pool, { operation: newId(), tenant: null })).toBeNull();
+});
+
+test('bodies of any size, beside others and beside none, are each given back as they were sealed', async () => {
+  const body = fc.option(fc.uint8Array({ maxLength: 3000 }).map((bytes) => ({ sealed: Buffer.from(bytes).toString('base64'), bytes: bytes.length, truncated: bytes.length % 2 === 1 })), { nil: null });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(body, body), { minLength: 1, maxLength: 12 }), async (bodies) => {
+      const exchanges = bodies.map(([request, response], i) => exchange({ request, response, tenant: `a"\\{,}${i}` }));
+      const { captures } = readCaptures({ v: 1, exchanges }, { nowMs: Date.now(), retentionDays: null });
+      expect(await new CaptureStore(pool).keep(captures)).toEqual({ stored: exchanges.length, erased: 0 });
+      expect(await Promise.all(exchanges.map(({ operation, tenant }) => capturedExchange(pool, { operation, tenant })))).toEqual(exchanges);
+    }),
+    { numRuns: 15 },
+  );
 });
 
 test('what comes twice is kept once, as it came first', async () => {

@@ -140,6 +140,33 @@ test('a full backlog refuses the next one instead of dropping an old one', async
   await until(() => seen.handled.includes('room again'));
 });
 
+test('of events that are told together, those are refused for which there is no room, and the first are taken', async () => {
+  const sender = await stage.client({ maxEvents: 3 });
+  const told = await Promise.allSettled(names(5).map((n) => sender.notify('event', { n })));
+  expect(told.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected']);
+  const { seen } = await stage.replica();
+  await until(async () => (await stage.backlog()) === 0);
+  expect(seen.handled).toEqual(names(3));
+});
+
+test('what is told just before its client is closed is not lost', async () => {
+  const sender = await stage.client();
+  await sender.notify('event', { n: 'before' });
+  const last = [sender.notify('event', { n: 'last' }), sender.notify('event', { n: 'very last' })];
+  await sender.close();
+  await Promise.all(last);
+  const { seen } = await stage.replica();
+  await until(() => seen.handled.length === 3);
+  expect(seen.handled).toEqual(['before', 'last', 'very last']);
+});
+
+test('of events that come together, one that fails is tried again without the others', async () => {
+  const [{ seen }, sender] = [await stage.replica({ maxDeliveries: 2 }), await stage.client()];
+  await Promise.all([sender.notify('event', { n: 'a' }), sender.notify('poison', { n: 'internal' }), sender.notify('event', { n: 'b' })]);
+  await until(async () => (await stage.backlog()) === 0);
+  expect([seen.handled, seen.failures]).toEqual([['a', 'b'], 2]);
+});
+
 test('no more than so many are handled at once', async () => {
   const [{ seen }, sender] = [await stage.replica({ maxEventsInFlight: 3 }), await stage.client()];
   await Promise.all(names(10).map((n) => sender.notify('held_event', { n })));
