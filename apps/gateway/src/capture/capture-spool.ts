@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId, type CaptureBatch } from '@deja/contracts';
+import { mayBeWriting } from '../workers/writing-process.ts';
 
 const BATCH = '.json';
 const UNFINISHED = '.part';
@@ -84,7 +85,7 @@ export class CaptureSpool {
 function isLeftBehind(name: string): boolean {
   const pid = Number(name.split('.')[0]);
   if (!Number.isInteger(pid)) return false;
-  return name.endsWith(UNFINISHED) || (name.endsWith(BATCH) && (pid === process.pid || !isAlive(pid)));
+  return name.endsWith(UNFINISHED) || (name.endsWith(BATCH) && (pid === process.pid || !mayBeWriting(pid)));
 }
 
 async function removeAbandoned(path: string): Promise<void> {
@@ -93,12 +94,3 @@ async function removeAbandoned(path: string): Promise<void> {
 }
 
 const idIn = (name: string): string => name.split('.')[1] ?? '';
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}

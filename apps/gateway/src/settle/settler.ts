@@ -1,6 +1,6 @@
 import { DejaError, type LateAttempt, type OpenOperation, type OperationRecord } from '@deja/contracts';
 import { knownCostNanoUsd } from '@deja/pricing';
-import { isUp, openPipeline, queueScript, scriptReply, type Pipeline, type PipelineReply, type RedisClient } from '@deja/redis';
+import { isUp, openPipeline, queueScript, scriptReply, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { AnswerStore } from '../cache/answer-store.ts';
 import type { RequestLog } from '../capture/request-log.ts';
@@ -64,9 +64,11 @@ export class Settler {
     for (const script of scripts) queueScript(pipeline, script);
     const apart = kept.length === 0 || this.answers.redis === this.redis ? null : openPipeline(this.answers.redis);
     for (const answer of kept) this.answers.queue(apart ?? pipeline, answer);
-    const [replies, keptApart] = await Promise.all([executed(pipeline), apart && executed(apart)]);
+    const [replies, keptApart] = await Promise.all([pipeline.exec(), apart?.exec()]);
     this.outbox.settled(record, replies[0]?.[0] === null, text);
-    if ((keptApart ?? replies).every(([error]) => error === null)) await Promise.all(kept.map((answer) => this.answers.written(answer)));
+    // A script that this Redis does not know yet says nothing of the answers.
+    const written = keptApart ?? replies.slice(1 + scripts.length);
+    if (written.every(([error]) => error === null)) await Promise.all(kept.map((answer) => this.answers.written(answer)));
     await Promise.all(scripts.map((script, i) => scriptReply(this.redis, replies[i + 1], script))).catch((error: unknown) => {
       // Once per request during an outage, which the connection logs itself.
       this.logger.debug({ err: error, request_id: operation.id }, 'a reservation was not corrected; it counts for the rest of its time');
@@ -86,14 +88,5 @@ export class Settler {
     } catch (error) {
       this.logger.error({ err: error, request_id: operation.id }, 'the span of a request could not be filled in');
     }
-  }
-}
-
-/** Replies of a pipeline; one error when the connection broke. */
-async function executed(pipeline: Pipeline): Promise<PipelineReply[]> {
-  try {
-    return (await pipeline.exec()) ?? [];
-  } catch (error) {
-    return [[error instanceof Error ? error : new Error(String(error)), null]];
   }
 }

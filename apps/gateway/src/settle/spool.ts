@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { newId } from '@deja/contracts';
 import { quarterOf } from './accepted.ts';
 import { readSpool, spoolText, type SpoolContent, type SpoolLine } from './spool-lines.ts';
+import { mayBeWriting } from '../workers/writing-process.ts';
 
 const synced = promisify(fdatasync);
 const SYNC_MS = 100;
@@ -93,7 +94,7 @@ export class Spool {
       return []; // no spool yet
     }
     const files = names.map((name) => this.fileNamed(name)).filter((file) => file !== null);
-    return files.filter(({ pid }) => pid === process.pid || !isAlive(pid)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return files.filter(({ pid }) => pid === process.pid || !mayBeWriting(pid)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Takes a file out of everyone else's reach and reads it; null when another process was faster. */
@@ -190,14 +191,5 @@ function decoded(text: string): string {
     return decodeURIComponent(text);
   } catch {
     return text; // of a version that wrote names as they are
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
