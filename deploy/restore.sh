@@ -21,7 +21,7 @@ connect_by_url
 (cd "$BACKUP" && checksums -c SHA256SUMS > /dev/null) || fail "$BACKUP is not as it was written"
 about() { sed -n "s/^$1=//p" "$BACKUP/about.txt"; }
 expect_tools pg_restore > /dev/null
-THERE=$(asked "select string_agg(nspname, ', ') from pg_namespace where nspname in ('router', 'usage')")
+THERE=$(asked "select string_agg(nspname, ', ' order by nspname) from pg_namespace where nspname in ('router', 'usage')")
 [ -z "$THERE" ] || fail "this database has the schema $THERE already: restore into a new one (createdb), or drop these schemas if nobody needs them"
 
 WORK=$(mktemp -d)

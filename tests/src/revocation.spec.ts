@@ -125,9 +125,9 @@ describe('a flood', () => {
   test.each<[string, () => string]>([
     ['of no form', () => `sk-${made(40)}`],
     ['of the form of ours, with a public id that nobody gave', () => `sk-deja-${made(16)}-${made(32)}`],
-  ])('of made-up keys %s asks the database nothing', async (_what, key) => {
-    await asked(() => `sk-${made(40)}`); // the few keys that were made elsewhere are read once in a while
-    expect(await statementsDuring(key)).toEqual([]);
+  ])('of made-up keys %s asks the database nothing, but once in a while which keys were made elsewhere', async (_what, key) => {
+    await asked(() => `sk-${made(40)}`);
+    expect((await statementsDuring(key)).length).toBeLessThanOrEqual(2 * GATEWAYS.length);
   }, 20_000);
 
   test('of a revoked key asks the database nothing once its end is known, under whatever secret', async () => {
