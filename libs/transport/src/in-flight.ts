@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { InFlightMap } from '@deja/in-flight';
 import type { StreamsContext } from './streams-context.ts';
 
 /** What a replica is handling of one kind: bounded, abortable, waitable. */
 export class InFlight {
   readonly max: number;
-  private readonly working = new Map<string, StreamsContext>();
+  private readonly working = new InFlightMap<string, StreamsContext>();
   private change: PromiseWithResolvers<void> | null = null;
   private isOpen = true;
 

@@ -1,3 +1,4 @@
+import { InFlightMap } from '@deja/in-flight';
 import type { KeptReply } from '../attempt/exchange.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { EntryMeta } from '../cache/entry.ts';
@@ -35,7 +36,12 @@ export class Flight {
   constructor(leader: Operation, over: () => void) {
     this.leader = leader;
     this.over = over;
-    leader.wanted = () => this.followers > 0;
+    leader.followed = this;
+  }
+
+  /** Whether somebody waits for it besides the leader's client. */
+  get isWanted(): boolean {
+    return this.followers > 0;
   }
 
   /** Its first content is there: from here on it is everybody's, however it ends. */
@@ -96,7 +102,7 @@ export class Flight {
 
 /** Upstream calls of this process that others may join. */
 export class Flights {
-  private readonly underWay = new Map<string, Flight>();
+  private readonly underWay = new InFlightMap<string, Flight>();
 
   /** null: nobody asks this at the moment. */
   underWayFor(key: string): Flight | null {

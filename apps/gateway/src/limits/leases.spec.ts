@@ -19,7 +19,7 @@ afterAll(() => server.stop());
 
 test('what runs is held for as long as it is renewed, and no longer than a lease after its gateway died', async () => {
   const limit = ceiling({ concurrency: 1 });
-  leases.add(await at.admitted([limit]), () => 0);
+  leases.add(await at.admitted([limit]), null);
   for (let i = 0; i < 3; i++) {
     at.ms += LEASE_MS - 1;
     await leases.renew();
@@ -32,7 +32,7 @@ test('what runs is held for as long as it is renewed, and no longer than a lease
 test('what was settled is not renewed', async () => {
   const limit = ceiling({ concurrency: 1 });
   const held = await at.admitted([limit]);
-  leases.add(held, () => 0);
+  leases.add(held, null);
   leases.remove(held.charge.operation);
   await at.settle(held, 0);
   await leases.renew();
@@ -43,7 +43,7 @@ test('what was settled is not renewed', async () => {
 test('what is settled while a renewal is under way is not brought back by it, though Redis has to be taught the script first', async () => {
   const limit = ceiling({ concurrency: 1 });
   const held = await at.admitted([limit]);
-  leases.add(held, () => 0);
+  leases.add(held, null);
   await server.client.script('FLUSH');
   await at.settle(await at.admitted([ceiling({ concurrency: 1 })]), 0); // how to settle is known again
   const renewal = leases.renew();
@@ -57,8 +57,8 @@ test('a Redis that has lost the leases gets them again, with calls under way and
   const tenant = unique('t');
   const [limit, money] = [ceiling({ concurrency: 5 }, { tenant }), budget(100n, { tenant })];
   await at.seed(money, 0n);
-  leases.add(await at.admitted([limit, money], { nanoUsd: 30n }), () => 0);
-  leases.add(await at.admitted([limit, money], { nanoUsd: 40n }), () => 0);
+  leases.add(await at.admitted([limit, money], { nanoUsd: 30n }), null);
+  leases.add(await at.admitted([limit, money], { nanoUsd: 40n }), null);
   await server.client.flushall();
   await leases.renew();
   expect([await at.flights(limit), await at.money(money)]).toEqual(['2', [null, '70']]);
@@ -68,7 +68,7 @@ test('a stream that outgrows its reservation is charged while it runs, each toke
   const limit = ceiling({ tokens_per_minute: 1000 });
   const held = await at.admitted([limit], { tokens: 100 });
   let tokens = 80;
-  leases.add(held, () => tokens);
+  leases.add(held, { tokensSoFar: () => tokens });
   const used = async (): Promise<number> => {
     const { verdict } = await at.ask([limit], { tokens: 0 });
     return verdict.kind === 'unseeded' ? -1 : (verdict.ceilings[0]?.used.tokens_per_minute ?? -1);
@@ -86,7 +86,7 @@ test('a stream that outgrows its reservation is charged while it runs, each toke
 test('a Redis that is away is nobody’s problem', async () => {
   const own = await RedisProcess.start();
   const lonely = new Leases(own.client, at.shards, { error: (fields: unknown) => void errors.push(fields) });
-  lonely.add(await at.admitted([ceiling({ concurrency: 1, tokens_per_minute: 9 })]), () => 100);
+  lonely.add(await at.admitted([ceiling({ concurrency: 1, tokens_per_minute: 9 })]), { tokensSoFar: () => 100 });
   lonely.start();
   await own.kill();
   await Promise.all([lonely.renew(), lonely.topUp()]);

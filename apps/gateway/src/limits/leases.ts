@@ -1,11 +1,13 @@
 import { GATEWAY_HEARTBEAT_S } from '@deja/contracts';
+import { InFlightMap } from '@deja/in-flight';
 import { isUnknownScript, isUp, onReady, openPipeline, queueScript, scriptReply, type PipelineReply, type RedisClient, type ScriptCall } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
+import type { Growing } from './held.ts';
 import type { Held, LimitShards } from './shards.ts';
 
 interface Running {
   held: Held;
-  tokensSoFar: () => number;
+  growing: Growing | null;
   /** What its limits are charged with. */
   chargedTokens: number;
 }
@@ -16,7 +18,7 @@ const AT_ONCE = 500;
 
 /** Keeps what operations under way hold in Redis from running out, and charges streams that outgrow their reservation while they run. */
 export class Leases {
-  private readonly running = new Map<string, Running>();
+  private readonly running = new InFlightMap<string, Running>();
   private readonly timers: NodeJS.Timeout[] = [];
   private unfollow = (): void => undefined;
 
@@ -28,10 +30,9 @@ export class Leases {
     private readonly renewalMs = GATEWAY_HEARTBEAT_S * 1000,
   ) {}
 
-  /** `tokensSoFar`: prompt and answer as far as it has come. */
-  add(held: Held, tokensSoFar: () => number): void {
+  add(held: Held, growing: Growing | null): void {
     const { operation, tokens } = held.charge;
-    this.running.set(operation, { held, tokensSoFar, chargedTokens: Math.max(tokens, this.running.get(operation)?.chargedTokens ?? 0) });
+    this.running.set(operation, { held, growing, chargedTokens: Math.max(tokens, this.running.get(operation)?.chargedTokens ?? 0) });
   }
 
   /** To be called before the settlement is written: a renewal after it would bring the lease to life again. */
@@ -69,7 +70,7 @@ export class Leases {
   async topUp(): Promise<void> {
     const calls: ScriptCall[] = [];
     for (const running of this.running.values()) {
-      const more = Math.ceil(running.tokensSoFar()) - running.chargedTokens;
+      const more = Math.ceil(running.growing?.tokensSoFar() ?? 0) - running.chargedTokens;
       if (more <= 0) continue;
       running.chargedTokens += more;
       calls.push(...this.limits.addCalls(running.held, more));

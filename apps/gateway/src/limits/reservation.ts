@@ -1,5 +1,6 @@
 import type { ScriptCall } from '@deja/redis';
 import type { BudgetState, CeilingState, Charge, Shard } from './ask.ts';
+import type { Growing } from './held.ts';
 import type { Held, HeldShard, LimitShards, ShardAsk } from './shards.ts';
 import { wholeCharge } from './whole-charge.ts';
 
@@ -27,8 +28,7 @@ export class Reservation {
     charge: Charge,
     readonly shards: readonly Shard[],
     private readonly limits: LimitShards,
-    /** Prompt and answer as far as it has come. */
-    readonly tokensSoFar: () => number = () => 0,
+    readonly growing: Growing | null = null,
   ) {
     this.charge = wholeCharge(charge);
   }

@@ -62,7 +62,7 @@ export class Reservations {
         nanoUsd: isBudgeted ? this.mostNanoUsd(operation, snapshot, need) : 0n,
         keptNanoUsd: keptNanoUsd ?? 0n,
       },
-      tokensSoFar: () => operation.tokensSoFar(),
+      growing: operation,
       exactKeys: need.exactKeys,
       presenceKey: need.presenceKey,
       ...(need.quotas !== undefined && { quotas: need.quotas }),

@@ -45,10 +45,10 @@ describe('the signal of an operation', () => {
 
   test('stays silent while others want what it buys', () => {
     const leader = operation();
-    leader.wanted = () => true;
+    leader.followed = { isWanted: true };
     leader.abandon();
     expect([leader.signal.aborted, leader.abandoned]).toEqual([false, true]);
-    leader.wanted = () => false;
+    leader.followed = { isWanted: false };
     leader.abandon();
     expect(leader.signal.aborted).toBe(true);
   });

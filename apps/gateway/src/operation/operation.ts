@@ -20,6 +20,8 @@ const TOLD: ReadonlySet<Stage> = new Set<Stage>(['auth', 'guard', 'plan', 'reser
 /** What a signal says when it fires: made once, because each of its kind collects a stack. */
 const OVER = new DOMException('This operation was aborted', 'AbortError');
 
+const none = (): number => 0;
+
 /** One client request on its way: what the steps have found out so far. Settlement reads it on every exit. */
 export class Operation {
   readonly id = newId();
@@ -40,8 +42,8 @@ export class Operation {
   requestAttributes: Attributes = {};
   /** By the id of the attempt, what only its span knows; null where nothing is recorded. */
   readonly tracedCalls: Map<string, TracedCall> | null;
-  /** Whether other operations wait for what this one buys. */
-  wanted: () => boolean = () => false;
+  /** Knows whether other operations wait for what this one buys; null where none can. */
+  followed: { readonly isWanted: boolean } | null = null;
 
   principal: Principal | null = null;
   user: string | null = null;
@@ -53,7 +55,7 @@ export class Operation {
 
   reservation: Reservation | null = null;
   /** Prompt and answer as far as it has come, while it streams. */
-  tokensSoFar: () => number = () => 0;
+  tokensSoFar: () => number = none;
   /** Quotas of the credentials it may use; null until they are asked for. */
   quotas: OperationQuotas | null = null;
   cache: OperationFacts['cache'] = null;
@@ -126,7 +128,7 @@ export class Operation {
   /** The client is gone: whatever runs for it stops, unless others want it too. Called again when they do not any more. */
   abandon(): void {
     this.clientLeft = true;
-    if (!this.wanted()) this.stop();
+    if (this.followed?.isWanted !== true) this.stop();
   }
 
   /** The answer is this entry of the cache. */

@@ -1,4 +1,5 @@
 import { gatewayOpsKey, type LateAttempt, type OpenOperation, type OperationRecord, type UsageEvent, type UsageJobData } from '@deja/contracts';
+import { InFlightMap } from '@deja/in-flight';
 import { isUp, onReady, openPipeline, type Pipeline, type RedisClient } from '@deja/redis';
 import type { Logger } from '@deja/telemetry';
 import type { AcceptedCount, AcceptedCounts } from './accepted.ts';
@@ -49,7 +50,7 @@ export class Outbox {
   private stopFollowing: () => void = () => undefined;
   private closingMs: number | null = null;
   /** Operations under way in this process. */
-  private readonly open = new Map<string, OpenOperation>();
+  private readonly open = new InFlightMap<string, OpenOperation>();
   private readonly lastSent = new LastSent();
   /** What the queue took just before Redis went away. */
   private again: UsageJob[] = [];
