@@ -1,6 +1,12 @@
 import type { Charge } from './ask.ts';
 import { wholeCharge } from './whole-charge.ts';
 
+/** An operation that may use more than it reserved, while it runs. */
+export interface Growing {
+  /** Prompt and answer as far as it has come. */
+  tokensSoFar: () => number;
+}
+
 /** What one operation was charged, and must be settled, released or renewed for. Plain data. */
 export interface Held {
   charge: Charge;
@@ -50,9 +56,10 @@ export interface HeldAccount {
 export function recordOf(part: HeldPart, charge: Charge): string {
   const { tokens, keptTokens, nanoUsd, keptNanoUsd } = wholeCharge(charge);
   const windows = part.windows.filter(({ countsTokens }) => countsTokens);
-  return JSON.stringify({
-    windows: windows.map(({ key, lengthS, second, entry }) => [key, lengthS, second, entry, 0]),
-    flights: part.flights, accounts: part.accounts.map(({ key, toMs }) => [key, toMs ?? 0]),
-    tokens, keptTokens, nanoUsd: String(nanoUsd), keptNanoUsd: String(keptNanoUsd),
-  });
+  const { flights, accounts } = part;
+  return JSON.stringify([
+    tokens, keptTokens, String(nanoUsd), String(keptNanoUsd), false, windows.length, flights.length, accounts.length,
+    ...windows.map(({ key }) => key), ...flights, ...accounts.map(({ key }) => key),
+    ...accounts.map(({ toMs }) => toMs ?? 0), ...windows.flatMap(({ lengthS, second, entry }) => [lengthS, second, entry, 0]),
+  ]);
 }

@@ -1,122 +1,176 @@
 import { defineScript } from '@deja/redis';
-import { ACCOUNTS } from './account-lua.ts';
-import { LEASES } from './lease-lua.ts';
-import { STATE } from './state-lua.ts';
-import { WINDOWS } from './window-lua.ts';
+import { ACCOUNT, TOTAL_S } from './account-lua.ts';
+import { LAPSES, RECORD, RECORDS } from './lease-lua.ts';
+import { KEPT_S, READ, TIME } from './state-lua.ts';
+import { CHARGE, HEAD, KEEP, WAIT, WINDOW } from './window-lua.ts';
 
 /**
  * All ceilings and budgets of one or more shards, decided together: charged everywhere or nowhere.
- * KEYS, for each shard: its leases and what they hold, then windows, counters of calls under way, and accounts.
- * ARGV: now or '', operation, lease (ms), tokens, kept tokens, nano-USD, kept nano-USD, number of shards, then for each shard: 1 if the operation
- * holds something there, numbers of windows, counters and accounts; for each window its length (s) and limits of requests and tokens (-1: none); for
- * each counter its limit; for each account its limit ('' for none that refuses) and the end of its period (Unix ms; 0: none).
+ * KEYS: windows, counters of calls under way, and accounts, each of all shards; then for each shard its leases and what they hold.
+ * ARGV: now or '', operation, lease (ms), tokens, kept tokens, nano-USD, kept nano-USD, then the limits, a JSON array of numbers: how many windows, counters, accounts
+ * and shards; for each window its length (s) and limits of requests and tokens (-1: none); for each counter its limit; for each account its limit (-1 for
+ * none that refuses) and the end of its period (Unix ms; 0: none); for each shard 1 if the operation holds something there, and how many windows, counters and
+ * accounts are its own.
  * Returns { 1 admitted | 0 refused | -1 accounts are not known, now, the wait until it fits (ms, -1: never), what refused ('requests', 'tokens',
  * 'concurrency', 'budget'), index of the window, counter or account from 0 }, then for each window its requests, tokens, last second that was
  * charged (0: none) and that entry's number; for each counter the calls under way; for each account spent ('' where not known) and held before.
  * A refusal is by what takes longest until it fits.
  */
-export const RESERVE = defineScript(`${STATE}${WINDOWS}${ACCOUNTS}${LEASES}
-local operation, lease, tokens, keptTokens, nanoUsd, keptNanoUsd = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local key, argument = 0, 7
-local function nextKey() key = key + 1 return KEYS[key] end
-local function nextText() argument = argument + 1 return ARGV[argument] end
-local function nextNumber() return tonumber(nextText()) end
+export const RESERVE = defineScript(`${READ}${TIME}${WINDOW}${KEEP}${CHARGE}${ACCOUNT}
+local call, now = redis.call, time()
+local second = math.floor(now / 1000)
+local operation, lease, tokens, keptTokens, nanoUsd, keptNanoUsd, limits = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7], cjson.decode(ARGV[8])
+local windowCount, counterCount, accountCount, shardCount = limits[1], limits[2], limits[3], limits[4]
+local headCount = windowCount + counterCount
+local keyCount = headCount + accountCount
 
-local shards, windows, counters, accounts = {}, {}, {}, {}
-for _ = 1, nextNumber() do
-  local s = { holds = nextText() == '1' }
-  s.leases = nextKey()
-  s.held = nextKey()
-  local windowsHere, countersHere, accountsHere = nextNumber(), nextNumber(), nextNumber()
-  if s.holds then
-    sweep(s.leases, s.held)
-    local before = recordOf(s.held, operation) -- it asks again, not knowing how the first time went
-    if before then
-      forget(s.leases, s.held, operation)
-      pcall(undo, before)
+local isNew = {} -- shards whose keys may have to be made
+local shardsAt = 4 + 3 * windowCount + counterCount + 2 * accountCount
+for i = 1, shardCount do
+  if limits[shardsAt + 4 * i - 3] == 1 then
+    local leases, held = KEYS[keyCount + 2 * i - 1], KEYS[keyCount + 2 * i]
+    local first = read('ZRANGE', leases, '0', '0', 'WITHSCORES')
+    local before = read('HGET', held, operation)
+    isNew[i] = not first[1]
+    if before or first[1] and tonumber(first[2]) <= now then
+      ${RECORDS}${LAPSES}
+      sweep(leases, held, now)
+      if before then -- it asks again, not knowing how the first time went
+        local record = recordOf(held, operation)
+        forget(leases, held, operation)
+        if record then pcall(undo, record) end
+      end
+      isNew[i] = true
     end
   end
-  for _ = 1, windowsHere do
-    local w = window(nextKey(), nextNumber())
-    w.shard = s
-    w.requestsLimit = nextNumber()
-    w.tokensLimit = nextNumber()
-    windows[#windows + 1] = w
-  end
-  for _ = 1, countersHere do
-    local c = { shard = s, key = nextKey() }
-    c.limit, c.count = nextNumber(), flights(c.key)
-    counters[#counters + 1] = c
-  end
-  for _ = 1, accountsHere do
-    local a = { shard = s, key = nextKey() }
-    a.limit = nextNumber()
-    a.toMs = nextNumber()
-    a.spent, a.held = account(a.key)
-    accounts[#accounts + 1] = a
-  end
-  shards[#shards + 1] = s
 end
 
-local wait, refusedBy, index = 0, '', 0
-local function consider(itsWait, kind, i)
-  if itsWait == 0 or wait < 0 or (itsWait > 0 and itsWait <= wait) then return end
-  wait, refusedBy, index = itsWait, kind, i - 1
+local stands = headCount > 0 and call('MGET', unpack(KEYS, 1, headCount)) or {}
+local windows, counts, accounts, at = {}, {}, {}, 4
+for i = 1, windowCount do
+  windows[i] = window(KEYS[i], limits[at + 1], second, stands[i])
+  at = at + 3
 end
-for i, w in ipairs(windows) do
-  consider(windowWait(w, 'requests', 1, w.requestsLimit), 'requests', i)
-  consider(windowWait(w, 'tokens', tokens, w.tokensLimit), 'tokens', i)
+for i = 1, counterCount do counts[i] = math.max(0, math.floor(tonumber(stands[windowCount + i]) or 0)) end
+for i = 1, accountCount do accounts[2 * i - 1], accounts[2 * i] = account(KEYS[headCount + i]) end
+
+local wait, refusedBy, index, known, fits, amount = 0, '', 0, true, true, tonumber(nanoUsd)
+at = 4
+for i = 1, windowCount do
+  local w, requestsLimit, tokensLimit = windows[i], limits[at + 2], limits[at + 3]
+  if requestsLimit >= 0 and w[${HEAD.requests}] + 1 > requestsLimit or tokensLimit >= 0 and w[${HEAD.tokens}] + tokens > tokensLimit then fits = false end
+  at = at + 3
 end
-for i, c in ipairs(counters) do
-  if c.count >= c.limit then consider(c.limit == 0 and -1 or 1000, 'concurrency', i) end
+for i = 1, counterCount do
+  if counts[i] >= limits[at + i] then fits = false end
 end
-local known, amount = true, tonumber(nanoUsd)
-for i, a in ipairs(accounts) do
-  if not a.spent then known = false
-  elseif a.limit then
-    local total = tonumber(a.spent) + tonumber(a.held)
-    if total >= a.limit or total + amount > a.limit then
-      consider((a.toMs == 0 or amount > a.limit) and -1 or math.max(1, a.toMs - now), 'budget', i)
+at = at + counterCount
+for i = 1, accountCount do
+  local spent, limit = accounts[2 * i - 1], limits[at + 2 * i - 1]
+  if not spent then known = false
+  elseif limit >= 0 then
+    local total = tonumber(spent) + tonumber(accounts[2 * i])
+    if total >= limit or total + amount > limit then fits = false end
+  end
+end
+if not fits then
+  ${WAIT}
+  local function consider(itsWait, kind, i)
+    if itsWait == 0 or wait < 0 or (itsWait > 0 and itsWait <= wait) then return end
+    wait, refusedBy, index = itsWait, kind, i - 1
+  end
+  at = 4
+  for i = 1, windowCount do
+    local w, length, requestsLimit, tokensLimit = windows[i], limits[at + 1], limits[at + 2], limits[at + 3]
+    consider(windowWait(w, KEYS[i], length, now, ${HEAD.requests}, 1, requestsLimit), 'requests', i)
+    consider(windowWait(w, KEYS[i], length, now, ${HEAD.tokens}, tokens, tokensLimit), 'tokens', i)
+    at = at + 3
+  end
+  for i = 1, counterCount do
+    local limit = limits[at + i]
+    if counts[i] >= limit then consider(limit == 0 and -1 or 1000, 'concurrency', i) end
+  end
+  at = at + counterCount
+  for i = 1, accountCount do
+    local spent, limit, toMs = accounts[2 * i - 1], limits[at + 2 * i - 1], limits[at + 2 * i]
+    if spent and limit >= 0 then
+      local total = tonumber(spent) + tonumber(accounts[2 * i])
+      if total >= limit or total + amount > limit then
+        consider((toMs == 0 or amount > limit) and -1 or math.max(1, toMs - now), 'budget', i)
+      end
     end
   end
 end
 
 local status = wait ~= 0 and 0 or known and 1 or -1
 if status == 1 then
-  for _, s in ipairs(shards) do
-    if s.holds then s.record = { windows = {}, flights = {}, accounts = {}, tokens = tokens, keptTokens = keptTokens, nanoUsd = nanoUsd, keptNanoUsd = keptNanoUsd } end
+  at = 4
+  for i = 1, windowCount do
+    charge(windows[i], KEYS[i], limits[at + 1], second, 1, limits[at + 3] >= 0 and tokens or 0)
+    at = at + 3
   end
-  for _, w in ipairs(windows) do
-    local counted = w.tokensLimit >= 0
-    local at, number = charge(w, 1, counted and tokens or 0)
-    w.number = number
-    if counted then table.insert(w.shard.record.windows, { w.key, w.length, at, number, tokens }) end
+  for i = 1, counterCount do
+    local count = counts[i] + 1
+    counts[i] = count
+    if count > 1 then call('SET', KEYS[windowCount + i], string.format('%d', count), 'KEEPTTL') else call('SET', KEYS[windowCount + i], '1', 'EX', ${KEPT_S}) end
   end
-  for _, c in ipairs(counters) do
-    c.count = c.count + 1
-    table.insert(c.shard.record.flights, c.key)
+  at = at + counterCount
+  for i = 1, accountCount do
+    local key = KEYS[headCount + i]
+    if nanoUsd ~= '0' then call('HINCRBY', key, 'held', nanoUsd) end
+    if limits[at + 2 * i] == 0 then call('EXPIRE', key, ${TOTAL_S}) end -- of the others it was said when they were made
   end
-  for _, a in ipairs(accounts) do table.insert(a.shard.record.accounts, { a.key, a.toMs }) end
-  for _, s in ipairs(shards) do
-    if s.holds then
-      take(s.record)
-      remember(s.leases, s.held, operation, s.record, now + lease)
-      keepLeases(s.leases, s.held)
+  local firstWindow, firstCounter, firstAccount = 0, 0, 0
+  for i = 1, shardCount do
+    local own = shardsAt + 4 * i - 3
+    local windowsHere, countersHere, accountsHere = limits[own + 1], limits[own + 2], limits[own + 3]
+    if limits[own] == 1 then
+      local leases, held = KEYS[keyCount + 2 * i - 1], KEYS[keyCount + 2 * i]
+      local record, counted = { tokens, keptTokens, nanoUsd, keptNanoUsd, false, 0, countersHere, accountsHere }, 0
+      for j = firstWindow + 1, firstWindow + windowsHere do
+        if limits[4 + 3 * j] >= 0 then
+          counted = counted + 1
+          record[8 + counted] = KEYS[j]
+        end
+      end
+      record[${RECORD.windows}] = counted
+      local last = 8 + counted
+      for j = 1, countersHere do record[last + j] = KEYS[windowCount + firstCounter + j] end
+      last = last + countersHere
+      for j = 1, accountsHere do record[last + j] = KEYS[headCount + firstAccount + j] end
+      last = last + accountsHere
+      for j = 1, accountsHere do record[last + j] = limits[at + 2 * (firstAccount + j)] end
+      last = last + accountsHere
+      for j = firstWindow + 1, firstWindow + windowsHere do
+        if limits[4 + 3 * j] >= 0 then
+          local w = windows[j]
+          record[last + 1], record[last + 2], record[last + 3], record[last + 4] = limits[2 + 3 * j], w[${HEAD.last}], w[${HEAD.number}], tokens
+          last = last + 4
+        end
+      end
+      call('ZADD', leases, now + lease, operation)
+      call('HSET', held, operation, cmsgpack.pack(unpack(record)))
+      if isNew[i] then
+        call('EXPIRE', leases, ${KEPT_S})
+        call('EXPIRE', held, ${KEPT_S})
+      end
     end
+    firstWindow, firstCounter, firstAccount = firstWindow + windowsHere, firstCounter + countersHere, firstAccount + accountsHere
+  end
+else
+  for i = 1, windowCount do
+    if windows[i][${HEAD.shrunk}] then keep(windows[i], KEYS[i], 'KEEPTTL') end
   end
 end
 
 local reply = { status, now, wait, refusedBy, index }
-local function say(value) reply[#reply + 1] = value end
-for _, w in ipairs(windows) do
-  say(w.requests)
-  say(w.tokens)
-  say(w.last or 0)
-  say(w.number or 0)
+at = 5
+for i = 1, windowCount do
+  local w = windows[i]
+  reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = w[${HEAD.requests}], w[${HEAD.tokens}], w[${HEAD.last}] or 0, w[${HEAD.number}]
+  at = at + 4
 end
-for _, c in ipairs(counters) do say(c.count) end
-for _, a in ipairs(accounts) do
-  say(a.spent or '')
-  say(a.held)
-end
+for i = 1, counterCount do reply[at + i] = counts[i] end
+at = at + counterCount
+for i = 1, 2 * accountCount do reply[at + i] = accounts[i] or '' end
 return reply`);

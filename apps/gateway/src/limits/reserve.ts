@@ -3,6 +3,8 @@ import { openPipeline, queueScript, scriptReply, type RedisClient, type ScriptCa
 import type { Logger } from '@deja/telemetry';
 import type { AcceptedCounts } from '../settle/accepted.ts';
 import type { BudgetCeiling, BudgetState, Ceiling, Charge, Shard } from './ask.ts';
+import { FreedSoon } from './freed-soon.ts';
+import type { Growing } from './held.ts';
 import { inTime } from './in-time.ts';
 import type { Leases } from './leases.ts';
 import type { DecidedBy, DecisionOutcome, LimitMetrics } from './limit-metrics.ts';
@@ -26,8 +28,8 @@ export interface ReserveRequest extends Asked {
   /** What applies to it, by Redis shard (`shardsFor`). */
   shards: Shard[];
   charge: Charge;
-  /** Prompt and answer as far as it has come, for streams that outgrow their reservation. */
-  tokensSoFar?: () => number;
+  /** Of streams that outgrow their reservation. */
+  growing?: Growing;
 }
 
 export interface Reserved {
@@ -72,8 +74,10 @@ export class Reserver {
   /** Tenants whose revision Redis had when it was asked last. */
   private readonly heard = new Set<string>();
   private readonly deadlineMs: number;
+  private readonly freedSoon: FreedSoon;
 
   constructor(private readonly parts: ReserverParts) {
+    this.freedSoon = new FreedSoon(parts);
     this.deadlineMs = parts.deadlineMs ?? DECISION_MS;
     parts.watch.recovered((shard) => {
       this.local.forget(shard);
@@ -85,7 +89,7 @@ export class Reserver {
   /** Throws `LimitRefusal`, or `overloaded` where something must not be decided without Redis. Nothing stays charged then. */
   async reserve(request: ReserveRequest): Promise<Reserved> {
     const { limits, cache, redis } = this.parts;
-    const reservation = new Reservation(request.charge, request.shards, limits, request.tokensSoFar);
+    const reservation = new Reservation(request.charge, request.shards, limits, request.growing);
     const apart = cache === redis ? null : readApart(cache, request.exactKeys, this.deadlineMs);
     try {
       const [first, ...others] = limits.asks(request.shards, request.charge);
@@ -160,11 +164,12 @@ export class Reserver {
   }
 
   /** Takes a verdict in, and returns what is left to be decided without Redis. Throws where it refuses. */
-  private async follow(reservation: Reservation, ask: ShardAsk, verdict: ShardVerdict | null): Promise<Shard[]> {
-    if (verdict === null) {
+  private async follow(reservation: Reservation, ask: ShardAsk, first: ShardVerdict | null): Promise<Shard[]> {
+    if (first === null) {
       reservation.assume(ask);
       return ask.shards;
     }
+    const verdict = first.kind === 'refused' ? await this.freedSoon.verdict(first, () => this.ask(reservation, ask, [])) : first;
     if (verdict.kind === 'unseeded') return await this.seed(reservation, ask, verdict.budgets);
     this.take(reservation, verdict);
     return [];
@@ -234,8 +239,8 @@ export class Reserver {
     }
   }
 
-  private lease({ held, tokensSoFar }: Reservation): void {
-    if (held !== null) this.parts.leases.add(held, tokensSoFar);
+  private lease({ held, growing }: Reservation): void {
+    if (held !== null) this.parts.leases.add(held, growing);
   }
 
   private refused(refusing: RefusedBy, by: DecidedBy): void {

@@ -20,10 +20,13 @@ function entryOf(second: number): Buffer {
   return entry;
 }
 
-function headerOf(number: number, requests: number, tokens: number, last: number): Buffer {
-  const sums = Buffer.alloc(32);
-  [0, number, requests, tokens].forEach((value, i) => sums.writeDoubleBE(value, 8 * i));
-  return Buffer.concat([sums, entryOf(last)]);
+/** One with so many entries in its list, the oldest of them of that second. */
+function headOf(number: number, requests: number, tokens: number, last: number, oldest: number): Buffer {
+  const head = Buffer.alloc(52);
+  [0, number, requests, tokens].forEach((value, i) => head.writeDoubleBE(value, 8 * i));
+  entryOf(last).copy(head, 32);
+  head.writeUInt32BE(oldest, 48);
+  return head;
 }
 
 describe('what stands in Redis', () => {
@@ -33,7 +36,7 @@ describe('what stands in Redis', () => {
     const tenant = unique('t');
     const [limit, money] = [ceiling({ requests_per_minute: 5, tokens_per_minute: 100, concurrency: 5 }, { tenant }), budget(100n, { tenant })];
     const shard = `deja:limit:{${tenant}}`;
-    const keys = [`${limit.counter}:minute`, `${limit.counter}:flights`, `${shard}:leases`, `${shard}:held`];
+    const keys = [`${limit.counter}:minute`, `${limit.counter}:minute:past`, `${limit.counter}:flights`, `${shard}:leases`, `${shard}:held`];
     const wrong: ((key: string) => Promise<unknown>)[] = [(key) => client.set(key, 'nonsense'), (key) => client.hset(key, 'a', '-0'), (key) => client.rpush(key, 'x', '1:2', ''), (key) => client.zadd(key, 5, 'nobody')];
     for (const write of wrong) {
       for (const key of keys) {
@@ -41,6 +44,7 @@ describe('what stands in Redis', () => {
         await write(key);
         await at.seed(money, 0n);
         const held = await at.admitted([limit, money], { tokens: 5, nanoUsd: 1n });
+        at.ms += 1000;
         expect((await at.ask([limit])).verdict).toMatchObject({ kind: 'admitted', ceilings: [{ used: { requests_per_minute: 2, tokens_per_minute: 5, concurrency: 2 } }] });
         await at.settle(held, 4, 0n);
       }
@@ -54,7 +58,9 @@ describe('what stands in Redis', () => {
     }
   });
 
-  const records = ['[]', '{}', '"text"', '5', '{"windows":5}', '{"windows":[[1,2]],"flights":[],"accounts":[],"tokens":5,"keptTokens":0}', '{"windows":[],"flights":["x",{}],"accounts":[["y"]],"tokens":"a"}'];
+  const records = [
+    '[{}]', '["text"]', '[5]', '[5,0,"1","1",false,0,1,0,{}]', '[5,0,"1","1",false,1,0,1,"k","l",0,"a","b","c","d"]', '[5,0,1,1,9,0,0,0]', '[1,1,"x","y",false,-3,8,0]', '[{},{},{},{},{},0,0,0]',
+  ];
   test.each(['', 'no record', ...records])(
     'a record that reads %j stops nobody, and is forgotten',
     async (text) => {
@@ -62,7 +68,7 @@ describe('what stands in Redis', () => {
       const tenant = unique('t');
       const limit = ceiling({ concurrency: 5, tokens_per_minute: 100 }, { tenant });
       const held = await at.admitted([limit], { tokens: 5 });
-      const packed = records.includes(text) ? 'cmsgpack.pack(cjson.decode(ARGV[2]))' : 'ARGV[2]';
+      const packed = records.includes(text) ? 'cmsgpack.pack(unpack(cjson.decode(ARGV[2])))' : 'ARGV[2]';
       const record = async (): Promise<void> => void (await server.client.eval(`redis.call('HSET', KEYS[1], ARGV[1], ${packed})`, 1, `deja:limit:{${tenant}}:held`, held.charge.operation, text));
       await record();
       await at.add(held, 1);
@@ -83,13 +89,42 @@ describe('what stands in Redis', () => {
     const at = stage();
     const limit = ceiling({ requests_per_minute: 2 });
     const second = Math.floor(at.ms / 1000);
-    const header = headerOf(1, 9, 9, second);
-    const strange = [['x'], [header, 'x'], [header, entryOf(second - 100), 'x'], [header, entryOf(second - 100), Buffer.alloc(17)], [headerOf(1, 9, 9, second + 5000)], [Buffer.alloc(48)], [Buffer.alloc(48, 255)], [Buffer.alloc(47)]];
-    for (const entries of strange) {
-      await server.client.del(`${limit.counter}:minute`);
-      await server.client.rpush(`${limit.counter}:minute`, ...entries);
+    const head = headOf(1, 9, 9, second, second - 100);
+    const strange: [head: Buffer | string, ...past: (Buffer | string)[]][] = [
+      ['x'], [head], [head, 'x'], [head, entryOf(second - 100), 'x'], [head, entryOf(second - 100), Buffer.alloc(17)], [head, entryOf(second - 100), entryOf(second - 99)],
+      [headOf(1, 9, 9, second + 5000, 0)], [Buffer.alloc(52)], [Buffer.alloc(52, 255)], [Buffer.alloc(51)],
+    ];
+    for (const [first, ...past] of strange) {
+      await server.client.del(`${limit.counter}:minute:past`);
+      await server.client.set(`${limit.counter}:minute`, first);
+      if (past.length > 0) await server.client.rpush(`${limit.counter}:minute:past`, ...past);
       expect((await at.ask([limit])).verdict).toMatchObject({ kind: 'admitted', ceilings: [{ used: { requests_per_minute: 1 } }] });
     }
+  });
+
+  test('a window lives as long as something counts in it, although that is not said at each charge', async () => {
+    const at = stage();
+    const { client } = server;
+    const limit = ceiling({ requests_per_minute: 1000, tokens_per_minute: 1000 });
+    const keys = [`${limit.counter}:minute`, `${limit.counter}:minute:past`];
+    const endsAtMs = new Map<string, number>();
+    const leftMs: number[] = [];
+    let said = 0;
+    for (const seconds of [0, 1, 1, 20, 7, 1, 1, 29, 30, 31, 59, 1, 60, 61, 62, 1, 28, 2, 0, 14, 14, 14]) {
+      at.ms += 1000 * seconds;
+      for (const key of keys) await client.expire(key, 10_000);
+      await at.admitted([limit], { tokens: 1 });
+      for (const key of keys) {
+        const ttlS = await client.ttl(key);
+        if (ttlS > 0 && ttlS < 9000) {
+          said += 1;
+          endsAtMs.set(key, at.ms + 1000 * ttlS);
+        }
+        if (ttlS !== -2) leftMs.push((endsAtMs.get(key) ?? 0) - at.ms);
+      }
+    }
+    expect(Math.min(...leftMs)).toBeGreaterThan(61_000);
+    expect(said).toBeLessThan(leftMs.length);
   });
 
   test('when everything has ended nothing is left but windows and what was spent', async () => {
@@ -105,7 +140,7 @@ describe('what stands in Redis', () => {
     await at.release(await at.admitted(limits));
     at.ms += 2 * 3_600_000;
     await at.release(await at.admitted(limits));
-    expect((await server.client.keys('*')).map((key) => key.replace(/.*:/, '').replace(/\d+$/, '')).toSorted()).toEqual(['budget', 'budget', 'day', 'minute']);
+    expect((await server.client.keys('*')).map((key) => key.replace(/.*:/, '').replace(/\d+$/, '')).toSorted()).toEqual(['budget', 'budget', 'day', 'minute', 'past']);
   });
 });
 
@@ -113,7 +148,8 @@ describe('a window of a day', () => {
   /** A day of traffic in every second, as the script writes it, up to this one. */
   async function fill(at: LimitStage, key: string, seconds: number): Promise<void> {
     const now = Math.floor(at.ms / 1000);
-    await server.client.rpush(key, headerOf(seconds - 1, seconds, 100 * seconds, now), ...Array.from({ length: seconds - 1 }, (_, n) => entryOf(now - seconds + 1 + n)));
+    await server.client.set(key, headOf(seconds - 1, seconds, 100 * seconds, now, now - seconds + 1));
+    await server.client.rpush(`${key}:past`, ...Array.from({ length: seconds - 1 }, (_, n) => entryOf(now - seconds + 1 + n)));
   }
 
   test('with traffic in every second takes less than 2 MiB, and no more as days pass', async () => {
@@ -125,8 +161,8 @@ describe('a window of a day', () => {
       at.ms += 1000;
       await at.settle(await at.admitted([limit], { tokens: 1000 }), 100);
     }
-    expect(await server.client.llen(key)).toBe(86_401);
-    expect(await server.client.memory('USAGE', key)).toBeLessThan(2 * 2 ** 20);
+    expect(await server.client.llen(`${key}:past`)).toBe(86_400);
+    expect(Number(await server.client.memory('USAGE', key)) + Number(await server.client.memory('USAGE', `${key}:past`))).toBeLessThan(2 * 2 ** 20);
     expect((await at.ask([limit], { tokens: 0 })).verdict).toMatchObject({ ceilings: [{ used: { requests_per_day: 86_402, tokens_per_day: 8_640_100 } }] });
   });
 
@@ -165,14 +201,14 @@ describe('a window of a day', () => {
     const key = `${limit.counter}:day`;
     await fill(at, key, 4000);
     const held = await at.admitted([limit], { tokens: 5000 });
-    const number = await server.client.llen(key);
+    const number = await server.client.llen(`${key}:past`);
     for (let n = 0; n < 3; n += 1) {
       at.ms += 28_080_000;
       await at.renew(held);
       await at.admitted([limit], { tokens: 1 });
     }
     const found = async (): Promise<number | undefined> => {
-      const entries = await server.client.lrangeBuffer(key, 1, -1);
+      const entries = await server.client.lrangeBuffer(`${key}:past`, 0, -1);
       expect(entries.length).toBeLessThan(number);
       return entries.find((entry) => entry.readDoubleBE(8) > 1000)?.readDoubleBE(8);
     };

@@ -44,8 +44,8 @@ export class LimitShards {
   /** Decides and charges, everywhere or nowhere. An operation that asks again replaces what it holds. */
   reserveCall({ parts, charge }: ShardAsk): ScriptCall {
     const { operation, tokens, keptTokens, nanoUsd, keptNanoUsd } = charge;
-    const { keys, args } = told(parts);
-    return { script: RESERVE, keys, args: [this.now(), operation, this.options.leaseMs, tokens, keptTokens, String(nanoUsd), String(keptNanoUsd), ...args] };
+    const { keys, limits } = told(parts);
+    return { script: RESERVE, keys, args: [this.now(), operation, this.options.leaseMs, tokens, keptTokens, String(nanoUsd), String(keptNanoUsd), limits] };
   }
 
   /** Throws where the reply is none of `reserveCall`'s. */
@@ -114,7 +114,8 @@ export class LimitShards {
 /** What the script is told of limits, whatever is charged. */
 interface Told {
   keys: string[];
-  args: (string | number)[];
+  /** JSON, because to read one text costs the script less than to read many. */
+  limits: string;
 }
 
 const tellings = new WeakMap<AskedPart[], Told>();
@@ -123,8 +124,7 @@ const tellings = new WeakMap<AskedPart[], Told>();
 function told(parts: AskedPart[]): Told {
   let telling = tellings.get(parts);
   if (telling === undefined) {
-    const keys = parts.flatMap(({ keys: { leases, held }, windows, counters, accounts }) => [leases, held, ...keysOf(windows), ...keysOf(counters), ...keysOf(accounts)]);
-    telling = { keys, args: [parts.length, ...parts.flatMap(askedArgs)] };
+    telling = { keys: askedKeys(parts), limits: JSON.stringify(askedLimits(parts)) };
     tellings.set(parts, telling);
   }
   return telling;
@@ -132,13 +132,25 @@ function told(parts: AskedPart[]): Told {
 
 const keysOf = (items: { key: string }[]): string[] => items.map(({ key }) => key);
 
-/** In the order of the script; -1 and '': no limit. */
-function askedArgs({ leased, windows, counters, accounts }: AskedPart): (string | number)[] {
+/** In the order of the script (reserve-lua.ts). */
+function askedKeys(parts: AskedPart[]): string[] {
   return [
-    leased ? 1 : 0, windows.length, counters.length, accounts.length,
+    ...parts.flatMap(({ windows }) => keysOf(windows)), ...parts.flatMap(({ counters }) => keysOf(counters)), ...parts.flatMap(({ accounts }) => keysOf(accounts)),
+    ...parts.flatMap(({ keys: { leases, held } }) => [leases, held]),
+  ];
+}
+
+/** In the order of the script; -1: no limit. */
+function askedLimits(parts: AskedPart[]): number[] {
+  const windows = parts.flatMap((part) => part.windows);
+  const counters = parts.flatMap((part) => part.counters);
+  const accounts = parts.flatMap((part) => part.accounts);
+  return [
+    windows.length, counters.length, accounts.length, parts.length,
     ...windows.flatMap(({ lengthS, requests, tokens }) => [lengthS, requests?.limit ?? -1, tokens?.limit ?? -1]),
     ...counters.map(({ limit }) => limit),
-    ...accounts.flatMap(({ tightest, toMs }) => [tightest === null ? '' : String(tightest.limitNanoUsd), toMs ?? 0]),
+    ...accounts.flatMap(({ tightest, toMs }) => [tightest === null ? -1 : Number(tightest.limitNanoUsd), toMs ?? 0]),
+    ...parts.flatMap((part) => [part.leased ? 1 : 0, part.windows.length, part.counters.length, part.accounts.length]),
   ];
 }
 
