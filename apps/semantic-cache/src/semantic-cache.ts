@@ -13,6 +13,7 @@ import { sameAnswer } from './evidence/compared-answers.ts';
 import type { EvidenceLog, EvidenceRecord } from './evidence/evidence-log.ts';
 import { pairKey, type Judgements } from './evidence/judgements.ts';
 import type { IndexEntry } from './index/entry.ts';
+import { RecentEmbeddings } from './recent-embeddings.ts';
 
 /** How many neighbours are verified, and how near they must be. Measured: docs/caching.md. */
 const CANDIDATES = 10;
@@ -58,10 +59,12 @@ type Vector = { vector: NamedVector; reason: null } | { vector: null; reason: Ou
 /** What this app does. Every replica is alike: entries and evidence come from what all of them read. */
 export class SemanticCache {
   private readonly parts: SemanticCacheParts;
+  private readonly builtIn: RecentEmbeddings;
   private rates: WrongRates;
 
   constructor(parts: SemanticCacheParts) {
     this.parts = parts;
+    this.builtIn = new RecentEmbeddings(parts.builtIn);
     this.rates = parts.newRates();
   }
 
@@ -92,8 +95,8 @@ export class SemanticCache {
     if (message.expiresAtMs <= nowMs) return 'expired';
     const { vector, reason } = await this.vectorOf(message);
     if (vector === null) return reason;
-    await this.parts.entries.store(message, vector);
-    await this.parts.presence.announce(message, nowMs);
+    // Beside each other, and so in one round trip: a partition that is announced a moment before it holds anything costs a look-up at most.
+    await Promise.all([this.parts.entries.store(message, vector), this.parts.presence.announce(message, nowMs)]);
     return 'stored';
   }
 
@@ -180,9 +183,10 @@ export class SemanticCache {
       const vector = readVector(given);
       return vector === null ? { vector, reason: 'embedder_unavailable' } : { vector, reason: null };
     }
-    const embedder = this.parts.local() ?? this.parts.builtIn;
-    if (typeof embedder === 'string') return { vector: null, reason: 'embedder_unavailable' };
-    const embedding = await Promise.resolve(embedder.embed(normaliseText(text))).catch(() => null);
+    const local = this.parts.local();
+    if (typeof local === 'string') return { vector: null, reason: 'embedder_unavailable' };
+    const embedder = local ?? this.parts.builtIn;
+    const embedding = local === null ? this.builtIn.embed(text) : await Promise.resolve(local.embed(normaliseText(text))).catch(() => null);
     if (embedding === null) return { vector: null, reason: 'embedder_unavailable' };
     if (embedding.vector === null) return { vector: null, reason: embedding.outOfDepth };
     return { vector: { embedder: embedder.name, values: embedding.vector }, reason: null };

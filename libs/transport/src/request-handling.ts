@@ -6,6 +6,7 @@ import { runHandler, UnknownPattern, type Handlers } from './handler-run.ts';
 import type { InFlight } from './in-flight.ts';
 import { callIdOf, decode, entryTimeMs, type StreamEntry, type WireMessage, type WireReply } from './protocol.ts';
 import type { RedisClock } from './redis-clock.ts';
+import { sentNow } from './sent-now.ts';
 import type { ServerCounts } from './server-counts.ts';
 import { StreamsContext } from './streams-context.ts';
 import type { StreamsLogger } from './streams-logger.ts';
@@ -88,7 +89,7 @@ export class RequestHandling {
 
   /** Not waited for: while Redis is away the caller has already been told so by its own connection. */
   private send(inbox: string, reply: string): void {
-    this.parts.commands.publish(inbox, reply).catch(() => this.parts.counts.add('requests', 'reply_lost'));
+    sentNow(this.parts.commands, 'publish', [inbox, reply]).catch(() => this.parts.counts.add('requests', 'reply_lost'));
   }
 
   private trim(): void {

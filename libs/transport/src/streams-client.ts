@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { context as active, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { ServiceName } from '@deja/contracts';
+import { InFlightMap } from '@deja/in-flight';
 import { isUp, runScript, type OutageLogger } from '@deja/redis';
 import { carrierOf, SPAN } from '@deja/telemetry';
 import { Batcher } from './batcher.ts';
@@ -11,6 +12,7 @@ import { CallDurations } from './durations.ts';
 import { fromWire, RpcCancelled, RpcTimeout, RpcUnavailable } from './errors.ts';
 import { rpcAttributes } from './message-span.ts';
 import { callIdOf, cancelChannel, encode, EVENTS_MAX_LENGTH, eventsKey, inboxChannel, REQUESTS_MAX_LENGTH, requestsKey, type WireMessage, type WireReply } from './protocol.ts';
+import { sentNow } from './sent-now.ts';
 import { ADD_EVENTS } from './stream-scripts.ts';
 
 export interface StreamsClientOptions {
@@ -53,7 +55,7 @@ export class StreamsClient extends ClientProxy {
   private readonly durations: CallDurations;
   private readonly events: Batcher<string, number>;
   private readonly inbox = inboxChannel(randomUUID());
-  private readonly pending = new Map<string, Pending>();
+  private readonly pending = new InFlightMap<string, Pending>();
   private sequence = 0;
   private isOpening = true;
 
@@ -198,12 +200,12 @@ export class StreamsClient extends ClientProxy {
     };
     const giveUp = (): void => {
       pending.reject(new RpcCancelled(pattern, { cause: o.signal?.reason }));
-      void sent.then((entryId) => this.withdraw(entryId, id));
+      void sent.then((entryId) => this.withdraw(entryId as string | null, id));
     };
     o.signal?.addEventListener('abort', giveUp, { once: true });
     this.pending.set(id, pending);
     const text = encode({ ...message, id, budgetMs: Math.ceil(o.remainingMs) });
-    const sent = this.link.commands.xadd(requestsKey(this.o.service), 'MAXLEN', '~', REQUESTS_MAX_LENGTH, '*', 'm', text).catch((cause: unknown) => {
+    const sent = sentNow(this.link.commands, 'xadd', [requestsKey(this.o.service), 'MAXLEN', '~', REQUESTS_MAX_LENGTH, '*', 'm', text]).catch((cause: unknown) => {
       pending.reject(new RpcUnavailable('the request could not be sent', { cause }));
       return null;
     });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { context as active, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { ServiceName } from '@deja/contracts';
@@ -56,6 +56,12 @@ const UPKEEPS_PER_CLAIM = 3;
 const READ_COUNT = 32;
 const RETRY_MS = 100;
 const UNBLOCK_EVERY_MS = 20;
+
+/** What can be handled without waiting for anything is, and its replies leave, before more is read: asking for it is a call of the system that nobody waits for. */
+async function nextTurns(): Promise<void> {
+  await nextTurn(); // replies leave at the end of this turn
+  await nextTurn();
+}
 
 /** Nest transport over Redis Streams: each message is handled by one replica of a service. docs/transport.md says what it promises. */
 export class StreamsServer extends Server implements CustomTransportStrategy {
@@ -152,6 +158,7 @@ export class StreamsServer extends Server implements CustomTransportStrategy {
         const entries = await group.read(most, this.o.blockMs);
         take(entries);
         if (gatherMs > 0 && entries.length > 0 && entries.length < most) await delay(gatherMs);
+        else await nextTurns();
       } catch {
         if (this.closing === null) await delay(RETRY_MS); // the connection logs its own outages
       }

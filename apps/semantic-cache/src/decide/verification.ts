@@ -26,7 +26,7 @@ export class Verification {
 
   /** Surest first. `leftMs`: how long the neural verifier may take; when it is late or absent, words decide. */
   async verify(text: string, candidates: readonly Candidate[], { verification }: Pick<SemanticPolicy, 'verification'>, urgency: { leftMs: number; signal: AbortSignal }): Promise<Verified[]> {
-    const asked = analyse(text, this.lexicon);
+    const asked = this.analysisOf(text);
     const verified: Verified[] = [];
     const open: Candidate[] = [];
     for (const candidate of candidates) {
@@ -51,7 +51,7 @@ export class Verification {
     });
   }
 
-  /** Texts of entries are compared often, and come to the same each time. */
+  /** Texts of entries are compared often, and come to the same each time; what is asked becomes an entry once it is answered. */
   private analysisOf(text: string): Analysis {
     const known = this.analyses.get(text);
     if (known !== undefined) return known;

@@ -1,3 +1,4 @@
+import { isAscii } from '../is-ascii.ts';
 import type { Embedder, Embedding, OutOfDepth } from './embedder.ts';
 import type { ModelFiles } from './model-files.ts';
 import { WordPiece } from './wordpiece.ts';
@@ -57,7 +58,7 @@ export class StaticEmbedder implements Embedder {
     for (const id of ids) {
       const scale = scales[id] ?? 0;
       const row = id * dimensions;
-      for (let j = 0; j < dimensions; j++) sum[j] = (sum[j] ?? 0) + scale * (table[row + j] ?? 0);
+      for (let j = 0; j < dimensions; j++) sum[j] = (sum[j] as number) + scale * (table[row + j] as number);
     }
     return sum;
   }
@@ -69,11 +70,12 @@ function normalise(vector: Float32Array): boolean {
   for (const x of vector) squares += x * x;
   if (squares === 0) return false;
   const factor = 1 / Math.sqrt(squares);
-  for (let j = 0; j < vector.length; j++) vector[j] = (vector[j] ?? 0) * factor;
+  for (let j = 0; j < vector.length; j++) vector[j] = (vector[j] as number) * factor;
   return true;
 }
 
 function nonLatinShare(text: string): number {
+  if (isAscii(text)) return 0;
   const letters = text.match(/\p{L}/gu) ?? [];
   if (letters.length === 0) return 0;
   return letters.filter((letter) => !/\p{Script=Latin}/u.test(letter)).length / letters.length;

@@ -1,3 +1,5 @@
+import { isAscii } from '../is-ascii.ts';
+
 const UNKNOWN = '[UNK]';
 /** BERT's limit: a longer "word" is unknown as a whole. */
 const MAX_WORD_CHARS = 100;
@@ -117,11 +119,6 @@ function cleaned(text: string): string {
 
 const CONTROL = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/u;
 const UNICODE_PUNCTUATION = /\p{P}/u;
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
-  return true;
-}
 
 /** All ASCII that is neither letter, digit nor space counts as punctuation, as in the reference. */
 function isPunctuation(char: string, code: number): boolean {

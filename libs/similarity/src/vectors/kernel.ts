@@ -2,9 +2,9 @@ import { DOT_WASM } from './dot.wasm.ts';
 
 /**
  * Writes a pair (row number, dot product), both i32, at `pairs` for each row whose cosine may reach the floor; returns how many.
- * All places are bytes from the start of the memory; what stands there: dot.wat.
+ * All places are bytes from the start of the memory; what stands there, and what `head` and `tail` are: dot.wat.
  */
-export type Near = (question: number, rows: number, squares: number, count: number, dimensions: number, reach: number, pairs: number) => number;
+export type Near = (question: number, rows: number, squares: number, tails: number, count: number, dimensions: number, head: number, reach: number, tail: number, pairs: number) => number;
 
 /** WebAssembly's memory, by what is used of it. */
 export interface LinearMemory {

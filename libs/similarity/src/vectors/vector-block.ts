@@ -4,6 +4,8 @@ import type { Segment, VectorMemory } from './vector-memory.ts';
 
 /** The search compares in f32: what it lets pass is this much lower, and the exact cosine decides. */
 const SLACK = 1e-5;
+/** After so many rows the search knows better how near the others must be; then after twice as many, and so on. */
+const FIRST_STRIDE = 64;
 
 /**
  * Vectors by row number, searched exactly. What a row means is the caller's, who keeps a list of his own in the same order. Rows stand one after
@@ -56,14 +58,18 @@ export class VectorBlock {
     const { memory } = this;
     memory.ask(question);
     let atLeast = floor;
+    let stride = FIRST_STRIDE;
     for (const [n, segment] of this.segments.entries()) {
-      const first = n * LARGEST_BLOCK;
-      const reach = (atLeast - SLACK) * Math.sqrt(question.squares);
-      const found = memory.search(segment, Math.min(this.count - first, segment.capacity), reach);
-      for (let pair = 0; pair < found; pair++) {
-        const row = memory.foundRow(pair);
-        const cosine = memory.foundDot(pair) / Math.sqrt(question.squares * memory.squares(segment, row));
-        if (cosine >= atLeast) atLeast = visit(first + row, cosine);
+      const before = n * LARGEST_BLOCK;
+      const end = Math.min(this.count - before, segment.capacity);
+      for (let first = 0, next = 0; first < end; first = next, stride *= 2) {
+        next = Math.min(first + stride, end);
+        const found = memory.search(segment, first, next - first, (atLeast - SLACK) * Math.sqrt(question.squares));
+        for (let pair = 0; pair < found; pair++) {
+          const row = first + memory.foundRow(pair);
+          const cosine = memory.foundDot(pair) / Math.sqrt(question.squares * memory.squares(segment, row));
+          if (cosine >= atLeast) atLeast = visit(before + row, cosine);
+        }
       }
     }
   }

@@ -1,11 +1,12 @@
 import { Buddies, LARGEST_BLOCK } from './buddies.ts';
 import { MOST_PAGES, openKernel, PAGE_BYTES, type LinearMemory, type Near } from './kernel.ts';
-import { quantised, rowLength, type Quantised } from './quantise.ts';
+import { headLength, quantised, rowLength, type Quantised } from './quantise.ts';
 
 const SQUARE_BYTES = 4;
+const LENGTH_BYTES = 4;
 const PAIR_BYTES = 8;
 
-/** Room for consecutive rows: first all rows, then their squared lengths. */
+/** Room for consecutive rows: first all rows, then their squared lengths, then the lengths of their tails. */
 export interface Segment {
   /** Of the first row, counted from the start of the memory. */
   unit: number;
@@ -20,6 +21,7 @@ export interface Segment {
 export class VectorMemory {
   readonly dimensions: number;
   private readonly row: number;
+  private readonly head: number;
   private readonly memory: LinearMemory;
   private readonly near: Near;
   private readonly room: Buddies;
@@ -30,16 +32,21 @@ export class VectorMemory {
   private steps: Int8Array;
   private questions: Int16Array;
   private words: Int32Array;
+  private lengths: Float32Array;
+  /** Of the question behind its head. */
+  private tail = 0;
 
   constructor(dimensions: number) {
     this.dimensions = dimensions;
     this.row = rowLength(dimensions);
+    this.head = headLength(this.row);
     this.pairsAt = this.row * Int16Array.BYTES_PER_ELEMENT;
     this.rowsAt = this.pairsAt + LARGEST_BLOCK * PAIR_BYTES;
     ({ memory: this.memory, near: this.near } = openKernel(this.rowsAt));
     this.steps = new Int8Array(this.memory.buffer);
     this.questions = new Int16Array(this.memory.buffer);
     this.words = new Int32Array(this.memory.buffer);
+    this.lengths = new Float32Array(this.memory.buffer);
     this.room = new Buddies(() => this.extend());
   }
 
@@ -79,36 +86,40 @@ export class VectorMemory {
   /** The first half of the rows where they are; the room of the others is given back. */
   halved(segment: Segment): Segment {
     const smaller = { unit: segment.unit, capacity: segment.capacity / 2 };
-    const squares = this.squaresOf(segment) / SQUARE_BYTES;
-    this.words.copyWithin(this.squaresOf(smaller) / SQUARE_BYTES, squares, squares + smaller.capacity);
+    this.copyBytes(this.squaresOf(segment), this.squaresOf(smaller), smaller.capacity * SQUARE_BYTES);
+    this.copyBytes(this.tailsOf(segment), this.tailsOf(smaller), smaller.capacity * LENGTH_BYTES);
     this.giveBack({ unit: segment.unit + smaller.capacity, capacity: smaller.capacity });
     return smaller;
   }
 
-  write(segment: Segment, row: number, { steps, squares }: Quantised): void {
+  write(segment: Segment, row: number, { steps, squares, tailSquares }: Quantised): void {
     this.steps.set(steps, this.addressOf(segment) + row * this.row);
     this.words[this.squaresOf(segment) / SQUARE_BYTES + row] = squares;
+    this.lengths[this.tailsOf(segment) / LENGTH_BYTES + row] = Math.sqrt(tailSquares);
   }
 
   /** Copies `count` rows. */
   copy(from: Segment, fromRow: number, to: Segment, toRow: number, count: number): void {
-    const start = this.addressOf(from) + fromRow * this.row;
-    this.steps.copyWithin(this.addressOf(to) + toRow * this.row, start, start + count * this.row);
-    const square = this.squaresOf(from) / SQUARE_BYTES + fromRow;
-    this.words.copyWithin(this.squaresOf(to) / SQUARE_BYTES + toRow, square, square + count);
+    this.copyBytes(this.addressOf(from) + fromRow * this.row, this.addressOf(to) + toRow * this.row, count * this.row);
+    this.copyBytes(this.squaresOf(from) + fromRow * SQUARE_BYTES, this.squaresOf(to) + toRow * SQUARE_BYTES, count * SQUARE_BYTES);
+    this.copyBytes(this.tailsOf(from) + fromRow * LENGTH_BYTES, this.tailsOf(to) + toRow * LENGTH_BYTES, count * LENGTH_BYTES);
   }
 
   /** Makes this the question of the searches that follow. */
-  ask({ steps }: Quantised): void {
+  ask({ steps, tailSquares }: Quantised): void {
     this.questions.set(steps);
+    this.tail = Math.sqrt(tailSquares);
   }
 
   /**
-   * Of the first `count` rows, those whose dot product with the question is at least `reach` × their length (to f32's precision): so many
-   * pairs of row and dot product stand in `found` until the next search.
+   * Of `count` rows from `first` on, those whose dot product with the question is at least `reach` × their length (to f32's precision): so many
+   * pairs of row, counted from `first`, and dot product stand in `found` until the next search.
    */
-  search(segment: Segment, count: number, reach: number): number {
-    return this.near(0, this.addressOf(segment), this.squaresOf(segment), count, this.row, reach, this.pairsAt);
+  search(segment: Segment, first: number, count: number, reach: number): number {
+    const rows = this.addressOf(segment) + first * this.row;
+    const squares = this.squaresOf(segment) + first * SQUARE_BYTES;
+    const tails = this.tailsOf(segment) + first * LENGTH_BYTES;
+    return this.near(0, rows, squares, tails, count, this.row, this.head, reach, this.tail, this.pairsAt);
   }
 
   foundRow(pair: number): number {
@@ -124,7 +135,7 @@ export class VectorMemory {
   }
 
   private get unitBytes(): number {
-    return this.row + SQUARE_BYTES;
+    return this.row + SQUARE_BYTES + LENGTH_BYTES;
   }
 
   private addressOf({ unit }: Segment): number {
@@ -135,6 +146,15 @@ export class VectorMemory {
     return this.addressOf(segment) + segment.capacity * this.row;
   }
 
+  private tailsOf(segment: Segment): number {
+    return this.squaresOf(segment) + segment.capacity * SQUARE_BYTES;
+  }
+
+  /** They may overlap. */
+  private copyBytes(from: number, to: number, count: number): void {
+    this.steps.copyWithin(to, from, from + count);
+  }
+
   private extend(): void {
     const needed = this.rowsAt + (this.room.size + LARGEST_BLOCK) * this.unitBytes;
     const pages = Math.ceil((needed - this.bytes) / PAGE_BYTES);
@@ -143,5 +163,6 @@ export class VectorMemory {
     this.steps = new Int8Array(this.memory.buffer);
     this.questions = new Int16Array(this.memory.buffer);
     this.words = new Int32Array(this.memory.buffer);
+    this.lengths = new Float32Array(this.memory.buffer);
   }
 }

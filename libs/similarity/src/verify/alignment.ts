@@ -39,12 +39,13 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
   }
   const merged = new Set<Token>();
   const unpaired = a.tokens.length - partners.reduce((sum, partner) => sum + (partner < 0 ? 0 : 1), 0);
-  if (!a.spelled && !b.spelled && Math.min(unpaired, unpaired + b.tokens.length - a.tokens.length) <= MAX_EXPLAINED) {
+  const unpairedOfB = unpaired + b.tokens.length - a.tokens.length;
+  if (!a.spelled && !b.spelled && unpaired > 0 && unpairedOfB > 0 && Math.min(unpaired, unpairedOfB) <= MAX_EXPLAINED) {
     const beside = new Set(a.tokens.flatMap(({ key, text }, i) => (partners[i] === -1 ? [] : [key, text])));
     const areSynonyms = (x: Token, y: Token): boolean => !a.mentions && !b.mentions && isSynonym(x, y, beside, lexicon);
     for (const explains of [isSpelling, (x: Token, y: Token) => isTypo(x, y, lexicon), areSynonyms]) {
       for (const [i, x] of a.tokens.entries()) {
-        if (partners[i] !== -1) continue;
+        if (partners[i] !== -1 || x.kind !== 'content') continue; // nothing explains but content by content
         const j = b.tokens.findIndex((y, at) => taken[at] === 0 && explains(x, y));
         const y = b.tokens[j];
         if (y === undefined) continue;
@@ -67,8 +68,14 @@ export function align(a: Analysis, b: Analysis, lexicon: Lexicon): Alignment {
 function pairEquals(a: readonly Token[], b: readonly Token[], partners: Int16Array, taken: Uint8Array, sameGovernor: boolean): void {
   for (const [i, x] of a.entries()) {
     if (partners[i] !== -1) continue;
-    const j = b.findIndex((y, at) => taken[at] === 0 && (x.key === y.key || x.text === y.text) && x.kind === y.kind && (!sameGovernor || x.governor === y.governor));
-    if (j >= 0) { partners[i] = j; taken[j] = 1; }
+    // A plain loop: of all comparing, this is done most.
+    for (let j = 0; j < b.length; j++) {
+      const y = b[j] as Token;
+      if (taken[j] !== 0 || (x.key !== y.key && x.text !== y.text) || x.kind !== y.kind || (sameGovernor && x.governor !== y.governor)) continue;
+      partners[i] = j;
+      taken[j] = 1;
+      break;
+    }
   }
 }
 
@@ -76,8 +83,11 @@ const bothContent = (x: Token, y: Token): boolean => x.kind === 'content' && y.k
 
 function isSpelling(x: Token, y: Token): boolean {
   if (!bothContent(x, y)) return false;
-  return SPELLINGS.has(`${x.text} ${y.text}`) || SPELLINGS.has(`${x.key} ${y.key}`) || (x.key.length > 4 && american(x.key) === american(y.key));
+  return SPELLINGS.has(x.text, y.text) || SPELLINGS.has(x.key, y.key) || (x.key.length > 4 && beginsAlike(x.key, y.key) && american(x.key) === american(y.key));
 }
+
+/** What American spelling leaves as it is. */
+const beginsAlike = (a: string, b: string): boolean => a.charCodeAt(0) === b.charCodeAt(0) && a.charCodeAt(1) === b.charCodeAt(1);
 
 /** The regular differences between British and American spelling. */
 const american = (word: string): string => word.replace(/(?<=.{3})is(?=(?:e|ed|es|ing|ation)$)/, 'iz').replace(/(?<=.{3})yse(?=[drs]?$)/, 'yze').replace(/(?<=.{2})our(?=$|ed$|ing$|ful$|ite$|able$)/, 'or');
@@ -85,9 +95,9 @@ const american = (word: string): string => word.replace(/(?<=.{3})is(?=(?:e|ed|e
 /** `beside`: the words that both texts have. With none, nothing says which sense is meant. */
 function isSynonym(x: Token, y: Token, beside: ReadonlySet<string>, lexicon: Lexicon): boolean {
   if (!bothContent(x, y) || x.name || y.name || beside.size === 0) return false;
-  const needed = SYNONYMS_BESIDE.get(`${x.key} ${y.key}`);
+  const needed = SYNONYMS_BESIDE.get(x.key, y.key);
   if (needed !== undefined) return [...needed.words].some((word) => beside.has(word)) !== needed.not;
-  if (SYNONYMS.has(`${x.key} ${y.key}`) || SYNONYMS.has(`${x.text} ${y.text}`)) return true;
+  if (SYNONYMS.has(x.key, y.key) || SYNONYMS.has(x.text, y.text)) return true;
   return x.key.length > 2 && y.key.length > 2 && lexicon.areSynonyms(x.key, y.key);
 }
 

@@ -1,3 +1,4 @@
+import { isAscii } from '../is-ascii.ts';
 import type { Lexicon } from './lexicon.ts';
 import type { Word } from './read-words.ts';
 import { FOREIGN } from './word-lists.ts';
@@ -11,9 +12,7 @@ const MAX_NON_LATIN_SHARE = 0.2;
 
 /** Why a text does not look English; null when it does. The guards know English only. */
 export function whyNotEnglish(text: string, words: readonly Word[], lexicon: Lexicon): string | null {
-  const letters = text.match(/\p{L}/gu)?.length ?? 0;
-  const latin = text.match(/\p{Script=Latin}/gu)?.length ?? 0;
-  if (letters - latin > letters * MAX_NON_LATIN_SHARE) return NOT_ENGLISH;
+  if (!isAscii(text) && isMostlyNotLatin(text)) return NOT_ENGLISH;
   const plain = words.filter((word) => /^\p{L}+$/u.test(word.text));
   let unknown = 0;
   let foreign = 0;
@@ -24,6 +23,12 @@ export function whyNotEnglish(text: string, words: readonly Word[], lexicon: Lex
   const isForeign = foreign >= 2 ? foreign > plain.length * MAX_FOREIGN_SHARE : foreign + unknown > plain.length * MAX_UNKNOWN_SHARE && foreign > 0;
   if (isForeign || (unknown >= MIN_UNKNOWN_WORDS && unknown > plain.length * MAX_UNKNOWN_SHARE)) return NOT_ENGLISH;
   return null;
+}
+
+function isMostlyNotLatin(text: string): boolean {
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
+  const latin = text.match(/\p{Script=Latin}/gu)?.length ?? 0;
+  return letters - latin > letters * MAX_NON_LATIN_SHARE;
 }
 
 const NOT_ENGLISH = 'not English';

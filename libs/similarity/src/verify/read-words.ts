@@ -1,3 +1,4 @@
+import { isAscii } from '../is-ascii.ts';
 import { openContraction } from './phrases.ts';
 
 /** A word, number or sign as it stands in a text. */
@@ -42,15 +43,20 @@ const SILENT = new Set(['.', ',', ';', ':', '?', '!', '"', "'", '(', ')', '[', '
 
 /** Shown as written by people: one form of quotes, no invisible characters, compatibility forms folded (NFKC). */
 function cleaned(text: string): string {
+  const plain = isAscii(text) ? text : folded(text);
+  return plain.includes('.') ? plain.replace(/(?<![\p{L}\p{N}.])\.(?=\d)/gu, '0.') : plain;
+}
+
+function folded(text: string): string {
   return text
     .replace(INVISIBLE, '').replace(/[\u2018\u2019\u02BC\u00B4]/g, "'").replace(/[\u201C\u201D]/g, '"').replace(/[½¼¾]/g, (sign) => FRACTIONS[sign] ?? sign)
-    .replace(MINUS, '-').normalize('NFKC').replace(/(?<![\p{L}\p{N}.])\.(?=\d)/gu, '0.');
+    .replace(MINUS, '-').normalize('NFKC');
 }
 
 function literalReason(text: string, clean: string): string | null {
-  if (MIXED_SCRIPT.test(clean) || /\p{M}/u.test(clean)) return 'holds letters that look like others';
+  if (!isAscii(clean) && (MIXED_SCRIPT.test(clean) || /\p{M}/u.test(clean))) return 'holds letters that look like others';
   if (CALCULATION.test(clean)) return 'holds code, a formula or an address';
-  if (RAISED.test(text.replace(/[\u02BC½¼¾]/g, '')) || CODE.test(clean)) return 'holds code, a formula or an address';
+  if ((!isAscii(text) && RAISED.test(text.replace(/[\u02BC½¼¾]/g, ''))) || CODE.test(clean)) return 'holds code, a formula or an address';
   return null;
 }
 

@@ -67,7 +67,7 @@ function antonymVeto(a: Analysis, b: Analysis, { leftOfA, leftOfB }: Alignment, 
   const wordsOfB = words(leftOfB, prepositionsOfB);
   for (const [x, xBase] of words(leftOfA, prepositionsOfA)) {
     for (const [y, yBase] of wordsOfB) {
-      const known = ANTONYMS.has(`${x} ${y}`) || ANTONYMS.has(`${xBase} ${yBase}`) || areOppositeDegrees(x, y);
+      const known = ANTONYMS.has(x, y) || ANTONYMS.has(xBase, yBase) || areOppositeDegrees(x, y);
       if (areOtherDegrees(x, y)) return differs('differs in degree', [x], [y]);
       if (known || lexicon.areAntonyms(x, y) || lexicon.areAntonyms(xBase, yBase)) return differs('opposites', [x], [y]);
     }
@@ -81,7 +81,7 @@ function areOppositeDegrees(x: string, y: string): boolean {
   const [first, second] = [DEGREE.exec(x), DEGREE.exec(y)];
   if (first === null && second === null) return false;
   const roots = (word: string): string[] => [word.replace(DEGREE, ''), word.replace(DEGREE, 'e'), word.replace(/i(?:er|est|ly)$/, 'y'), word.replace(/(.)\1(?:er|est)$/, '$1')];
-  return roots(x).some((a) => roots(y).some((b) => ANTONYMS.has(`${a} ${b}`)));
+  return roots(x).some((a) => roots(y).some((b) => ANTONYMS.has(a, b)));
 }
 const DEGREE = /(?:er|est|ly)$/;
 
@@ -181,7 +181,7 @@ function siblingVeto({ leftOfA, leftOfB }: Alignment, lexicon: Lexicon): string 
   for (const x of leftOfA) {
     for (const y of leftOfB) {
       if (x.kind !== 'content' || y.kind !== 'content') continue;
-      const known = SIBLINGS.has(`${x.key} ${y.key}`) || SIBLINGS.has(`${x.text} ${y.text}`);
+      const known = SIBLINGS.has(x.key, y.key) || SIBLINGS.has(x.text, y.text);
       const related = isNoun(x, lexicon) && isNoun(y, lexicon) && lexicon.areSiblings(x.key, y.key);
       if (known || related || isOtherWord(x, y, lexicon)) return differs('kinds of the same', [x.text], [y.text]);
     }

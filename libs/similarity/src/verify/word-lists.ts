@@ -74,22 +74,42 @@ const confusedGroups = `affect effect|principal principle|stationary stationery|
 const siblingGroups = `visa mastercard amex|android ios iphone|windows mac macos linux|java python javascript typescript rust kotlin golang ruby php|excel word powerpoint|mysql postgres postgresql sqlite oracle mongodb redis|chrome firefox safari edge|uber lyft|dhl fedex ups usps|netflix spotify hulu|facebook twitter instagram tiktok linkedin|aws azure gcp|docker kubernetes|github gitlab bitbucket|csv json xml yaml pdf html|savings checking|credit debit|business economy|gold silver|android iphone|gmail outlook|zoom teams slack|usb hdmi|bitcoin ethereum|celsius fahrenheit|dog cat|tea coffee|wine beer|chicken beef pork|bus train plane|email sms|men women children|breakfast lunch dinner|cash card|monday tuesday`;
 const spellingPairs = `color colour|center centre|favorite favourite|gray grey|check cheque|catalog catalogue|program programme|license licence|practice practise|theater theatre|meter metre|liter litre|kilometer kilometre|jewelry jewellery|tire tyre|traveling travelling|traveler traveller|canceling cancelling|canceled cancelled|canceler canceller|dialog dialogue|neighbor neighbour|neighborhood neighbourhood|behavior behaviour|labor labour|honor honour|humor humour|flavor flavour|harbor harbour|rumor rumour|vapor vapour|defense defence|offense offence|aluminum aluminium|airplane aeroplane|donut doughnut|yogurt yoghurt|omelet omelette|mustache moustache|pajamas pyjamas|plow plough|skeptical sceptical|fulfill fulfil|enroll enrol|enrollment enrolment|installment instalment|install instal|skillful skilful|judgment judgement|acknowledgment acknowledgement|aging ageing|mom mum|math maths|okay ok|e-mail email|learned learnt|burned burnt|dreamed dreamt|spelled spelt|spilled spilt|while whilst|among amongst|toward towards|percent percent|til till|thru through|tonite tonight|nite night|lite light|donut doughnut|inquiry enquiry|disk disc|analyze analyse|paralyze paralyse|catalyze catalyse|organization organisation|encyclopedia encyclopaedia|pediatric paediatric|gynecologist gynaecologist|anesthesia anaesthesia|leukemia leukaemia|diarrhea diarrhoea|esophagus oesophagus|fetus foetus|estrogen oestrogen|orthopedic orthopaedic|maneuver manoeuvre|cozy cosy|curb kerb|gage gauge|glamor glamour|mold mould|molt moult|smolder smoulder|specialty speciality|sulfur sulphur|woolen woollen|counselor counsellor|modeling modelling|labeled labelled|labeling labelling|signaling signalling|fueled fuelled|leveled levelled|jeweler jeweller|marvelous marvellous|dueling duelling|snorkeling snorkelling|unraveled unravelled|pretense pretence|ax axe|artifact artefact|ton tonne`;
 
-/** Every ordered pair of words that stand in one group, as `a b`. */
-function pairs(groups: string): ReadonlySet<string> {
-  const found = new Set<string>();
+/** Pairs of words, found by the first: most words are in none, which is seen at once. */
+class Pairs<V> {
+  private readonly byFirst = new Map<string, Map<string, V>>();
+
+  set(a: string, b: string, value: V): void {
+    const seconds = this.byFirst.get(a) ?? new Map<string, V>();
+    this.byFirst.set(a, seconds.set(b, value));
+  }
+
+  get(a: string, b: string): V | undefined {
+    return this.byFirst.get(a)?.get(b);
+  }
+
+  has(a: string, b: string): boolean {
+    return this.get(a, b) !== undefined;
+  }
+}
+
+/** Every ordered pair of words that stand in one group. */
+function pairs(groups: string): Pairs<true> {
+  const found = new Pairs<true>();
   for (const group of groups.split('|')) {
     const words = group.trim().split(' ');
-    for (const a of words) for (const b of words) if (a !== b) found.add(`${a} ${b}`);
+    for (const a of words) for (const b of words) if (a !== b) found.set(a, b, true);
   }
   return found;
 }
 export const ANTONYMS = pairs(antonymPairs);
 export const SYNONYMS = pairs(synonymGroups);
-/** For pairs of words, as `a b`: the words beside which they are synonyms, or `!` and those beside which they are not. */
-export const SYNONYMS_BESIDE: ReadonlyMap<string, { not: boolean; words: ReadonlySet<string> }> = new Map(synonymsBesides.split('|').flatMap((line) => {
-  const [words = '', beside = ''] = line.trim().split(':');
-  return [...pairs(words)].map((pair): [string, { not: boolean; words: ReadonlySet<string> }] => [pair, { not: beside.startsWith('!'), words: set(beside.replace('!', '')) }]);
-}));
+/** For pairs of words: the words beside which they are synonyms, or with `not` those beside which they are not. */
+export const SYNONYMS_BESIDE = new Pairs<{ not: boolean; words: ReadonlySet<string> }>();
+for (const line of synonymsBesides.split('|')) {
+  const [group = '', beside = ''] = line.trim().split(':');
+  const words = group.split(' ');
+  for (const a of words) for (const b of words) if (a !== b) SYNONYMS_BESIDE.set(a, b, { not: beside.startsWith('!'), words: set(beside.replace('!', '')) });
+}
 export const SIBLINGS = pairs(`${siblingGroups}|${confusedGroups}`);
 export const SPELLINGS = pairs(spellingPairs);
 
