@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,13 +18,33 @@ const WATCH_PARENT_MS = 1_000;
 /** A sentence for the reader; the process ends after it with a failure. */
 export class BootstrapError extends Error {}
 
+/** Stopped from outside. `code` is a shell's: 128 and the signal's number. */
+class Stopped extends BootstrapError {
+  constructor(message, signal) {
+    super(message);
+    this.code = 128 + constants.signals[signal];
+  }
+}
+
+/** Hears signals from now on. `signal` is the first one, null until it comes; `tell` is for whoever runs at the moment and is to hear each. */
+export function stopWishes() {
+  const wishes = { signal: null, tell: (_signal) => {} };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      wishes.signal ??= signal;
+      wishes.tell(signal);
+    });
+  }
+  return wishes;
+}
+
 /** Installs the packages of the lock file unless exactly these are there. */
-export async function installDependencies() {
+async function installDependencies(wishes) {
   const lockText = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
   const hash = createHash('sha256').update(lockText).digest('hex');
   if (readIfThere(STAMP) === hash) return;
   const lock = JSON.parse(lockText);
-  if (!isInstalled(lock)) await npmCi(lock);
+  if (!isInstalled(lock)) await npmCi(lock, wishes);
   writeFileSync(STAMP, hash);
 }
 
@@ -39,7 +60,7 @@ function isInstalled(lock) {
   });
 }
 
-async function npmCi(lock) {
+async function npmCi(lock, wishes) {
   const expected = Object.keys(lock.packages).filter((path) => path.startsWith('node_modules/') && !lock.packages[path].optional);
   process.stderr.write(`Installing ${expected.length} packages (npm ci); this happens once, and when they change.\n`);
   const startedMs = Date.now();
@@ -52,9 +73,10 @@ async function npmCi(lock) {
     shown = done;
     process.stderr.write(`${atTerminal ? '\r' : ''}  ${done} of ${expected.length} packages${atTerminal ? '' : '\n'}`);
   }, PROGRESS_MS);
-  const { code, said } = await runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']);
+  const { code, said } = await runNpm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'], wishes);
   clearInterval(progress);
   if (atTerminal && shown >= 0) process.stderr.write('\r');
+  if (wishes.signal !== null) throw new Stopped('Stopped while packages were being installed: the next start installs them anew.', wishes.signal);
   if (code !== 0) {
     if (/ENOSPC|no space left/i.test(said)) throw new BootstrapError(`The disk that holds ${ROOT} is full: free some space there, then try again.`);
     throw new BootstrapError('The packages could not be installed: npm says why above. Try `npm ci` by hand.');
@@ -62,12 +84,13 @@ async function npmCi(lock) {
   process.stderr.write(`Installed in ${Math.round((Date.now() - startedMs) / 1000)} s.\n`);
 }
 
-function runNpm(args) {
+function runNpm(args, wishes) {
   // The npm that started this, under its own Node: the one in node_modules is about to be replaced.
   const npm = process.env.npm_execpath;
   const [command, before] = npm?.endsWith('.js') ? [process.env.npm_node_execpath ?? process.execPath, [npm]] : ['npm', []];
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...before, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    wishes.tell = (signal) => child.kill(signal);
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
@@ -96,10 +119,11 @@ function isNewEnough(version) {
 }
 
 /**
- * Goes on in a TypeScript file under the project's own Node; resolves with its exit code. Signals are passed on. The file can tell from its IPC channel
+ * Goes on in a TypeScript file under the project's own Node; resolves with its exit code. Signals are passed on: to a file that `hears` them, as one that has
+ * something to stop, only when it says so by a message, because until then they would end it without a word. The file can tell from its IPC channel
  * (`process.on('disconnect')`) that this process was killed. `variables` are those of its environment that nobody has set.
  */
-export function continueIn(script, args, variables) {
+export function continueIn(script, args, { variables = {}, hears = false, wishes }) {
   const node = projectNode();
   const env = { ...variables, ...process.env, PATH: `${join(NODE_MODULES, '.bin')}:${process.env.PATH ?? ''}` };
   const child = spawn(node, ['--conditions=@deja/source', '--disable-warning=ExperimentalWarning', join(ROOT, 'tools', script), ...args], {
@@ -107,11 +131,16 @@ export function continueIn(script, args, variables) {
     env,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  wishes.tell = (signal) => hears || child.kill(signal);
+  child.once('message', () => {
+    wishes.tell = (signal) => child.kill(signal);
+    if (hears && wishes.signal !== null) child.kill(wishes.signal);
+  });
   if (process.env.npm_lifecycle_event !== undefined) stopWithParent(child);
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new BootstrapError(`${node} cannot be started (${error.message}).`)));
-    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 1));
+    // A terminal sends Ctrl-C to both.
+    child.once('exit', (code, signal) => (signal === null ? resolve(code ?? 1) : reject(new Stopped(wishes.signal === null ? `Ended by ${signal}.` : 'Stopped.', wishes.signal ?? signal))));
   });
 }
 
@@ -123,14 +152,15 @@ function stopWithParent(child) {
   }, WATCH_PARENT_MS).unref();
 }
 
-/** Installs what is missing, then goes on in that file; whatever goes wrong is one sentence and a failure. */
-export async function run(script, args, variables = {}) {
+/** Installs what is missing, then goes on in that file (see continueIn); whatever goes wrong is one sentence and a failure. */
+export async function run(script, args, options = {}) {
+  const wishes = stopWishes();
   try {
-    await installDependencies();
-    process.exitCode = await continueIn(script, args, variables);
+    await installDependencies(wishes);
+    process.exitCode = await continueIn(script, args, { ...options, wishes });
   } catch (error) {
     process.stderr.write(`${error instanceof BootstrapError ? error.message : (error?.stack ?? error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof Stopped ? error.code : 1;
   }
 }
 

@@ -82,6 +82,7 @@ async function main(): Promise<void> {
     aborted.abort();
     if (cluster !== null) stops.push(cluster.stop({ force: again }));
   });
+  process.send?.('hears signals'); // start.mjs keeps them until now
   try {
     const { scale, port, opsPort, host, dataDir } = wishes();
     const config = await configPath();

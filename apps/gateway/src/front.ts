@@ -20,8 +20,8 @@ export interface Front {
   listen(surface: Surface, app: NestFastifyApplication, port: number): Promise<number | null>;
   /** All that is to be served is being served. */
   opened(): void;
-  /** Nothing new is to come any more. */
-  closing(): void;
+  /** Nothing new is to come any more: resolves when nothing does. What a process listens at itself, closes later. */
+  closing(): Promise<void>;
   /** Nothing is told any more either. */
   close(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export class OwnFront implements Front {
 
   opened(): void {}
 
-  closing(): void {}
+  async closing(): Promise<void> {}
 
   async close(): Promise<void> {
     await this.ops?.close();

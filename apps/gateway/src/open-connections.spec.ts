@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { ClientsOfAStall } from '../test/clients-of-a-stall.ts';
 import { OpenConnections } from './open-connections.ts';
 
 let server: Server;
@@ -122,4 +123,20 @@ test('a connection that the server was handed is waited for as one of its own', 
   await closing;
   await client.until(({ closed }) => closed);
   expect(client.text).toContain('whole');
+});
+
+test('requests that came while the process stood still, by kept connections and by ones that it had not accepted yet, are answered by a server that closes in that moment', async () => {
+  const [kept, fresh] = [5, 100];
+  const { port } = server.address() as AddressInfo;
+  const clients = await ClientsOfAStall.ready({ port, kept, fresh, request: 'GET /asked HTTP/1.1\r\nhost: test\r\n\r\n', quietMs: 1100 });
+  try {
+    clients.stall();
+    connections.drain();
+    await close();
+    await clients.untilClosed(kept + fresh);
+    const answers = clients.texts.map((text) => text.match(/HTTP\/1.1 200/g)?.length ?? 0);
+    expect(answers.toSorted((a, b) => a - b)).toEqual([...Array<number>(fresh).fill(1), ...Array<number>(kept).fill(2)]);
+  } finally {
+    await clients.end();
+  }
 });

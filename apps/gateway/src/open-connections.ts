@@ -1,5 +1,7 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { acceptWaiting } from './accept-queue.ts';
+import { InFlightSet } from '@deja/in-flight';
 
 /** How long a connection has been without a request before a server that stops ends it, so that a request which is on its way is answered and not cut off. */
 const QUIET_MS = 1000;
@@ -19,7 +21,7 @@ interface Connection {
  */
 export class OpenConnections {
   private readonly server: Server;
-  private readonly answers = new Set<ServerResponse>();
+  private readonly answers = new InFlightSet<ServerResponse>();
   private readonly connections = new Map<Socket, Connection>();
 
   /** To be made before the server listens. */
@@ -31,10 +33,10 @@ export class OpenConnections {
     });
     server.on('request', ({ socket }, answer: ServerResponse) => {
       const connection = this.connections.get(socket);
-      this.answers.add(answer);
+      const leave = this.answers.add(answer);
       if (connection) connection.running += 1;
       answer.once('close', () => {
-        this.answers.delete(answer);
+        leave();
         if (!connection) return;
         connection.running -= 1;
         connection.quietSinceMs = performance.now();
@@ -48,14 +50,16 @@ export class OpenConnections {
   }
 
   /**
-   * Closes the server by `close`, and meanwhile each connection that has been quiet for a second, also one that never sent a request. Resolves when there is none
+   * Closes the server by `close`, when what waited in the kernel has been accepted and read, and meanwhile each connection that has been quiet for a second, also one that never sent a request. Resolves when there is none
    * left: a server that closes waits for those alone that it has accepted itself.
    */
   async closeBy(close: () => Promise<void>): Promise<void> {
     // Node and Fastify would end every quiet connection in this very moment.
     this.server.closeIdleConnections = () => undefined;
+    await acceptWaiting(this.server);
     this.endQuiet();
-    const looking = setInterval(() => this.endQuiet(), LOOK_MS);
+    // Not in the timer itself, which in a process that stood still comes before what was sent meanwhile is read.
+    const looking = setInterval(() => void setImmediate(() => this.endQuiet()), LOOK_MS);
     await close()
       .then(() => this.allClosed())
       .finally(() => clearInterval(looking));

@@ -53,7 +53,7 @@ export async function serve(given: Front | null = null): Promise<never> {
   await stopping.hasBegun;
   for (const { connections } of listening) connections.drain();
   await stopping.isDue;
-  front.closing();
+  await front.closing();
   // Both stop to listen at once. What runs, streams too, ends; the services it needs end after that.
   await Promise.all(listening.map(({ http, connections }) => connections.closeBy(() => http.getHttpAdapter().close())));
   for (const { http } of listening) await http.close();

@@ -161,6 +161,14 @@ test('a start can be interrupted, and leaves nothing running', async () => {
   expect(await exists(join(dataDir, 'run', 'launcher.lock'))).toBe(false);
 });
 
+test('a start that is interrupted before it has begun starts nothing', async () => {
+  const { dataDir, options, lines } = await prepare();
+  await expect(startCluster(options, { onMade: (cluster) => void cluster.stop() })).rejects.toThrow('The start was interrupted.');
+  expect(lines).toEqual([]);
+  expect(await exists(join(dataDir, 'run', 'launcher.lock'))).toBe(false);
+  expect(await exists(join(dataDir, 'redis'))).toBe(false);
+});
+
 test('a second launcher on the same data directory is refused and disturbs nothing', async () => {
   const { cluster, options } = await start({ apps: ['gateway'] });
   await expect(startCluster(options)).rejects.toThrow(`(process ${process.pid})`);

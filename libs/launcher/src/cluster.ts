@@ -61,6 +61,7 @@ export class Cluster {
     const cluster = new Cluster(options, run);
     hooks.onMade?.(cluster);
     try {
+      if (cluster.#stopping !== null) throw new LauncherError('The start was interrupted.');
       cluster.#starting = cluster.#startAll();
       await cluster.#starting;
       return cluster;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { ClientsOfAStall } from '../../test/clients-of-a-stall.ts';
 import { HandOver, type Taker } from './hand-over.ts';
 
 /** Remembers what it was given. */
@@ -72,15 +73,33 @@ describe('connections', () => {
     expect([closing!, other!].map(({ given }) => given.map(({ socket }) => socket))).toEqual([[sockets[0]], [sockets[1], sockets[2]]]);
   });
 
-  test('are with one worker at a time, or wait, whatever happens in whatever order; none is lost, and none waits while a worker is free', () => {
-    const event = fc.record({ what: fc.constantFrom('accept', 'accept', 'taken', 'taken', 'leave', 'join', 'rest', 'lost'), who: fc.nat({ max: 3 }) });
+  test('that a worker does not take in time are another’s, also where it says so later; it is given the next one only then', () => {
+    const { over, workers: [stuck, other], sockets } = stage(2, 2);
+    const late = stuck!.last;
+    over.takeBack(stuck!, late);
+    over.taken(other!, other!.last);
+    expect(other!.given.map(({ socket }) => socket)).toEqual([sockets[1], sockets[0]]);
+    const next = new Socket();
+    over.accept('client', next);
+    over.taken(other!, other!.last);
+    over.taken(stuck!, late);
+    expect([over.isOf(stuck!, late), over.isOf(other!, other!.given[1]!.id)]).toEqual([false, true]);
+    over.takeBack(stuck!, late); // of an older one
+    over.accept('client', new Socket());
+    expect([stuck!.given.length, other!.given.map(({ socket }) => socket)]).toEqual([2, [sockets[1], sockets[0], next]]);
+  });
+
+  test('are with one worker at a time, or wait, whatever happens in whatever order; none is lost or two workers’, and none waits while a worker is free', () => {
+    const event = fc.record({ what: fc.constantFrom('accept', 'accept', 'taken', 'taken', 'leave', 'join', 'rest', 'lost', 'back', 'back'), who: fc.nat({ max: 3 }) });
     fc.assert(fc.property(fc.array(event, { maxLength: 80 }), (events) => {
       const { over, workers } = stage(4, 0);
       const here = new Set(workers);
       const resting = new Set<Worker>();
-      const untaken = new Map<Worker, Socket>();
+      /** What each was given; null: and it was taken back. */
+      const untaken = new Map<Worker, Socket | null>();
       const nobodys = new Set<Socket>();
-      const taken: Socket[] = [];
+      const taken: (Socket | null)[] = [];
+      const returned: (Socket | null)[] = [];
       for (const worker of workers) worker.take = ({ id }, socket) => {
         expect([here.has(worker), resting.has(worker), untaken.has(worker)]).toEqual([true, false, false]);
         expect([...untaken.values()]).not.toContain(socket);
@@ -106,17 +125,26 @@ describe('connections', () => {
           untaken.delete(worker);
           over.leave(worker);
         } else if (what === 'lost' && untaken.delete(worker)) over.lost(worker, worker.last);
-        else if (what === 'taken' && untaken.has(worker)) {
-          const socket = untaken.get(worker)!;
+        else if (what === 'back' && untaken.has(worker)) {
+          untaken.set(worker, null);
+          over.takeBack(worker, worker.last);
+        } else if (what === 'taken' && untaken.has(worker)) {
+          const socket = untaken.get(worker) ?? null;
+          const { last } = worker;
           untaken.delete(worker);
-          nobodys.delete(socket);
-          over.taken(worker, worker.last);
-          taken.push(socket);
+          if (socket !== null) nobodys.delete(socket);
+          over.taken(worker, last);
+          if (over.isOf(worker, last)) taken.push(socket);
+          else returned.push(socket);
         }
-        const free = [...here].filter((one) => !resting.has(one) && !untaken.has(one));
-        expect(untaken.size).toBe(free.length > 0 ? nobodys.size : here.size - [...resting].filter((one) => !untaken.has(one)).length);
+        const given = [...untaken.values()].filter((socket) => socket !== null);
+        expect(given.every((socket) => nobodys.has(socket))).toBe(true);
+        const isAnyFree = [...here].some((one) => !resting.has(one) && !untaken.has(one));
+        expect(isAnyFree ? given.length : nobodys.size).toBe(nobodys.size);
       }
-      expect(taken.every(({ destroyed }) => destroyed)).toBe(true);
+      expect(new Set(taken).size).toBe(taken.length);
+      expect(taken.every((socket) => socket?.destroyed)).toBe(true);
+      expect(returned.every((socket) => socket === null)).toBe(true);
     }));
   });
 });
@@ -131,7 +159,7 @@ describe('a port', () => {
     const over = handOver();
     const port = await over.open('client', 0, '127.0.0.1');
     const client = connect(port, '127.0.0.1');
-    open.push(() => (over.close(), client.destroy()));
+    open.push(() => (void over.close(), client.destroy()));
     client.write('hello');
     await once(client, 'connect');
     const { promise, resolve } = Promise.withResolvers<Socket>();
@@ -145,8 +173,32 @@ describe('a port', () => {
 
   test('that is in use is the error of the start', async () => {
     const over = handOver();
-    open.push(() => over.close());
+    open.push(() => void over.close());
     const port = await over.open('client', 0, '127.0.0.1');
     await expect(handOver().open('client', port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+
+  test('that closes first gives away all that came to it while the process stood still, and waits until it is taken', async () => {
+    const over = handOver();
+    const port = await over.open('client', 0, '127.0.0.1');
+    const fresh = 100;
+    const clients = await ClientsOfAStall.ready({ port, kept: 0, fresh, request: 'hello', quietMs: 0 });
+    let taken = 0;
+    const worker: Taker = {
+      take: ({ id }, socket) => void setImmediate(() => {
+        taken += 1;
+        socket.end(`${taken}`);
+        over.taken(worker, id);
+      }),
+    };
+    over.join(worker);
+    try {
+      clients.stall();
+      await over.close();
+      expect(taken).toBe(fresh);
+      await once(connect(port, '127.0.0.1'), 'error');
+    } finally {
+      await clients.end();
+    }
   });
 });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Logger } from '@deja/telemetry';
+import { acceptWaiting } from '../accept-queue.ts';
 import type { Surface } from '../front.ts';
 
 /** One that connections are given to. */
@@ -17,21 +18,33 @@ interface Connection {
 /** More than come at once, and fewer than there may be open files. Further ones are closed. */
 const MOST_WAITING = 8192;
 
+/** What a worker was given last. */
+interface Given {
+  id: number;
+  /** null: it was taken back since. */
+  connection: Connection | null;
+}
+
 /**
  * The ports of a gateway, whose connections are given to its workers in turn, the next one when the one before has been taken: one that is busy gets fewer, and
- * one that is stuck gets one. A connection stays here until a worker has said that it is its own, before it has read of it: what one that died had not taken is
- * another's, and no client notices.
+ * one that is stuck gets one, which is taken back. A connection stays here until a worker has said that it is its own, before it has read of it: what one that died
+ * had not taken is another's, and no client notices.
  */
 export class HandOver {
   private readonly servers: Server[] = [];
-  /** What each was given last, and has not taken yet. */
-  private readonly given = new Map<Taker, Connection & { id: number }>();
+  /** What each has said nothing about yet. */
+  private readonly given = new Map<Taker, Given>();
+  /** What each took last. */
+  private readonly own = new WeakMap<Taker, number>();
   /** Who may be given the next one, in the order of their turns. */
   private readonly free = new Set<Taker>();
   private readonly resting = new WeakSet<Taker>();
   private readonly waiting: Connection[] = [];
   private readonly logger: Pick<Logger, 'error'>;
   private lastId = 0;
+  private closed: Promise<void> | null = null;
+  private readonly nobodyWaits = Promise.withResolvers<void>();
+  private isClosed = false;
 
   constructor(logger: Pick<Logger, 'error'>) {
     this.logger = logger;
@@ -46,9 +59,11 @@ export class HandOver {
     });
     server.listen(port, host);
     await once(server, 'listening');
+    const { port: bound } = server.address() as AddressInfo;
     server.on('error', (error) => this.logger.error({ err: error, surface }, 'a connection could not be accepted'));
-    this.servers.push(server);
-    return (server.address() as AddressInfo).port;
+    if (this.closed === null) this.servers.push(server);
+    else server.close(); // told to stop while it started
+    return bound;
   }
 
   /** A connection that is to be given to whoever is next. */
@@ -63,14 +78,21 @@ export class HandOver {
     this.give();
   }
 
-  /** A connection belongs to who was given it. */
+  /** A connection belongs to who was given it, unless it was taken back. */
   taken(taker: Taker, id: number): void {
     const given = this.given.get(taker);
     if (given?.id !== id) return;
-    given.socket.destroy(); // this process's hold on it; the other one keeps its own
     this.given.delete(taker);
-    if (!this.resting.has(taker)) this.free.add(taker);
-    this.give();
+    if (given.connection !== null) {
+      given.connection.socket.destroy(); // this process's hold on it; the other one keeps its own
+      this.own.set(taker, id);
+    }
+    this.freed(taker);
+  }
+
+  /** Whether it took that connection, which it was given last, before it was taken back. */
+  isOf(taker: Taker, id: number): boolean {
+    return this.own.get(taker) === id;
   }
 
   /** The connection that it was given and has not taken; null when there is none. */
@@ -78,15 +100,22 @@ export class HandOver {
     return this.given.get(taker)?.id ?? null;
   }
 
+  /** It has not taken the connection for too long: another one gets it. It is given no further one until it says something of this one. */
+  takeBack(taker: Taker, id: number): void {
+    const given = this.given.get(taker);
+    if (given?.id !== id) return;
+    this.retrieve(given);
+    this.give();
+  }
+
   /** It never got the connection, as when it has no file left to open: another one gets it. */
   lost(taker: Taker, id: number): void {
-    const lost = this.given.get(taker);
-    if (lost?.id !== id) return;
+    const given = this.given.get(taker);
+    if (given?.id !== id) return;
     this.given.delete(taker);
-    this.waiting.unshift(lost);
+    this.retrieve(given);
     this.give();
-    if (!this.resting.has(taker)) this.free.add(taker);
-    this.give();
+    this.freed(taker);
   }
 
   /** It is given nothing more, and takes what it was given. */
@@ -101,23 +130,45 @@ export class HandOver {
     this.given.delete(taker);
     this.free.delete(taker);
     this.resting.delete(taker);
-    if (left !== undefined) this.waiting.unshift(left);
+    if (left !== undefined) this.retrieve(left);
     this.give();
   }
 
-  /** No port is listened at any more. What was accepted is still given. */
-  close(): void {
-    for (const server of this.servers.splice(0)) server.close();
+  /** No port is listened at any more. Resolves when all that had come there by then is taken. */
+  close(): Promise<void> {
+    this.closed ??= this.closeAll();
+    return this.closed;
+  }
+
+  private async closeAll(): Promise<void> {
+    await Promise.all(this.servers.splice(0).map(async (server) => {
+      await acceptWaiting(server);
+      server.close();
+    }));
+    this.isClosed = true;
+    this.give();
+    await this.nobodyWaits.promise;
+  }
+
+  private freed(taker: Taker): void {
+    if (!this.resting.has(taker)) this.free.add(taker);
+    this.give();
+  }
+
+  private retrieve(given: Given): void {
+    if (given.connection !== null) this.waiting.unshift(given.connection);
+    given.connection = null;
   }
 
   private give(): void {
     for (const taker of this.free) {
       const next = this.waiting.shift();
-      if (next === undefined) return;
+      if (next === undefined) break;
       this.lastId += 1;
       this.free.delete(taker);
-      this.given.set(taker, { ...next, id: this.lastId });
+      this.given.set(taker, { id: this.lastId, connection: next });
       taker.take({ id: this.lastId, surface: next.surface }, next.socket);
     }
+    if (this.isClosed && this.waiting.length === 0 && [...this.given.values()].every(({ connection }) => connection === null)) this.nobodyWaits.resolve();
   }
 }

@@ -14,7 +14,13 @@ export type Question = keyof Answers;
 /** From the primary process to a worker. */
 export type ToWorker =
   /** With the connection itself, of which nobody has read anything yet. */
-  | { kind: 'connection'; id: number; surface: Surface }
+  | { kind: 'connection'; id: number; surface: Surface; /** machineMs() */ givenAtMs: number }
+  /** The answer to `late`: false where another worker was given it. */
+  | { kind: 'verdict'; id: number; isYours: boolean }
+  /** No port is listened at any more, and nobody waits there: nothing new will come. */
+  | { kind: 'closed' }
+  /** Whether it is there. */
+  | { kind: 'beat' }
   | { kind: 'ask'; id: number; question: Question }
   | { kind: 'stop'; signal: StopSignal };
 
@@ -24,8 +30,12 @@ export type ToPrimary =
   | { kind: 'serving' }
   /** A connection is its own now. */
   | { kind: 'taken'; id: number }
+  /** It said so too late to be sure that it was not given to another, and waits for the verdict before it reads. */
+  | { kind: 'late'; id: number }
+  /** It is there. */
+  | { kind: 'beat' }
   | { kind: 'answer'; id: number; answer: Answers[Question] }
-  /** It is to be given nothing new any more. */
+  /** It is about to close, as soon as nothing new can come. */
   | { kind: 'closing' }
   /** It could not start. */
   | { kind: 'failed'; because: string };

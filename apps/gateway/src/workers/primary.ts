@@ -3,6 +3,7 @@ import { DEFAULT_OPS_PORT, readEnvironment, type Environment } from '@deja/confi
 import { createLogger, startOpsServer } from '@deja/telemetry';
 import { adminPlace } from '../admin/admin-place.ts';
 import { HandOver } from './hand-over.ts';
+import { silenceMs } from './silence.ts';
 import { WorkersMetrics } from './workers-metrics.ts';
 import { WorkerFailed, Workers } from './workers.ts';
 
@@ -15,7 +16,7 @@ export async function startPrimary(count: number): Promise<void> {
   const instance = process.env['DEJA_INSTANCE'] ?? `${hostname()}-${process.pid}`;
   const logger = createLogger({ service: 'gateway', instance, level: environment.logLevel });
   const handOver = new HandOver(logger);
-  const workers = new Workers({ count, instance, handOver, logger });
+  const workers = new Workers({ count, instance, silenceMs: silenceMs(process.env), handOver, logger });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => workers.stop(signal));
 
   let isListening = false;

@@ -3,9 +3,11 @@ import type { Socket } from 'node:net';
 import type { WorkerReadiness } from '@deja/telemetry';
 import type { Surface } from '../front.ts';
 import type { StopSignal } from '../stopping.ts';
+import { machineMs, TAKEN_BACK_AFTER_MS } from './given-at.ts';
 import type { HandOver, Taker } from './hand-over.ts';
 import type { Answers, Question, ToPrimary, ToWorker } from './messages.ts';
 import { RestartBackoff } from './restart-backoff.ts';
+import { BEATS, Silence } from './silence.ts';
 import { workerArguments } from './worker-arguments.ts';
 
 /** How a worker ended: by itself, with a code, or by a signal; neither when it could not be started at all. */
@@ -20,8 +22,19 @@ export interface WorkerEnd {
 export interface WorkerEvents {
   serving(worker: WorkerProcess): void;
   closing(worker: WorkerProcess): void;
+  /** It has said nothing for too long, and is being killed. */
+  silent(worker: WorkerProcess): void;
   /** It has ended. Returns whether it is to be started again in so many milliseconds. */
   ended(worker: WorkerProcess, end: WorkerEnd, inMs: number): boolean;
+}
+
+export interface WorkerSurroundings {
+  /** Of the whole gateway. */
+  instance: string;
+  /** For how long a process may say nothing until it is killed. */
+  silenceMs: number;
+  handOver: HandOver;
+  events: WorkerEvents;
 }
 
 /** A process probe waits for seconds; a worker that takes longer than this has not had a turn of its event loop for as long. */
@@ -38,18 +51,26 @@ export class WorkerProcess implements Taker {
   private readonly instance: string;
   private readonly handOver: HandOver;
   private readonly events: WorkerEvents;
+  private readonly silenceMs: number;
   private readonly backoff = new RestartBackoff();
   private readonly asked = new Map<number, (answer: Answers[Question] | null) => void>();
   private child: ChildProcess | null = null;
   private isServing = false;
   private again: NodeJS.Timeout | null = null;
+  private untaken: NodeJS.Timeout | null = null;
   private lastQuestion = 0;
 
-  constructor(n: number, { instance, handOver, events }: { instance: string; handOver: HandOver; events: WorkerEvents }) {
+  constructor(n: number, { instance, silenceMs, handOver, events }: WorkerSurroundings) {
     this.n = n;
     this.instance = instance;
+    this.silenceMs = silenceMs;
     this.handOver = handOver;
     this.events = events;
+  }
+
+  /** Of its process now; null where it has none. */
+  get pid(): number | null {
+    return this.child?.pid ?? null;
   }
 
   /** Whether it has, or is about to have, a process. */
@@ -70,10 +91,14 @@ export class WorkerProcess implements Taker {
     const over = (code: number | null, signal: NodeJS.Signals | null): void => {
       if (isOver) return;
       isOver = true;
+      clearInterval(beat);
       this.gone({ code, signal, because }, performance.now() - startedAtMs);
     };
     this.child = child;
+    const silence = new Silence();
+    const beat = setInterval(() => void heardAll(() => this.beat(silence)), this.silenceMs / BEATS);
     child.on('message', (message: ToPrimary) => {
+      silence.broken();
       if (message.kind === 'failed') because = message.because;
       else this.receive(message);
     });
@@ -83,8 +108,15 @@ export class WorkerProcess implements Taker {
   }
 
   take(connection: { id: number; surface: Surface }, socket: Socket): void {
+    const givenAtMs = machineMs();
     // Kept open here as well, until it is taken.
-    this.send({ kind: 'connection', ...connection }, socket);
+    this.send({ kind: 'connection', ...connection, givenAtMs }, socket);
+    this.takeBackLater(connection.id, givenAtMs);
+  }
+
+  /** Nothing new will come to it. */
+  closed(): void {
+    this.send({ kind: 'closed' });
   }
 
   stop(signal: StopSignal): void {
@@ -93,18 +125,18 @@ export class WorkerProcess implements Taker {
     this.send({ kind: 'stop', signal });
   }
 
-  /** For one that serves nobody yet. */
+  /** For one that serves nobody, yet or any more. */
   kill(): void {
     this.child?.kill('SIGKILL');
   }
 
   async readiness(): Promise<WorkerReadiness> {
-    const lacking = (check: string): WorkerReadiness => ({ worker: this.n, pid: this.child?.pid ?? null, ready: false, checks: { [check]: false }, degraded: [] });
+    const lacking = (check: string): WorkerReadiness => ({ worker: this.n, pid: this.pid, ready: false, checks: { [check]: false }, degraded: [] });
     if (this.child === null) return lacking('running');
     if (!this.isServing) return lacking('started');
     const answer = await this.ask('readiness', READINESS_DEADLINE_MS);
     if (answer === null) return lacking(this.isServing ? 'answering' : 'running');
-    return { worker: this.n, pid: this.child?.pid ?? null, ready: Object.values(answer.checks).every(Boolean), ...answer };
+    return { worker: this.n, pid: this.pid, ready: Object.values(answer.checks).every(Boolean), ...answer };
   }
 
   /** null when it has not answered in time, or is gone. */
@@ -135,19 +167,43 @@ export class WorkerProcess implements Taker {
         this.handOver.join(this);
         return this.events.serving(this);
       case 'taken':
-        this.connections += 1;
-        return this.handOver.taken(this, message.id);
+        return this.taken(message.id);
+      case 'late':
+        return this.send({ kind: 'verdict', id: message.id, isYours: this.handOver.isOf(this, message.id) });
+      case 'beat':
+        return; // that it says something is all
       case 'answer':
         return this.asked.get(message.id)?.(message.answer);
       case 'closing':
-        this.handOver.rest(this);
         return this.events.closing(this);
     }
+  }
+
+  private taken(id: number): void {
+    if (this.untaken !== null) clearTimeout(this.untaken);
+    this.handOver.taken(this, id);
+    if (this.handOver.isOf(this, id)) this.connections += 1;
+  }
+
+  private takeBackLater(id: number, givenAtMs: number): void {
+    const leftMs = TAKEN_BACK_AFTER_MS - (machineMs() - givenAtMs);
+    // A timer counts from the beginning of the turn it was made in, which may have been a while before.
+    this.untaken = setTimeout(() => void heardAll(() => {
+      if (machineMs() - givenAtMs < TAKEN_BACK_AFTER_MS) this.takeBackLater(id, givenAtMs);
+      else this.handOver.takeBack(this, id);
+    }), leftMs);
+  }
+
+  private beat(silence: Silence): void {
+    if (!silence.lasts()) return this.send({ kind: 'beat' });
+    this.events.silent(this);
+    this.kill();
   }
 
   private gone(end: WorkerEnd, livedMs: number): void {
     this.child = null;
     this.isServing = false;
+    if (this.untaken !== null) clearTimeout(this.untaken);
     this.handOver.leave(this);
     for (const answered of this.asked.values()) answered(null);
     const inMs = this.backoff.afterLifeOf(livedMs);
@@ -163,3 +219,6 @@ export class WorkerProcess implements Taker {
     if (this.child?.connected) this.child.send(message, socket, { keepOpen: true }, () => undefined); // one that cannot be told is about to be gone
   }
 }
+
+/** Acts when everything that had been said by now has been heard: timers come before it, in a process that stood still too. */
+const heardAll = (act: () => void): NodeJS.Immediate => setImmediate(act);

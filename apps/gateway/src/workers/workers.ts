@@ -7,6 +7,8 @@ export interface WorkersOptions {
   count: number;
   /** Of this gateway; a worker's own is `<instance>-w<n>`. */
   instance: string;
+  /** For how long one may say nothing until it is replaced, ms. */
+  silenceMs: number;
   handOver: HandOver;
   logger: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
@@ -33,15 +35,16 @@ export class Workers {
   private stopping = false;
   private exitCode = 0;
 
-  constructor({ count, instance, handOver, logger }: WorkersOptions) {
+  constructor({ count, instance, silenceMs, handOver, logger }: WorkersOptions) {
     this.logger = logger;
     this.handOver = handOver;
     const events = {
       serving: (worker: WorkerProcess) => this.served(worker),
-      closing: () => this.handOver.close(), // they were all told, and do not wait for one another
+      closing: (worker: WorkerProcess) => void this.close(worker),
+      silent: ({ n, pid }: WorkerProcess) => this.logger.error({ worker: n, pid, silent_s: silenceMs / 1000 }, 'a worker that has said nothing for too long is killed, with what it had under way'),
       ended: (worker: WorkerProcess, end: WorkerEnd, inMs: number) => this.ended(worker, end, inMs),
     };
-    this.all = Array.from({ length: count }, (_, i) => new WorkerProcess(i + 1, { instance, handOver, events }));
+    this.all = Array.from({ length: count }, (_, i) => new WorkerProcess(i + 1, { instance, silenceMs, handOver, events }));
     this.yetToStart = new Set(this.all);
   }
 
@@ -74,6 +77,13 @@ export class Workers {
     this.stopping = true;
     for (const worker of this.all) worker.stop(signal);
     this.endIfOver();
+  }
+
+  /** They were all told to stop, and do not wait for one another: with the first one the ports are closed. Each goes on until nothing can come any more. */
+  private async close(worker: WorkerProcess): Promise<void> {
+    await this.handOver.close();
+    this.handOver.rest(worker);
+    worker.closed();
   }
 
   private served(worker: WorkerProcess): void {
