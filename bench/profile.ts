@@ -17,7 +17,7 @@ const kind = KINDS.find((one): one is Kind => one === positionals[0]) ?? 'whole'
 const app = APPS.find((one): one is AppName => one === positionals[1]) ?? 'gateway';
 const seconds = Number(positionals[2] ?? 8);
 
-await withBenchCluster({ inspect: true, ...(values.bundle !== undefined && { bundles: { [app]: values.bundle } }) }, async ({ gateway, load, inspectorUrl }) => {
+await withBenchCluster({ inspect: true, ...(values.bundle !== undefined && { bundles: { [app]: [values.bundle] } }) }, async ({ gateway, load, inspectorUrl }) => {
   const expectCache = kind === 'repeat' ? 'HIT-EXACT' : 'MISS';
   if (kind === 'repeat') await load.perform({ target: gateway, kind, connections: 1, count: 1, expectCache: 'MISS' });
   await load.perform({ target: gateway, kind, connections: CLIENTS, durationMs: WARM_UP_MS, expectCache });

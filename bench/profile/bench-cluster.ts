@@ -25,8 +25,8 @@ budgets: { per_key: [{ usd: 1000000, period: month, mode: hard }] }
 cache: { exact: { ttl_s: 3600 } }
 `;
 
-/** Runs something against a cluster of one replica of each app, which is gone afterwards. @param bundles other builds of apps, by name */
-export async function withBenchCluster({ inspect, bundles = {} }: { inspect: boolean; bundles?: Partial<Record<AppName, string>> }, work: (bench: BenchCluster) => Promise<void>): Promise<void> {
+/** Runs something against a cluster of one replica of each app, which is gone afterwards. @param bundles other builds of apps: what their Node is started with */
+export async function withBenchCluster({ inspect, bundles = {} }: { inspect: boolean; bundles?: Partial<Record<AppName, string[]>> }, work: (bench: BenchCluster) => Promise<void>): Promise<void> {
   if (Object.keys(bundles).length === 0) await buildIfChanged({ root: ROOT, onStart: () => process.stderr.write('Building the apps …\n') });
   const dataDir = await mkdtemp(join(tmpdir(), 'deja-bench-'));
   const provider = await startProvider();
@@ -40,7 +40,7 @@ export async function withBenchCluster({ inspect, bundles = {} }: { inspect: boo
     const { PATH, HOME, TMPDIR, LANG } = process.env;
     cluster = await startCluster({
       dataDir, port: 0, opsPort: 0,
-      program: (app) => ({ command: process.execPath, args: [bundles[app] ?? join(ROOT, 'apps', app, 'out', 'main.mjs')] }),
+      program: (app) => ({ command: process.execPath, args: bundles[app] ?? [join(ROOT, 'apps', app, 'out', 'main.mjs')] }),
       env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: configPath, ...(inspect && { NODE_OPTIONS: '--inspect=127.0.0.1:0' }) },
       output: ({ from, text }) => {
         said.push(`${from} ${text}`);

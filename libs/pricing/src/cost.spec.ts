@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Price, Usage } from '@deja/contracts';
-import { costNanoUsd, expectedCostNanoUsd, explainCost, knownCostNanoUsd } from './cost.ts';
+import { costNanoUsd, expectedCostNanoUsd, explainCost, knownCostNanoUsd, partsCostNanoUsd } from './cost.ts';
+import { plainCostNanoUsd } from './plain-cost.ts';
 
 const usage = (of: Partial<Usage>): Usage => ({ promptTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, completionTokens: 0, reasoningTokens: 0, ...of });
 const flat = (of: Partial<Price>): Price => ({ version: 'v', input: 0, cachedInput: 0, cacheWrite: 0, output: 0, longContext: null, ...of });
@@ -189,4 +190,24 @@ test('a bill has no line for nothing, and is unknown exactly where something is 
     expect(lines.every(({ quantity }) => quantity > 0n)).toBe(true);
     expect(cost === null).toBe(missing.length > 0);
   }));
+});
+
+test('the short way for tokens of text gives what the exact sum of all parts does, and is left where something else was used', () => {
+  const counts = fc.oneof(fc.nat(100_000), fc.nat(100_000), fc.nat(100_000), fc.constantFrom(0, 0.4, 0.5, 1.5, Number.NaN, -3, 2 ** 40));
+  const more = fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, fc.record({ images: fc.constantFrom(0, 1), audioSeconds: fc.constantFrom(0, 0.0001, 2), characters: fc.constantFrom(0, 9), audioInputTokens: fc.constantFrom(0, 7), serviceTier: fc.constantFrom('batch' as const, 'flex' as const) }, { requiredKeys: [] }));
+  const used = fc.tuple(fc.record({ promptTokens: counts, cachedTokens: counts, cacheWriteTokens: counts, completionTokens: counts, reasoningTokens: counts }), more).map(([text, others]): Usage => ({ ...text, ...others }));
+  const special = fc.record({ reasoning: fc.nat(1e9), perRequest: fc.nat(10_000_000), perImage: anyRate, audioInput: fc.constant('text' as const) }, { requiredKeys: [] });
+  let short = 0;
+  fc.assert(
+    fc.property(used, anyPrice, fc.constantFrom(1, 1e3, 1e6), special, (u, rated, smaller, others) => {
+      const rates = Object.fromEntries(['input', 'cachedInput', 'cacheWrite', 'output'].map((name) => [name, rated[name as 'input'] / smaller]));
+      const price: Price = { ...rated, ...rates, ...others };
+      const plain = plainCostNanoUsd(u, price);
+      if (plain === null) return;
+      short += 1;
+      expect(BigInt(plain)).toBe(partsCostNanoUsd(u, price));
+    }),
+    { numRuns: 2000 },
+  );
+  expect(short).toBeGreaterThan(100);
 });

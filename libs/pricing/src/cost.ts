@@ -1,5 +1,6 @@
 import type { AttemptRecord, Price, Usage } from '@deja/contracts';
 import { partsOf, ratesFor, type CostKind, type CostPart } from './cost-parts.ts';
+import { plainCostNanoUsd } from './plain-cost.ts';
 
 /**
  * What `usage` costs at `price`, integer nano-USD; null when the price is unknown, or has no rate for something that was used. Exact, and
@@ -8,6 +9,12 @@ import { partsOf, ratesFor, type CostKind, type CostPart } from './cost-parts.ts
  */
 export function costNanoUsd(usage: Usage, price: Price | null): bigint | null {
   if (price === null) return null; // an unknown price is not a free one
+  const plain = plainCostNanoUsd(usage, price);
+  return plain === null ? partsCostNanoUsd(usage, price) : BigInt(plain);
+}
+
+/** The same by way of all its parts, whatever was used. */
+export function partsCostNanoUsd(usage: Usage, price: Price): bigint | null {
   const { parts, missing, multiplier } = partsOf(usage, price);
   if (missing.length > 0) return null;
   let [top, bottom] = [0n, 1n];

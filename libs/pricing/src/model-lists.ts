@@ -17,15 +17,19 @@ const DATE_AT_END = /-20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])$/;
 export function listed<T>(lists: ModelLists<T>, o: UpstreamModel): T | null {
   // Gemini's own list calls its models `models/…`.
   const model = o.kind === 'gemini' ? o.upstreamModel.replace(/^models\//, '') : o.upstreamModel;
-  const providers = providersFor(lists, o.provider, o.kind);
+  const providers = providersFor(lists, o);
   return firstOf(lists, providers, model) ?? (DATE_AT_END.test(model) ? firstOf(lists, providers, withoutDate(model)) : null);
 }
 
 /** The name of the model that a snapshot is one of; another name stays as it is. */
 export const withoutDate = (model: string): string => model.replace(DATE_AT_END, '');
 
+/** By the list that was asked and the configured name of the provider; names come from configuration, so there are few. */
+const openAiProviders = new WeakMap<ModelLists<unknown>, Map<string, string[]>>();
+const MOST_NAMES = 10_000;
+
 /** Which providers' rows apply, in order. Many vendors speak OpenAI's language; their configured name says whose rows hold. */
-function providersFor(lists: ModelLists<unknown>, provider: string, kind: ProviderKind): string[] {
+function providersFor(lists: ModelLists<unknown>, { provider, kind }: Pick<UpstreamModel, 'provider' | 'kind'>): string[] {
   switch (kind) {
     case 'anthropic':
       return ['anthropic'];
@@ -34,7 +38,13 @@ function providersFor(lists: ModelLists<unknown>, provider: string, kind: Provid
     case 'azure-openai':
       return ['openai', 'azure'];
     case 'openai': {
+      let known = openAiProviders.get(lists);
+      if (known === undefined) openAiProviders.set(lists, (known = new Map()));
+      const before = known.get(provider);
+      if (before !== undefined) return before;
       const named = provider.toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== 'openai' && lists.has(word));
+      if (known.size >= MOST_NAMES) known.clear();
+      known.set(provider, [...named, 'openai']);
       return [...named, 'openai'];
     }
     case 'simulated':

@@ -1,7 +1,6 @@
 import { Command, type Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './client.ts';
-
-type Value = string | number | Buffer;
+import { encodedCommand, type Value } from './encoded-command.ts';
 
 /** Commands that travel together. */
 export interface Pipeline {
@@ -128,15 +127,34 @@ class SentTogether implements Pipeline {
   }
 
   private add(name: string, args: Value[], replyEncoding: ReplyEncoding = 'utf8'): this {
-    this.commands.push(this.isOne ? new Timeless(name, args, { replyEncoding }) : new Command(name, args, { replyEncoding }));
+    this.commands.push(this.isOne ? new Plain(name, args, { replyEncoding }) : new Command(name, args, { replyEncoding }));
     return this;
   }
 }
 
-/** Its pipeline watches the clock for all: a timer for each command took a third of what sending them takes. */
-class Timeless extends Command {
+/**
+ * One of a pipeline's commands. The pipeline watches the clock for all: a timer for each took a third of what sending them takes. None of them
+ * blocks, and their values are plain: what ioredis does for others, it need not do for these.
+ */
+class Plain extends Command {
+  private readonly values: Value[];
+
+  constructor(name: string, values: Value[], options: { replyEncoding: ReplyEncoding }) {
+    super(name, [], options);
+    this.values = values;
+    this.args = values; // for whoever shows or redirects it
+  }
+
   override setTimeout(): void {
     // Never.
+  }
+
+  override extractBlockingTimeout(): undefined {
+    return undefined;
+  }
+
+  override toWritable(): string | Buffer {
+    return encodedCommand(this.name, this.values);
   }
 }
 
@@ -163,8 +181,8 @@ function allReplies(commands: readonly Command[], deadlineMs: number | null): Pr
 /** Connections whose writes wait for the end of this turn. */
 const gathering = new WeakSet<Redis['stream']>();
 
-/** A write is a call of the system, dearer than all else about a command: with many requests in one turn of the event loop, they share one. */
-function gatherWrites({ stream }: Redis): void {
+/** What is sent from now on waits for the end of this turn: a write is a call of the system, dearer than all else about a command, and with many requests in one turn of the event loop they share one. */
+export function gatherWrites({ stream }: Redis): void {
   // There is none before the first attempt to connect.
   if ((stream as Redis['stream'] | undefined) === undefined || gathering.has(stream)) return;
   gathering.add(stream);
