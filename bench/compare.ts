@@ -40,7 +40,8 @@ async function round(bench: BenchCluster, durationMs: number): Promise<Round> {
   const after = seconds(bench);
   const n = durationsMs.length;
   const spent = Object.fromEntries(Object.entries(after).map(([name, s]) => [name, ((s - (before[name] ?? 0)) * 1e6) / n]));
-  return { 'requests/s': (n * 1000) / elapsedMs, 'p50 ms': median(durationsMs), 'p99 ms': durationsMs.toSorted((a, b) => a - b)[Math.floor(n * 0.99)] ?? 0, ...spent };
+  const { residentMiB = 0 } = usageOf([bench.cluster.pid(app) ?? -1])[0] ?? {};
+  return { 'resident MiB': residentMiB, 'requests/s': (n * 1000) / elapsedMs, 'p50 ms': median(durationsMs), 'p99 ms': durationsMs.toSorted((a, b) => a - b)[Math.floor(n * 0.99)] ?? 0, ...spent };
 }
 
 const median = (all: number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0;
