@@ -16,6 +16,7 @@ COPY libs/cache-key/package.json libs/cache-key/
 COPY libs/config/package.json libs/config/
 COPY libs/content-safety/package.json libs/content-safety/
 COPY libs/contracts/package.json libs/contracts/
+COPY libs/in-flight/package.json libs/in-flight/
 COPY libs/launcher/package.json libs/launcher/
 COPY libs/postgres/package.json libs/postgres/
 COPY libs/pricing/package.json libs/pricing/
@@ -34,7 +35,7 @@ ENV NX_DAEMON=false NX_TUI=false
 RUN npm run build
 # Seconds since 1970, the time of every file: builds of the same sources are the same.
 ARG SOURCE_DATE_EPOCH=0
-RUN node tools/image/assemble.ts /image
+RUN node --conditions=@deja/source tools/image/assemble.ts /image
 
 # Node, the libraries it loads, and nothing else: no shell, no package manager. Its layer is the same for all four.
 FROM scratch AS runtime
@@ -62,13 +63,13 @@ COPY --from=build /image/gateway/ /
 COPY --from=build /image/gateway-compiled/ /
 LABEL org.opencontainers.image.title="deja-gateway" \
       org.opencontainers.image.description="deja's gateway: speaks OpenAI's API to clients and the admin API to operators"
-# Load balancers are given that long to notice that no more is to be sent here; a process for each processor that the container may use.
-ENV DEJA_DRAIN_DELAY_S=5 DEJA_GATEWAY_WORKERS=auto
+# Load balancers are given that long to notice that no more is to be sent here; a process for each processor that the container may use; memory is kept small (libs/launcher/src/app-program.ts).
+ENV DEJA_DRAIN_DELAY_S=5 DEJA_GATEWAY_WORKERS=auto MALLOC_ARENA_MAX=2
 # What must outlive a crash: usage that Redis could not take.
 VOLUME /var/lib/deja
 EXPOSE 3000 9460
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9460"]
-CMD ["node", "apps/gateway/out/main.mjs"]
+CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=50", "apps/gateway/out/main.mjs"]
 
 FROM runtime AS router
 COPY --from=build /image/router/ /

@@ -2,7 +2,7 @@
  * Whether memory stays flat: `node --conditions=@deja/source bench/memory.ts [requests] [streams] [--gateway FILE] [--flags='…'] [--env NAME=VALUE …] [--samples]` (1,000,000 and 500).
  * Misses, hits, look-ups that find nothing and streams through one gateway, while so many streams that last half a minute are always open. Prints each app at
  * rest, at its most under load and afterwards, and by how much the gateway still grew in the last quarter. Linux. --gateway is another build of the gateway, --flags
- * are Node's for the gateway, --env is for all apps, --samples prints all that was looked at.
+ * are Node's for it in place of those it always has (`--flags=` for none), --env is for all apps, --samples prints all that was looked at.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startCluster, type Cluster, type MemberName } from '@deja/launcher';
+import { appProgram, startCluster, type AppName, type AppProgram, type Cluster, type MemberName } from '@deja/launcher';
 import { buildIfChanged } from '../tools/build.ts';
 import { startLoad, startProvider, type Load } from './added-latency/helper-process.ts';
 import { processorSeconds } from './added-latency/processor-time.ts';
@@ -32,8 +32,6 @@ const MIX: Partial<Record<Kind, number>> = { whole: 600, repeat: 200, similar: 1
 interface Wishes {
   requests: number;
   streams: number;
-  gateway: string;
-  flags: string[];
 }
 
 const configuration = (port: number, slowPort: number): object => ({
@@ -97,9 +95,13 @@ async function measure(cluster: Cluster, load: Load, wishes: Wishes): Promise<st
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { gateway: { type: 'string' }, flags: { type: 'string', default: '' }, env: { type: 'string', multiple: true, default: [] }, samples: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { gateway: { type: 'string' }, flags: { type: 'string' }, env: { type: 'string', multiple: true, default: [] }, samples: { type: 'boolean' } } });
   const [requests = 1_000_000, streams = 500] = positionals.map(Number);
-  const wishes: Wishes = { requests, streams, gateway: values.gateway ?? join(ROOT, 'apps/gateway/out/main.mjs'), flags: values.flags.split(' ').filter((flag) => flag !== '') };
+  const program = (app: AppName): AppProgram => {
+    const usual = appProgram(app, ROOT, app === 'gateway' ? values.gateway : undefined);
+    if (app !== 'gateway' || values.flags === undefined) return usual;
+    return { ...usual, args: [...values.flags.split(' ').filter((flag) => flag !== ''), ...usual.args.slice(-1)], env: {} };
+  };
   if (values.gateway === undefined) await buildIfChanged({ root: ROOT, onStart: () => process.stderr.write('Building the apps …\n') });
   const dataDir = await mkdtemp(join(tmpdir(), 'deja-bench-'));
   const [provider, slow, load] = await Promise.all([startProvider(), slowProvider(), startLoad()]);
@@ -112,11 +114,11 @@ async function main(): Promise<void> {
     cluster = await startCluster(
       {
         dataDir, port: 0, opsPort: 0, env: { PATH, HOME, TMPDIR, LANG, DEJA_CONFIG: config, ...given }, output: () => undefined,
-        program: (app) => ({ command: process.execPath, args: app === 'gateway' ? [...wishes.flags, wishes.gateway] : [join(ROOT, 'apps', app, 'out', 'main.mjs')] }),
+        program,
       },
       { onMade: (made) => void (cluster = made) },
     );
-    process.stdout.write(`${(await measure(cluster, load, wishes)).join('\n')}\n`);
+    process.stdout.write(`${(await measure(cluster, load, { requests, streams })).join('\n')}\n`);
   } finally {
     load.stop();
     await cluster?.stop();

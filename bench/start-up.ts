@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { APPS, startCluster, type AppName, type Cluster } from '@deja/launcher';
+import { appProgram, APPS, startCluster, type AppName, type Cluster } from '@deja/launcher';
 import { rolldown, type InputOptions, type OutputOptions } from 'rolldown';
 import { buildIfChanged } from '../tools/build.ts';
 import { thisMachine } from './added-latency/report.ts';
@@ -44,14 +44,13 @@ async function references(starts: number, bare: string, cache: Cache): Promise<M
 }
 
 async function appStarts(starts: number, roots: string[], dir: string, cache: Cache): Promise<Map<string, Start[]>> {
-  // Read at each start of the process, so one replica can be this checkout's now and that one's the next time.
-  const programs = new Map(APPS.map((app) => [app, ['']]));
-  const choose = (app: AppName, root: string): void => void programs.get(app)?.splice(0, 1, join(root, 'apps', app, 'out', 'main.mjs'));
-  for (const app of APPS) choose(app, roots[0] ?? ROOT);
+  // The arguments are read at each start of the process, so one replica can be this checkout's now and that one's the next time.
+  const programs = new Map(APPS.map((app) => [app, appProgram(app, roots[0] ?? ROOT)]));
+  const choose = (app: AppName, root: string): void => void programs.get(app)?.args.splice(-1, 1, ...appProgram(app, root).args.slice(-1));
   const { PATH, HOME, TMPDIR, LANG } = process.env;
   const cluster: Cluster = await startCluster({
     dataDir: join(dir, 'data'), port: 0, opsPort: 0, env: { PATH, HOME, TMPDIR, LANG, ...cache, DEJA_CONFIG: join(dir, 'none.yaml') }, output: () => undefined,
-    program: (app) => ({ command: process.execPath, args: programs.get(app) ?? [] }),
+    program: (app) => programs.get(app) ?? appProgram(app, ROOT),
   });
   const measured = new Map<string, Start[]>();
   try {

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { APPS } from '@deja/launcher';
+import { appProgram, APPS } from '@deja/launcher';
 
 /**
  * Has Node keep what it compiles of the apps (NODE_COMPILE_CACHE), by loading each once: PORT=x ends an app when it has been loaded. An app that runs would
@@ -10,7 +9,9 @@ import { APPS } from '@deja/launcher';
 export async function compileApps(root: string, signal: AbortSignal): Promise<void> {
   await Promise.all(
     APPS.map(async (app) => {
-      const child = spawn(process.execPath, [join(root, 'apps', app, 'out', 'main.mjs')], { env: { ...process.env, PORT: 'x' }, stdio: 'ignore', signal });
+      // Under the flags it is started with: Node keeps what it compiled under others apart.
+      const { command, args } = appProgram(app, root);
+      const child = spawn(command, args, { env: { ...process.env, PORT: 'x' }, stdio: 'ignore', signal });
       await once(child, 'close').catch(() => {}); // interrupted
     }),
   );

@@ -1,10 +1,11 @@
-// node tools/image/assemble.ts <target>: puts together what each image holds, in the build stage of the Dockerfile, after `npm run build`.
+// node --conditions=@deja/source tools/image/assemble.ts <target>: puts together what each image holds, in the build stage of the Dockerfile, after `npm run build`.
 // <target>/system is the same for all, <target>/data has the folder that an app may write to;
 // <target>/<app> has the bundle, what is read beside it, its SBOM and the licences of what is bundled;
 // <target>/<app>-compiled has V8's code cache of it, apart, because it differs a little from build to build and all else does not.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { appProgram, type AppName } from '@deja/launcher';
 import { packageFolders, withoutContent, type SourceMapText } from './bundle-sources.ts';
 import { LICENSE_FILE, licensesText, type LicensedPackage } from './licenses.ts';
 import { sbomOf, type Component, type Sbom } from './sbom.ts';
@@ -12,7 +13,7 @@ import { copySystem } from './system-files.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What each image has beside its bundle. */
-const BESIDE: Record<string, { files: string[]; native: boolean }> = {
+const BESIDE: Record<AppName, { files: string[]; native: boolean }> = {
   gateway: { files: [], native: false },
   router: { files: ['apps/router/migrations'], native: false },
   'semantic-cache': { files: ['models'], native: true },
@@ -42,7 +43,7 @@ function assemble(target: string): void {
   const system = copySystem(join(target, 'system'), native);
   for (const name of ['LICENSE', 'NOTICE', 'deploy/healthcheck.mjs']) cpSync(join(ROOT, name), join(target, 'system/app', name));
   const whole = JSON.parse(execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 })) as Sbom;
-  for (const [app, beside] of Object.entries(BESIDE)) {
+  for (const [app, beside] of Object.entries(BESIDE) as [AppName, (typeof BESIDE)[AppName]][]) {
     const folders = [...copyBundle(app, join(target, app, 'app/apps', app, 'out')), ...(beside.native ? NATIVE.map((name) => `node_modules/${name}`).filter((folder) => existsSync(join(ROOT, folder))) : [])];
     for (const path of beside.files) cpSync(join(ROOT, path), join(target, app, 'app', path), { recursive: true, filter: (from) => !MADE_BY.test(from.slice(ROOT.length + 1)) });
     if (beside.native && native.length > 0) cpSync(join(target, 'native'), join(target, app, 'app/node_modules'), { recursive: true });
@@ -89,15 +90,15 @@ function licensed(folder: string): LicensedPackage {
 
 /**
  * Node's own cache of compiled modules (https://nodejs.org/api/module.html#module-compile-cache), filled by loading the app once. It is good for this very
- * Node, the path of the bundle and the user's id: all three are here as in the image. PORT=x ends an app when it has been loaded.
+ * Node, its flags, the path of the bundle and the user's id: all are here as in the image. PORT=x ends an app when it has been loaded.
  */
-function compile(app: string, target: string): void {
+function compile(app: AppName, target: string): void {
   const folder = join(target, 'app/compiled');
   mkdirSync(folder, { recursive: true });
   chownSync(folder, UID, UID);
-  const main = join(IN_IMAGE, 'apps', app, 'out', 'main.mjs');
+  const { command, args } = appProgram(app, IN_IMAGE);
   const load = (more: Record<string, string>): string =>
-    spawnSync(process.execPath, [main], { env: { NODE_COMPILE_CACHE: folder, PORT: 'x', NODE_ENV: 'production', ...more }, uid: UID, gid: UID, encoding: 'utf8' }).stderr;
+    spawnSync(command, args, { env: { NODE_COMPILE_CACHE: folder, PORT: 'x', NODE_ENV: 'production', ...more }, uid: UID, gid: UID, encoding: 'utf8' }).stderr;
   // What is over several workers is another part of the gateway than what serves.
   const said = [load({}), ...(app === 'gateway' ? [load({ DEJA_GATEWAY_WORKERS: '2' })] : [])];
   // Node writes it for its own user alone; in the image everyone may read it, and no app may change what it runs.
@@ -120,5 +121,5 @@ function readJson<T>(path: string): T {
 }
 
 const [target] = process.argv.slice(2);
-if (target === undefined) throw new Error('usage: node tools/image/assemble.ts <target>');
+if (target === undefined) throw new Error('usage: node --conditions=@deja/source tools/image/assemble.ts <target>');
 assemble(target);

@@ -1,3 +1,4 @@
+import type { AppProgram } from './app-program.ts';
 import type { Output } from './output.ts';
 import type { AppName, Scale } from './scale.ts';
 import type { Backoff } from './supervised-process.ts';
@@ -22,8 +23,8 @@ export interface ClusterOptions {
   /** A Postgres database that is there already; unless given the cluster starts its own when an app needs one. */
   databaseUrl?: string | null;
   output?: Output;
-  /** How an app is run; `node apps/<app>/out/main.mjs` unless given. */
-  program?: (app: AppName) => { command: string; args: string[] };
+  /** How an app is run; see appProgram unless given. */
+  program?: (app: AppName) => Pick<AppProgram, 'command' | 'args'> & Partial<AppProgram>;
   backoff?: Backoff;
   /** How long all apps together may take until they are ready. Default 120 s. */
   readyMs?: number;

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { adminPlace, appEnvironment, assignSeats, type Seat } from './app-environment.ts';
+import { appProgram } from './app-program.ts';
 import type { ClusterOptions, AppState, MemberName } from './cluster-options.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { asLauncherError, LauncherError } from './launcher-error.ts';
@@ -211,13 +212,13 @@ export class Cluster {
   #appProcess(seat: Seat): SupervisedProcess {
     const { dataDir, backoff } = this.#options;
     const name = `${seat.app}-${seat.n}`;
-    const { command, args } = this.#options.program?.(seat.app) ?? { command: process.execPath, args: [join(ROOT, 'apps', seat.app, 'out', 'main.mjs')] };
+    const { command, args, env = {} } = this.#options.program?.(seat.app) ?? appProgram(seat.app, ROOT);
     if (this.#secrets === null) throw new Error('secrets are read before apps are started');
     return new SupervisedProcess({
       name,
       command,
       args,
-      env: appEnvironment(seat, { env: this.#env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets }),
+      env: { ...env, ...appEnvironment(seat, { env: this.#env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets }) },
       ...(backoff === undefined ? {} : { backoff }),
       onLine: (text, stream) => this.#output({ from: name, text, level: stream === 'stderr' ? 'error' : 'info' }),
       onStart: (pid) => this.#written(this.#run.started(name, pid, 'SIGTERM').then(() => (this.#allWereReady && this.#stopping === null ? this.#announce() : undefined))),

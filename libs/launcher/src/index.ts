@@ -1,3 +1,4 @@
+export * from './app-program.ts';
 export * from './cluster-options.ts';
 export * from './cluster.ts';
 export * from './find-redis.ts';
