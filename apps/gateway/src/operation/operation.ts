@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { context, trace, TraceFlags, type Attributes, type Context, type Span } from '@opentelemetry/api';
 import { newId, type AttemptRecord, type OpenOperation, type Principal } from '@deja/contracts';
@@ -114,10 +115,8 @@ export class Operation {
 
   /** Fires when nobody needs any more what runs for this operation. */
   get signal(): AbortSignal {
-    if (this.controller === null) {
-      this.controller = new AbortController();
-      if (this.stopped) this.controller.abort(OVER);
-    }
+    this.controller ??= new AbortController();
+    if (this.stopped) this.controller.abort(OVER);
     return this.controller.signal;
   }
 
@@ -155,7 +154,8 @@ export class Operation {
 
   private stop(): void {
     this.stopped = true;
-    this.controller?.abort(OVER);
+    // To abort takes an event; when a request ends, mostly nobody is there to hear of it. Whoever asks for the signal later gets one that has fired.
+    if (this.controller !== null && getEventListeners(this.controller.signal, 'abort').length > 0) this.controller.abort(OVER);
   }
 
   get abandoned(): boolean {
