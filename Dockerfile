@@ -63,13 +63,13 @@ COPY --from=build /image/gateway/ /
 COPY --from=build /image/gateway-compiled/ /
 LABEL org.opencontainers.image.title="deja-gateway" \
       org.opencontainers.image.description="deja's gateway: speaks OpenAI's API to clients and the admin API to operators"
-# Load balancers are given that long to notice that no more is to be sent here; a process for each processor that the container may use; memory is kept small (libs/launcher/src/app-program.ts).
+# Load balancers are given that long to notice that no more is to be sent here; a process for each processor that the container may use; two arenas of malloc (libs/launcher/src/app-program.ts).
 ENV DEJA_DRAIN_DELAY_S=5 DEJA_GATEWAY_WORKERS=auto MALLOC_ARENA_MAX=2
 # What must outlive a crash: usage that Redis could not take.
 VOLUME /var/lib/deja
 EXPOSE 3000 9460
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs", "9460"]
-CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=50", "apps/gateway/out/main.mjs"]
+CMD ["node", "apps/gateway/out/main.mjs"]
 
 FROM runtime AS router
 COPY --from=build /image/router/ /

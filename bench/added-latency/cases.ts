@@ -62,7 +62,7 @@ export interface Effort {
 }
 
 export const FULL: Effort = {
-  name: 'full', warmUpMs: 6000, rounds: 3, turns: 5, perTurn: 150, pauseMs: 200, closedMs: 4000, openMs: 5000, entries: 10_000, idleMs: 30_000, idleWindowMs: 500, without: [],
+  name: 'full', warmUpMs: 15_000, rounds: 3, turns: 5, perTurn: 150, pauseMs: 200, closedMs: 4000, openMs: 5000, entries: 10_000, idleMs: 30_000, idleWindowMs: 500, without: [],
 };
 export const SMOKE: Effort = {
   name: 'smoke', warmUpMs: 3000, rounds: 1, turns: 3, perTurn: 30, pauseMs: 50, closedMs: 1000, openMs: 1000, entries: 400, idleMs: 1500, idleWindowMs: 250, without: ['stream-16', 'open-200', 'open-1000'],

@@ -1,6 +1,9 @@
-import { Command, type Redis } from 'ioredis';
+import { Command, type Cluster, type Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './client.ts';
-import { encodedCommand, type Value } from './encoded-command.ts';
+import type { Value } from './encoded-command.ts';
+import { asError, GatheredCommand, Replies, type PipelineReply, type ReplyEncoding } from './gathered-command.ts';
+
+export type { PipelineReply } from './gathered-command.ts';
 
 /** Commands that travel together. */
 export interface Pipeline {
@@ -24,32 +27,30 @@ export interface Pipeline {
   exec(): Promise<PipelineReply[]>;
 }
 
-/** The error of a command, or what it answered. */
-export type PipelineReply = [error: Error | null, value: unknown];
-
 /**
  * A pipeline on one Redis, or on a cluster. There every command goes to the node of its keys at once, none waits for another, and each is
  * redirected by itself where a slot has moved; commands of one node keep their order.
  */
 export function openPipeline(client: RedisClient): Pipeline {
-  return new SentTogether(client);
+  return new OpenPipeline(client);
 }
 
-/** As text, or as the bytes that they are. */
-type ReplyEncoding = 'utf8' | null;
+interface Queued {
+  name: string;
+  values: Value[];
+  replyEncoding: ReplyEncoding;
+}
 
 /**
  * Not ioredis's own pipeline, which costs more than twice the processor time (docs/performance.md) and on a cluster refuses commands of different
  * nodes: each command is sent by itself, and what is sent to one server within one turn of the event loop, by whomever, leaves in one write.
  */
-class SentTogether implements Pipeline {
+class OpenPipeline implements Pipeline {
   private readonly client: RedisClient;
-  private readonly isOne: boolean;
-  private commands: Command[] = [];
+  private queued: Queued[] = [];
 
   constructor(client: RedisClient) {
     this.client = client;
-    this.isOne = !isCluster(client);
   }
 
   hset(...args: Value[]): this {
@@ -117,65 +118,38 @@ class SentTogether implements Pipeline {
   }
 
   exec(): Promise<PipelineReply[]> {
-    const { commands, client } = this;
-    this.commands = [];
-    if (commands.length === 0) return Promise.resolve([]);
-    const replied = allReplies(commands, isCluster(client) ? null : (client.options.commandTimeout ?? null));
-    if (!isCluster(client)) gatherWrites(client);
-    for (const command of commands) void client.sendCommand(command);
-    return replied;
+    const { queued, client } = this;
+    this.queued = [];
+    if (queued.length === 0) return Promise.resolve([]);
+    return isCluster(client) ? sentApart(client, queued) : sentTogether(client, queued);
   }
 
-  private add(name: string, args: Value[], replyEncoding: ReplyEncoding = 'utf8'): this {
-    this.commands.push(this.isOne ? new Plain(name, args, { replyEncoding }) : new Command(name, args, { replyEncoding }));
+  private add(name: string, values: Value[], replyEncoding: ReplyEncoding = 'utf8'): this {
+    this.queued.push({ name, values, replyEncoding });
     return this;
   }
 }
 
-/**
- * One of a pipeline's commands. The pipeline watches the clock for all: a timer for each took a third of what sending them takes. None of them
- * blocks, and their values are plain: what ioredis does for others, it need not do for these.
- */
-class Plain extends Command {
-  private readonly values: Value[];
-
-  constructor(name: string, values: Value[], options: { replyEncoding: ReplyEncoding }) {
-    super(name, [], options);
-    this.values = values;
-    this.args = values; // for whoever shows or redirects it
+function sentTogether(client: Redis, queued: readonly Queued[]): Promise<PipelineReply[]> {
+  const commands = queued.map(({ name, values, replyEncoding }, at) => new GatheredCommand(name, values, replyEncoding, at));
+  const replies = new Replies(commands, client.options.commandTimeout ?? null);
+  gatherWrites(client);
+  for (const command of commands) {
+    command.answerTo(replies);
+    void client.sendCommand(command);
   }
-
-  override setTimeout(): void {
-    // Never.
-  }
-
-  override extractBlockingTimeout(): undefined {
-    return undefined;
-  }
-
-  override toWritable(): string | Buffer {
-    return encodedCommand(this.name, this.values);
-  }
+  return replies.all;
 }
 
-/** @param deadlineMs null: each command has its own */
-function allReplies(commands: readonly Command[], deadlineMs: number | null): Promise<PipelineReply[]> {
-  return new Promise((resolve) => {
-    const replies = Array.from<PipelineReply>({ length: commands.length });
-    let left = commands.length;
-    const late = (): void => {
-      for (const command of commands) command.reject(new Error('Command timed out'));
-    };
-    const timer = deadlineMs === null ? undefined : setTimeout(late, deadlineMs);
-    const take = (at: number, reply: PipelineReply): void => {
-      replies[at] = reply;
-      left -= 1;
-      if (left > 0) return;
-      clearTimeout(timer);
-      resolve(replies);
-    };
-    for (const [at, { promise }] of commands.entries()) promise.then((value: unknown) => take(at, [null, value]), (error: unknown) => take(at, [asError(error), undefined]));
-  });
+/** Each has its own way, and its own time. */
+function sentApart(client: Cluster, queued: readonly Queued[]): Promise<PipelineReply[]> {
+  return Promise.all(
+    queued.map(({ name, values, replyEncoding }): Promise<PipelineReply> => {
+      const command = new Command(name, values, { replyEncoding });
+      void client.sendCommand(command);
+      return command.promise.then((value: unknown): PipelineReply => [null, value], (error: unknown): PipelineReply => [asError(error), undefined]);
+    }),
+  );
 }
 
 /** Connections whose writes wait for the end of this turn. */
@@ -192,5 +166,3 @@ export function gatherWrites({ stream }: Redis): void {
     stream.uncork();
   });
 }
-
-const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
