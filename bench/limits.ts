@@ -20,7 +20,7 @@ const BATCHES = 20;
 const NEVER = 1e12;
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
-const ceiling = (n: number, limits: Ceiling['limits']): Ceiling => ({ scope: 'key', model: null, counter: `deja:limit:{acme}:key:00000000-0000-4000-8000-00000000000${n}`, limits, degraded: 'open' });
+const ceiling = (n: number, limits: Ceiling['limits']): Ceiling => ({ scope: 'key', model: null, counter: `deja:limits:{acme}:key:00000000-0000-4000-8000-00000000000${n}`, limits, degraded: 'open' });
 const budget = (n: number): BudgetCeiling => ({
   scope: 'tenant', model: null, limitNanoUsd: 10n ** 15n, degraded: 'open', budget: { usd: '1000', period: 'month', mode: 'hard', time_zone: 'UTC' },
   account: { key: `deja:budget:{acme}:tenant:all:${n}`, tenant: 'acme', clientKey: null, user: null, model: null, fromMs: 0, toMs: Date.now() + 86_400_000 },

@@ -11,7 +11,7 @@ const TOGETHER = [1, 16];
 const SOURCE = "return {1, 1764180000000, 0, '', 0, 1, 190, 1764180000, 7, 1, 190, 1764180000, 7, 1, '0', '0'}";
 const SHA1 = createHash('sha1').update(SOURCE).digest('hex');
 const OPENING = JSON.stringify({ kind: 'open', id: '019ac0de-0000-7000-8000-000000000000', tenant: 'default', key: 'key_019ac0de', user: null, tags: {}, endpoint: 'chat/completions', requestedModel: 'gpt-4o-mini', stream: false, receivedAtMs: 1_764_180_000_000, estimatedPromptTokens: 190, traceId: '0'.repeat(32) });
-const KEYS = Array.from({ length: 7 }, (_, i) => `deja:limit:{default}:key:k:${i}`);
+const KEYS = Array.from({ length: 7 }, (_, i) => `deja:limits:{default}:key:k:${i}`);
 const ARGS = Array.from({ length: 24 }, (_, i) => i);
 
 const server = await RedisProcess.start();

@@ -34,7 +34,7 @@ describe('what the cache holds', () => {
     await keep(redis, {}, { similar: true });
     await keep(redis, {}, { body: 'x'.repeat(1000) });
     await keep(redis, {}, { tenant: 'other', similar: true, exact: false });
-    await redis.set('deja:limit:{acme}:something', 'x');
+    await redis.set('deja:limits:{acme}:something', 'x');
     await redis.set('deja:cache:{acme}:sem:tenant:f', '1');
     const all = (await stage.admin().stats(asked({}))).body;
     const acme = (await stage.admin().stats(asked({ tenant: 'acme' }))).body;

@@ -148,7 +148,7 @@ export class LimitHistory {
     }
     this.at.ms += 2 * 3_600_000;
     await this.sweep();
-    for (const { name } of this.world.sweepers) this.compare(`leases of ${name}`, await this.at.redis.exists(`deja:limit:{${name}}:leases`, `deja:limit:{${name}}:held`), 0);
+    for (const { name } of this.world.sweepers) this.compare(`leases of ${name}`, await this.at.redis.exists(`deja:limits:{${name}}:leases`, `deja:limits:{${name}}:held`), 0);
   }
 
   /** Whoever asks finds what has ended. */

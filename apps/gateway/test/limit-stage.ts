@@ -13,7 +13,7 @@ let made = 0;
 export const unique = (prefix: string): string => `${prefix}${(made += 1)}`;
 
 export function ceiling(limits: Limits, { tenant = unique('t'), scope = 'key' as Scope, model = null as string | null } = {}): Ceiling {
-  const counter = scope === 'global' ? `deja:limit:{global}:${unique('all')}` : `deja:limit:{${tenant}}:${unique(scope)}`;
+  const counter = scope === 'global' ? `deja:limits:{global}:${unique('all')}` : `deja:limits:{${tenant}}:${unique(scope)}`;
   return { scope, model, counter, limits, degraded: 'open' };
 }
 

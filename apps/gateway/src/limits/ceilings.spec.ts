@@ -21,13 +21,13 @@ describe('what applies to a request', () => {
 
   test('what is its own stands in place of what is usual, measure by measure', () => {
     const shards = shardsFor(asked({ principal: principal({ key: { requests_per_minute: 50 } }), settings: settings({ per_key: { requests_per_minute: 5, tokens_per_minute: 7 } }) }));
-    expect(shards).toEqual([{ name: 'acme', budgets: [], ceilings: [{ scope: 'key', model: null, counter: 'deja:limit:{acme}:key:k1', limits: { requests_per_minute: 50, tokens_per_minute: 7 }, degraded: 'local_share' }] }]);
+    expect(shards).toEqual([{ name: 'acme', budgets: [], ceilings: [{ scope: 'key', model: null, counter: 'deja:limits:{acme}:key:k1', limits: { requests_per_minute: 50, tokens_per_minute: 7 }, degraded: 'local_share' }] }]);
   });
 
   test('of everybody together is counted in a shard of its own, after the tenant’s', () => {
     const shards = shardsFor(asked({ settings: settings({ global: { concurrency: 9 }, per_tenant: { requests_per_day: 3 } }) }));
     expect(shards.map(({ name, ceilings }) => [name, ceilings.map(({ scope, counter }) => `${scope} ${counter}`)])).toEqual([
-      ['acme', ['tenant deja:limit:{acme}:tenant']], ['global', ['global deja:limit:{global}:all']],
+      ['acme', ['tenant deja:limits:{acme}:tenant']], ['global', ['global deja:limits:{global}:all']],
     ]);
   });
 
@@ -44,7 +44,7 @@ describe('what applies to a request', () => {
     const names = ['a', 'a:model:m', 'a}', '{global}', 'é', '\ud800', '__proto__', 'a b'];
     const counters = names.flatMap((user) => shardsFor(asked({ user, model: 'm', settings: settings({ per_user: { requests_per_minute: 1, models: { m: { requests_per_minute: 1 } } } }) }))[0]?.ceilings.map(({ counter }) => counter));
     expect(new Set(counters).size).toBe(2 * names.length);
-    for (const counter of counters) expect(counter).toMatch(/^deja:limit:\{acme\}:user:[^{}:]+(:model:m)?$/);
+    for (const counter of counters) expect(counter).toMatch(/^deja:limits:\{acme\}:user:[^{}:]+(:model:m)?$/);
   });
 
   test('a model is counted by itself besides, for those requests alone that ask for it', () => {

@@ -43,13 +43,13 @@ export function shardsFor(asked: AskedLimits): Shard[] {
 
 function shardsOf({ principal: { tenant, key, limits: own }, user, model, settings }: AskedLimits, budgets: BudgetsOfRequest): Shard[] {
   const { limits: usual } = settings;
-  const prefix = `deja:limit:{${tenant}}`;
+  const prefix = `deja:limits:{${tenant}}`;
   const ofTenant = [
     ...ceilingsOf('tenant', `${prefix}:tenant`, [usual.per_tenant, own.tenant], model, degradedMode(settings, 'per_tenant', own.tenant)),
     ...ceilingsOf('key', `${prefix}:key:${key}`, [usual.per_key, own.key], model, degradedMode(settings, 'per_key', own.key)),
     ...(user === null ? [] : ceilingsOf('user', `${prefix}:user:${nameInKey(user)}`, [usual.per_user, own.perUser], model, degradedMode(settings, 'per_user', own.perUser))),
   ];
-  const ofAll = ceilingsOf('global', `deja:limit:{${GLOBAL_SHARD}}:all`, [usual.global], model, degradedMode(settings, 'global'));
+  const ofAll = ceilingsOf('global', `deja:limits:{${GLOBAL_SHARD}}:all`, [usual.global], model, degradedMode(settings, 'global'));
   const shards: Shard[] = [
     { name: tenant, ceilings: ofTenant, budgets: budgets.tenant },
     { name: GLOBAL_SHARD, ceilings: ofAll, budgets: budgets.global },

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => telemetry.shutdown());
 
 const counts = async (): Promise<string[]> => (await telemetry.metricsText()).split('\n').filter((line) => line.startsWith('deja_gateway_limits_refused_total{'));
-const ceiling: Ceiling = { scope: 'key', model: 'gpt-4o', counter: 'deja:limit:{acme}:key:key-4f1c', limits: { requests_per_minute: 1 }, degraded: 'open' };
+const ceiling: Ceiling = { scope: 'key', model: 'gpt-4o', counter: 'deja:limits:{acme}:key:key-4f1c', limits: { requests_per_minute: 1 }, degraded: 'open' };
 const byBudget = { budget: { budget: { scope: 'tenant', model: null, account: { key: 'account-1' } }, spentNanoUsd: 1n, heldNanoUsd: 0n } as unknown as BudgetState } satisfies RefusedBy;
 
 describe('limits that refuse', () => {

@@ -23,6 +23,8 @@ export class Reservation {
   private readonly told: HeldShard[] = [];
   private readonly assumed: HeldShard[] = [];
   private end: 'released' | Actual | null = null;
+  /** It was refused at first, and let in a moment later: what was read of the cache until then is of before. */
+  waited = false;
 
   constructor(
     charge: Charge,

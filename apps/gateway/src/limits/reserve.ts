@@ -102,10 +102,12 @@ export class Reserver {
       this.local.begun(ceilingsOf(request.shards));
       this.lease(reservation);
       const { reply } = opened ?? { reply: null };
+      // What it waited for may have been the very answer that it asks for: written together with the place that became free.
+      const exact = reservation.waited ? readApart(cache, request.exactKeys, this.deadlineMs) : (apart ?? reply?.exact ?? []);
       return {
         reservation,
-        exact: apart === null ? (reply?.exact ?? []) : await apart,
-        semanticPresent: reply?.semanticPresent ?? false,
+        exact: await exact,
+        semanticPresent: reservation.waited ? request.presenceKey !== null : (reply?.semanticPresent ?? false),
         tenantRevision: reply?.tenantRevision ?? null,
         degraded: reply?.recorded !== true,
       };
@@ -163,13 +165,21 @@ export class Reserver {
     return verdict;
   }
 
+  /** As `ask`. Without an answer it may be charged all the same. */
+  private async askAgain(reservation: Reservation, ask: ShardAsk): Promise<ShardVerdict | null> {
+    const verdict = await this.ask(reservation, ask, []);
+    if (verdict === null) reservation.assume(ask);
+    return verdict;
+  }
+
   /** Takes a verdict in, and returns what is left to be decided without Redis. Throws where it refuses. */
   private async follow(reservation: Reservation, ask: ShardAsk, first: ShardVerdict | null): Promise<Shard[]> {
     if (first === null) {
       reservation.assume(ask);
       return ask.shards;
     }
-    const verdict = first.kind === 'refused' ? await this.freedSoon.verdict(first, () => this.ask(reservation, ask, [])) : first;
+    const verdict = first.kind === 'refused' ? await this.freedSoon.verdict(first, () => this.askAgain(reservation, ask)) : first;
+    if (first.kind === 'refused' && verdict.kind !== 'refused') reservation.waited = true;
     if (verdict.kind === 'unseeded') return await this.seed(reservation, ask, verdict.budgets);
     this.take(reservation, verdict);
     return [];

@@ -82,7 +82,7 @@ function partOf({ name, ceilings, budgets }: Shard): AskedPart {
   }
   const accounts = accountsOf(budgets);
   const leased = counters.length > 0 || accounts.length > 0 || windows.some(({ tokens }) => tokens !== null);
-  return { keys: { leases: `deja:limit:{${name}}:leases`, held: `deja:limit:{${name}}:held` }, leased, windows, counters, accounts };
+  return { keys: { leases: `deja:limits:{${name}}:leases`, held: `deja:limits:{${name}}:held` }, leased, windows, counters, accounts };
 }
 
 function addWindow(windows: AskedWindow[], ceiling: Ceiling, key: string, requestsMeasure: Measure, tokensMeasure: Measure): void {

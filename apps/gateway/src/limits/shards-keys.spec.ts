@@ -35,7 +35,7 @@ describe('what stands in Redis', () => {
     const { client } = server;
     const tenant = unique('t');
     const [limit, money] = [ceiling({ requests_per_minute: 5, tokens_per_minute: 100, concurrency: 5 }, { tenant }), budget(100n, { tenant })];
-    const shard = `deja:limit:{${tenant}}`;
+    const shard = `deja:limits:{${tenant}}`;
     const keys = [`${limit.counter}:minute`, `${limit.counter}:minute:past`, `${limit.counter}:flights`, `${shard}:leases`, `${shard}:held`];
     const wrong: ((key: string) => Promise<unknown>)[] = [(key) => client.set(key, 'nonsense'), (key) => client.hset(key, 'a', '-0'), (key) => client.rpush(key, 'x', '1:2', ''), (key) => client.zadd(key, 5, 'nobody')];
     for (const write of wrong) {
@@ -69,7 +69,7 @@ describe('what stands in Redis', () => {
       const limit = ceiling({ concurrency: 5, tokens_per_minute: 100 }, { tenant });
       const held = await at.admitted([limit], { tokens: 5 });
       const packed = records.includes(text) ? 'cmsgpack.pack(unpack(cjson.decode(ARGV[2])))' : 'ARGV[2]';
-      const record = async (): Promise<void> => void (await server.client.eval(`redis.call('HSET', KEYS[1], ARGV[1], ${packed})`, 1, `deja:limit:{${tenant}}:held`, held.charge.operation, text));
+      const record = async (): Promise<void> => void (await server.client.eval(`redis.call('HSET', KEYS[1], ARGV[1], ${packed})`, 1, `deja:limits:{${tenant}}:held`, held.charge.operation, text));
       await record();
       await at.add(held, 1);
       await at.settle(held, 1);
