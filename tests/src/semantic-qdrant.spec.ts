@@ -5,6 +5,7 @@ import { cacheOf, SemanticCluster } from './semantic-cluster.ts';
 import { areServed, burst, failures, keepAll, QUESTIONS } from './semantic-load.ts';
 
 const MISS = /^MISS /;
+const READY = 'the Qdrant index is ready';
 
 describe('entries in Qdrant', () => {
   let qdrant: FakeQdrant;
@@ -14,8 +15,10 @@ describe('entries in Qdrant', () => {
     qdrant = await FakeQdrant.start();
     path = await TcpPath.to(qdrant.url);
     stage = await SemanticCluster.start({ env: { QDRANT_URL: path.url.replace(/\/$/, '') } });
-    await eventually('the index of both semantic-caches', () => stage.cluster.logged('the Qdrant index is ready').length >= 2);
+    await prepared(2);
   }, 90_000);
+  /** A replica that was started anew prepares its index anew. */
+  const prepared = (times: number): Promise<boolean> => eventually('the index of the semantic-caches', () => stage.cluster.logged(READY).length >= times);
   afterEach(() => path.set('open'));
   afterAll(async () => {
     await stage?.stop();
@@ -30,7 +33,9 @@ describe('entries in Qdrant', () => {
     for (const n of [1, 2]) {
       await stage.cluster.suspend('semantic-cache', n);
       await areServed(stage, key);
+      const before = stage.cluster.logged(READY).length;
       await stage.cluster.resume('semantic-cache', n);
+      await prepared(before + 1);
     }
     expect(qdrant.requests.some(({ method, path: of }) => method === 'POST' && of.endsWith('/points/query'))).toBe(true);
     expect(stage.cluster.logged('Qdrant found an entry that may not be served')).toEqual([]);
@@ -46,6 +51,20 @@ describe('entries in Qdrant', () => {
     await stage.servedAs(QUESTIONS[1][1], 'HIT-SEMANTIC', { key });
     await eventually('Qdrant without it', async () => (await stage.admin.done('POST', 'cache/invalidate', { tenant, similar_to: question, min_similarity: 0.9, dry_run: true }))['entries'] === 0);
   }, 20_000);
+
+  test('that come before a replica has reached Qdrant are found as soon as it has', async () => {
+    const { key } = await stage.tenant();
+    path.set('cut');
+    for (const n of [1, 2]) {
+      await stage.cluster.suspend('semantic-cache', n);
+      await stage.cluster.resume('semantic-cache', n);
+    }
+    const before = stage.cluster.logged(READY).length;
+    for (const [question] of QUESTIONS) expect((await stage.ask(question, { key })).status).toBe(200);
+    path.set('open');
+    await areServed(stage, key);
+    await prepared(before + 2);
+  }, 60_000);
 
   test.each(['cut', 'hanging'] as const)('are missed while Qdrant is gone (%s), no request fails, and they are found when it is back', async (mode) => {
     const { key } = await stage.tenant();

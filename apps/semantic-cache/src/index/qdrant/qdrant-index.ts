@@ -29,6 +29,8 @@ const TIMEOUT_MS = 150;
 const WRITE_TIMEOUT_MS = 30_000;
 const FIRST_START_PAUSE_MS = 500;
 const LONGEST_START_PAUSE_MS = 30_000;
+/** So long an entry waits for the collection: shorter than anybody else would need to try it again. */
+const ADD_WAITS_MS = 10_000;
 /** Scores of quantised vectors are off by up to .007, so the nearest are scored again by the whole vectors. */
 const PARAMS: Schemas['SearchParams'] = { quantization: { rescore: true, oversampling: 2 } };
 /** What the server may leave out before scoring again. The floor itself is applied here. */
@@ -47,7 +49,7 @@ export class QdrantIndex implements VectorIndex {
   private readonly batches: UpsertBatches;
   private readonly tenantBounds: TenantBounds;
   private bounds: Bounds;
-  private ready: PromiseWithResolvers<void> = Promise.withResolvers();
+  private ready = Promise.withResolvers<void>();
   private state: 'new' | 'preparing' | 'prepared' = 'new';
   private lastAddedAtMicros = 0;
 
@@ -69,7 +71,7 @@ export class QdrantIndex implements VectorIndex {
     void this.prepare();
   }
 
-  /** Resolves when the collection is prepared for the first time. */
+  /** Resolves when the collection is prepared. */
   whenReady(): Promise<void> {
     return this.ready.promise;
   }
@@ -90,9 +92,13 @@ export class QdrantIndex implements VectorIndex {
     this.bounds = bounds;
   }
 
-  /** Resolves when the entry is findable by all replicas. One whose answer alone is more than its tenant may keep is not taken: it would cost the tenant all others. */
+  /**
+   * Resolves when the entry is findable by all replicas; waits a while for a collection that is being prepared. One whose answer alone is more than its
+   * tenant may keep is not taken: it would cost the tenant all others.
+   */
   async add(entry: IndexEntry, vector: Float32Array): Promise<void> {
     if (!this.isUsable(vector) || (entry.bytes ?? 0) > this.bounds.maxBytesPerTenant) return;
+    if (this.state !== 'prepared') await Promise.race([this.ready.promise, this.connection.pause(ADD_WAITS_MS)]);
     this.assertPrepared();
     await this.batches.add({ id: pointId(entry), vector: Array.from(vector), payload: payloadOf(entry, this.options.embedder.name, this.nextMicros()) });
   }
@@ -197,6 +203,7 @@ export class QdrantIndex implements VectorIndex {
     } catch (error) {
       if (error instanceof QdrantFailure && error.trouble === 'missing' && this.state === 'prepared') {
         this.state = 'new';
+        this.ready = Promise.withResolvers();
         this.start();
       }
       throw error;
