@@ -73,7 +73,7 @@ function cursor(bytes: Buffer): void {
 /** What lies in Redis and Qdrant, and what callers of the admin API hand back. */
 export const MESSAGE_PARSERS: ParserTarget[] = [
   { name: 'queue-job', seeds: texts(EVENT, SETTLED, CAPTURES, { ...SETTLED, attempts: [{ n: 1, id: ID, provider: 'p', deployment: 'd', credential: null, model: 'm', status: 200, outcome: 'ok', errorCode: null }] }), run: job },
-  { name: 'redis-value', seeds: texts('{"v":1,"id":"e","createdAtMs":1,"model":"m"}\n{"choices":[]}', `${JSON.stringify(SETTLED)}\n${JSON.stringify({ kind: 'accepted', quarterMs: 1, operations: 2 })}\n`, '{"kind":"snapshot","version":3}', 'deja:answer:{t}:abc'), run: kept },
+  { name: 'redis-value', seeds: texts('{"v":1,"id":"e","createdAtMs":1,"model":"m"}\n{"choices":[]}', `${JSON.stringify(SETTLED)}\n${JSON.stringify({ kind: 'accepted', quarterMs: 1, operations: 2 })}\n`, '{"kind":"snapshot","version":3}', 'deja:answer:{t}:abc'), run: kept, mostCpuMs: 1000 },
   { name: 'semantic-message', seeds: texts(...MESSAGES, PAYLOAD), run: semantic },
   { name: 'cursor', seeds: [...texts('["keys","01a31a3c-5c00-7000-8000-000000000001"]', 'list:id-1', '["requests",[1,"x"]]', 'sk-deja-0123456789abcdef-x'), Buffer.from(cursorAt('requests', [1, 'x'])), Buffer.from('WyJrZXlzIiwiMDFhMzFhM2MtNWMwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAxIl0')], run: cursor },
 ];
