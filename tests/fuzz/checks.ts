@@ -1,5 +1,6 @@
 import { isHttp, type WireRequest } from './requests.ts';
-import type { Outcome, WireReply } from './wire.ts';
+import type { WireReply } from '../wire/replies.ts';
+import type { Outcome } from './wire.ts';
 
 export interface Seen {
   request: WireRequest;
@@ -9,7 +10,8 @@ export interface Seen {
   secrets: readonly string[];
 }
 
-const INTERNALS = /\n\s+at |node_modules|\b(?:TypeError|RangeError|ReferenceError|SyntaxError|ECONN|ERR_[A-Z_]+)\b|Cannot read|is not a function|is not iterable/;
+/** What only shows when the inside of a program does. */
+export const INTERNALS = /\n\s+at |node_modules|\b(?:TypeError|RangeError|ReferenceError|SyntaxError|ECONN|ERR_[A-Z_]+)\b|Cannot read|is not a function|is not iterable/;
 
 /** What is wrong with an answer; empty when nothing is. */
 export function complaintsOf({ request, outcome, reached, secrets }: Seen): string[] {
@@ -34,7 +36,8 @@ function statusComplaints({ headers }: WireRequest, { status }: WireReply): stri
   return status < 500 || (status === 504 && onlyIfCached) ? [] : [`status ${status}`];
 }
 
-function shapeComplaints(text: string): string[] {
+/** What is wrong with the body of an error. */
+export function shapeComplaints(text: string): string[] {
   const error = (parsed(text) as { error?: Record<string, unknown> } | undefined)?.error;
   if (typeof error !== 'object' || error === null) return ['an error that is not in OpenAI’s shape'];
   const { message, type, param, code } = error;

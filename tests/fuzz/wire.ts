@@ -1,12 +1,6 @@
 import { connect, type Socket } from 'node:net';
+import { firstReply, type WireReply } from '../wire/replies.ts';
 import type { WireRequest } from './requests.ts';
-
-/** An answer as it came over the wire. */
-export interface WireReply {
-  status: number;
-  headers: Record<string, string>;
-  body: Buffer;
-}
 
 /** What came of a request: an answer, a closed connection without one, or nothing in time. */
 export type Outcome = { reply: WireReply } | { closed: true; bytes: Buffer } | { silent: true; bytes: Buffer };
@@ -88,8 +82,8 @@ function exchange(socket: Socket, bytes: Buffer, end: boolean, isHead: boolean):
     };
     const timer = setTimeout(() => finish({ silent: true, bytes: received }), SILENT_MS);
     const look = (closed: boolean): void => {
-      const reply = parseReply(received, closed, isHead);
-      if (reply !== null) finish({ reply });
+      const found = firstReply(received, closed, isHead);
+      if (found !== null) finish({ reply: found.reply });
       else if (closed) finish({ closed: true, bytes: received });
     };
     socket.removeAllListeners();
@@ -103,36 +97,4 @@ function exchange(socket: Socket, bytes: Buffer, end: boolean, isHead: boolean):
     if (end) socket.end(bytes);
     else socket.write(bytes);
   });
-}
-
-/** The first final answer in these bytes, null when it is not complete. */
-function parseReply(bytes: Buffer, closed: boolean, isHead: boolean): WireReply | null {
-  const headEnd = bytes.indexOf('\r\n\r\n');
-  if (headEnd < 0) return null;
-  const [first = '', ...lines] = bytes.subarray(0, headEnd).toString('latin1').split('\r\n');
-  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? Number.NaN);
-  const rest = bytes.subarray(headEnd + 4);
-  if (status >= 100 && status < 200) return parseReply(rest, closed, isHead);
-  const headers: Record<string, string> = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
-  if (isHead || status === 204 || status === 304) return { status, headers, body: Buffer.alloc(0) };
-  if (headers['transfer-encoding'] === 'chunked') {
-    const body = dechunked(rest);
-    return body === null ? null : { status, headers, body };
-  }
-  const length = headers['content-length'];
-  if (length === undefined) return closed ? { status, headers, body: rest } : null;
-  return rest.length >= Number(length) ? { status, headers, body: rest.subarray(0, Number(length)) } : null;
-}
-
-function dechunked(bytes: Buffer): Buffer | null {
-  const pieces: Buffer[] = [];
-  for (let at = 0; ; ) {
-    const lineEnd = bytes.indexOf('\r\n', at);
-    if (lineEnd < 0) return null;
-    const size = Number.parseInt(bytes.subarray(at, lineEnd).toString('latin1'), 16);
-    if (size === 0) return bytes.length >= lineEnd + 4 ? Buffer.concat(pieces) : null;
-    if (bytes.length < lineEnd + 4 + size) return null;
-    pieces.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
-    at = lineEnd + 4 + size;
-  }
 }

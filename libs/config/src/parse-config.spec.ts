@@ -169,6 +169,8 @@ cache: { exact: { enabled: maybe } }
   test.each([
     ['a: [1', 'not valid YAML'],
     ['cache: {}\ncache: {}', 'this key stands twice'],
+    ['cache: { exact: {}, semantic: {}, exact: {} }', 'this key stands twice'],
+    ['cache: { exact: {}, "exact": {} }', 'this key stands twice'],
     ['cache:\n\tscope: key', 'a tab cannot indent YAML'],
     ['- a', 'must be a map of keys and values, but it is a list'],
     ['just text', 'must be a map of keys and values, but it is text'],

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Pair, type YAMLMap } from 'yaml';
 import { pathText, type Path } from './path.ts';
 
 export interface ConfigProblem {
@@ -15,15 +15,18 @@ export interface ConfigProblem {
 export class YamlSource {
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
+  readonly #pairs = new WeakMap<YAMLMap, Map<string, Pair>>();
 
   constructor(text: string) {
     this.#lines = new LineCounter();
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true });
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true, uniqueKeys: false });
   }
 
   /** What makes the text no YAML at all. */
   syntaxProblems(): ConfigProblem[] {
-    return this.#document.errors.map((error) => ({ path: '', ...this.#at(error.pos[0]), message: syntaxMessage(error.code, error.message) }));
+    const errors = this.#document.errors.map((error) => ({ offset: error.pos[0], message: syntaxMessage(error.code, error.message) }));
+    const twice = keysTwice(this.#document).map((offset) => ({ offset, message: 'this key stands twice in the same map: keep one of them' }));
+    return [...errors, ...twice].sort((a, b) => a.offset - b.offset).map(({ offset, message }) => ({ path: '', ...this.#at(offset), message }));
   }
 
   /** Plain data. A syntactically good file can still fail here (an alias without its anchor, aliases that explode): throws an Error. */
@@ -40,6 +43,16 @@ export class YamlSource {
     return this.#at(this.#offsetOf(path)).line;
   }
 
+  /** By key, the first of each; a file may have as many problems as keys, so none is looked for twice. */
+  #pairsOf(map: YAMLMap): Map<string, Pair> {
+    let pairs = this.#pairs.get(map);
+    if (pairs === undefined) {
+      const keyed = map.items.filter((item) => isNode(item.key)).map((item): [string, Pair] => [String(item.key), item]);
+      this.#pairs.set(map, (pairs = new Map(keyed.toReversed())));
+    }
+    return pairs;
+  }
+
   #at(offset: number): { line: number; column: number } {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
@@ -52,7 +65,7 @@ export class YamlSource {
     for (const step of path) {
       if (isAlias(node)) node = node.resolve(this.#document);
       if (isMap(node)) {
-        const pair = node.items.find((item) => isNode(item.key) && String(item.key) === String(step));
+        const pair = this.#pairsOf(node).get(String(step));
         if (pair === undefined) return offset;
         offset = isNode(pair.key) ? (pair.key.range?.[0] ?? offset) : offset;
         node = pair.value;
@@ -68,10 +81,26 @@ export class YamlSource {
   }
 }
 
+const MERGE = '<<';
+
+/** Where keys stand that their map has already. The library would compare each with all before it, which takes minutes for a map that was made to be large. */
+function keysTwice(document: Document.Parsed): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Map: (_, map) => {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value) && key.value !== MERGE) offsets.push(key.range?.[0] ?? 0);
+        seen.add(key.value);
+      }
+    },
+  });
+  return offsets;
+}
+
 function syntaxMessage(code: string, message: string): string {
   switch (code) {
-    case 'DUPLICATE_KEY':
-      return 'this key stands twice in the same map: keep one of them';
     case 'TAB_AS_INDENT':
       return 'a tab cannot indent YAML: write spaces';
     case 'BAD_ALIAS':

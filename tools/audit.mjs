@@ -1,0 +1,1 @@
+void import('./bootstrap.mjs').then((bootstrap) => bootstrap.run('run-audit.ts', process.argv.slice(2)));
