@@ -1,6 +1,9 @@
 const LF = 10;
 const CR = 13;
 
+/** What a line of data takes at least: also an empty one is held until its event ends. */
+const LINE_CHARS = 16;
+
 /** One server-sent event. `data` lines are joined by `\n`; comments are dropped. */
 export interface SseEvent {
   event: string | null;
@@ -80,7 +83,7 @@ export class SseParser {
     const value = colon < 0 ? '' : line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1);
     if (field === 'data') {
       this.data.push(value);
-      this.dataChars += value.length;
+      this.dataChars += value.length + LINE_CHARS;
     } else if (field === 'event') this.event = value;
   }
 }
