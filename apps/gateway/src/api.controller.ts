@@ -164,7 +164,7 @@ function form(request: FastifyRequest): IncomingMessage {
   return request.body as IncomingMessage;
 }
 
-const queryOf = (request: FastifyRequest): QueryPairs => [...new URL(request.raw.url ?? '/', 'http://gateway').searchParams];
+const queryOf = ({ raw: { url = '' } }: FastifyRequest): QueryPairs => [...new URLSearchParams(/\?([^#]*)/s.exec(url)?.[1] ?? '')];
 
 /** The parameters of a list by name; throws a 400 for one that is given twice. */
 function onceEach(query: QueryPairs): Record<string, string> {

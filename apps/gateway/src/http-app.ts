@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { DynamicModule } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DejaError } from '@deja/contracts';
 import type { FastifyRequest } from 'fastify';
 import { fromAzurePath } from './azure-paths.ts';
+import { headProblem } from './request-head.ts';
 import { refuseRaw, refuseUnreadable } from './unreadable.ts';
 
 export interface HttpAppOptions {
@@ -36,9 +37,14 @@ export async function httpApp(module: DynamicModule, { read, isDraining, logger 
   http.addContentTypeParser('*', read);
   // A form may hold a file of any size: it streams by.
   http.addContentTypeParser(/^multipart\/form-data/i, (_request: FastifyRequest, payload: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, payload));
+  const misread = new WeakSet<Socket>();
   http.addHook('onRequest', ({ raw }, reply, done) => {
-    if (isDraining()) reply.raw.setHeader('connection', 'close');
-    done(raw.headers.host === undefined && raw.httpVersion === '1.1' ? new DejaError('invalid_value', 'The request has no host header.', { param: 'host' }) : undefined);
+    // What stands behind a head of two meanings may be the body of it: it is no request.
+    if (misread.has(raw.socket)) return void reply.hijack();
+    const problem = headProblem(raw);
+    if (problem !== null) misread.add(raw.socket);
+    if (problem !== null || isDraining()) reply.raw.setHeader('connection', 'close');
+    done(problem ?? undefined);
   });
   // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
   http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));

@@ -28,6 +28,7 @@ import { Admission } from './passthrough/admission.ts';
 import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
 import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
 import { RawCalls } from './passthrough/raw-call.ts';
+import { BodyMemory } from './pipeline/body-memory.ts';
 import { BodyReader } from './pipeline/body-reader.ts';
 import { FrontDoor } from './pipeline/front-door.ts';
 import { Answering } from './pipeline/answering.ts';
@@ -165,7 +166,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const reservations = new Reservations(this.keys, this.limits.reserver, settler, this.limits.watch);
     const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
-    this.bodies = new BodyReader(this.keys, this.routing, this.addresses);
+    this.bodies = new BodyReader(this.keys, this.routing, this.addresses, new BodyMemory(environment.bodyMemoryBytes));
     this.door = new FrontDoor(telemetry, settler, this.addresses);
     const answering = new Answering(guard, objects, planner, this.pipelineCache, attempts, this.shadows, new Flights());
     this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, this.pipelineCache, answering);

@@ -5,7 +5,7 @@ import { gatewayWorkers, type GatewayWorkers } from './environment/gateway-worke
 import { BETWEEN_REDIS_URLS, redisUrl } from './environment/redis-url.ts';
 import { withSecretFiles, type ReadFile, type Variables } from './environment/secret-files.ts';
 import { transit, type TransitSettings } from './environment/transit.ts';
-import { count, key, listOf, networks, onOff, port, secondsInMs, subject, text, url } from './environment/variables.ts';
+import { atLeastOne, count, key, listOf, networks, onOff, port, secondsInMs, subject, text, url } from './environment/variables.ts';
 import { parseMasterKeys, type MasterKey } from './master-keys.ts';
 import { MASK } from './secret.ts';
 
@@ -14,6 +14,9 @@ export const DEFAULT_OPS_PORT = { gateway: 9460, router: 9461, 'semantic-cache':
 
 const MOST_DRAIN_DELAY_S = 600;
 const DEFAULT_METRICS_TENANTS = 100;
+const DEFAULT_BODY_MEMORY_MIB = 256;
+const DEFAULT_MAX_CONNECTIONS = 16_384;
+const MIB_BYTES = 1024 * 1024;
 
 /** The environment, checked. Printing it (JSON, inspect) masks the keys and the passwords in URLs. */
 export interface Environment {
@@ -46,6 +49,10 @@ export interface Environment {
   gatewayWorkers: GatewayWorkers;
   /** How many tenants have metrics of their own; the others share those of `other`. 0: there are no metrics by tenant. */
   metricsTenants: number;
+  /** What bodies of requests that are on their way in may take together, in bytes. */
+  bodyMemoryBytes: number;
+  /** How many clients' connections a gateway process holds; further ones are closed at once. */
+  maxConnections: number;
   /** The first one is current. Empty for all apps but the router. */
   masterKeys: MasterKey[];
   transit: TransitSettings | null;
@@ -85,6 +92,8 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     drainDelayMs: secondsInMs(variables, 'DEJA_DRAIN_DELAY_S', MOST_DRAIN_DELAY_S) ?? 0,
     gatewayWorkers: gatewayWorkers(variables.values),
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
+    bodyMemoryBytes: (atLeastOne(variables, 'DEJA_BODY_MEMORY_MIB') ?? DEFAULT_BODY_MEMORY_MIB) * MIB_BYTES,
+    maxConnections: atLeastOne(variables, 'DEJA_MAX_CONNECTIONS') ?? DEFAULT_MAX_CONNECTIONS,
     masterKeys: masterKeys(variables),
     transit: transit(variables),
   });

@@ -6,7 +6,7 @@ export { gatewayWorkers, type GatewayWorkers } from './environment/gateway-worke
 export { DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
 export { inAny, ipBytes, networkOf, networks } from './ip-address.ts';
 export { addressProblem, isAllowedHost, isForbiddenIp, outboundRule, type OutboundRule } from './outbound.ts';
-export { parseConfig, type ParsedConfig } from './parse-config.ts';
+export { checkConfig, parseConfig, type ParsedConfig } from './parse-config.ts';
 export { pricesObject } from './price-schema.ts';
 export { MASK, Secret } from './secret.ts';
 export type { ConfigProblem } from './yaml-source.ts';

@@ -8,6 +8,7 @@ import { checkForm, type FormProblem } from './form.ts';
 import { checkServed, modelsOf, modelsWithoutFile } from './models.ts';
 import { pathText } from './path.ts';
 import { openaiFromEnvironment, providerOf, simulatedProvider } from './providers.ts';
+import { isOf, unquoted } from './quoted-values.ts';
 import { resolveReferences } from './references.ts';
 import { FILE, type FileConfig } from './schema.ts';
 import { settingsOf } from './settings.ts';
@@ -33,30 +34,68 @@ export function parseConfig(
   try {
     return parse(yamlText, environment, readFile);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    // The stack ran out somewhere on the way down; where exactly says nothing.
-    return { ok: false, errors: [{ path: '', line: 1, column: 1, message: 'the file is nested too deeply to be a configuration' }], files: [] };
+    return { ok: false, errors: [tooDeep(error)], files: [] };
   }
 }
 
-function parse(yamlText: string | null, environment: ConfigEnvironment, readFile: (path: string) => string): ParsedConfig {
-  if (yamlText === null) return { ok: true, config: withoutFile(environment), warnings: [], files: [] };
+/**
+ * What is wrong with a deja.yaml that somebody sent, and what has no effect in it. No reference in it is followed: neither a sentence nor the verdict may tell of a
+ * file or a variable of this machine. What depends on one is left open, and said among the warnings.
+ */
+export function checkConfig(yamlText: string, environment: Omit<ConfigEnvironment, 'variables'>): { errors: ConfigProblem[]; warnings: ConfigProblem[] } {
+  try {
+    return check(yamlText, environment);
+  } catch (error) {
+    return { errors: [tooDeep(error)], warnings: [] };
+  }
+}
+
+/** The stack ran out somewhere on the way down; where exactly says nothing. */
+function tooDeep(error: unknown): ConfigProblem {
+  if (!(error instanceof RangeError)) throw error;
+  return { path: '', line: 1, column: 1, message: 'the file is nested too deeply to be a configuration' };
+}
+
+/** What a text says, with its places; or why it says nothing. */
+function read(yamlText: string): { source: YamlSource; data: unknown } | { errors: ConfigProblem[] } {
   const source = new YamlSource(yamlText);
   const syntax = source.syntaxProblems();
-  if (syntax.length > 0) return { ok: false, errors: syntax, files: [] };
-
+  if (syntax.length > 0) return { errors: syntax };
   const written = dataOf(source);
-  if ('error' in written) return { ok: false, errors: [written.error], files: [] };
-  if (written.data === null || written.data === undefined) {
-    return { ok: false, errors: [source.problem([], 'the file is empty: write a configuration, or remove the file to run without one')], files: [] };
-  }
-  const resolved = resolveReferences(written.data, { variables: environment.variables, readFile });
+  if ('error' in written) return { errors: [written.error] };
+  if (written.data === null || written.data === undefined) return { errors: [source.problem([], 'the file is empty: write a configuration, or remove the file to run without one')] };
+  return { source, data: written.data };
+}
+
+function check(yamlText: string, environment: Omit<ConfigEnvironment, 'variables'>): { errors: ConfigProblem[]; warnings: ConfigProblem[] } {
+  const text = read(yamlText);
+  if ('errors' in text) return { errors: text.errors, warnings: [] };
+  const { source } = text;
+  const { data, referring } = resolveReferences(text.data, null);
+  const form = checkForm(data);
+  const found = [...form.problems];
+  if (form.file !== null) assemble(form.file, { ...environment, variables: {} }, found);
+  const errors = found.filter((problem) => !isOf(problem, referring)).map(({ path, message }) => source.problem(path, message));
+  const open = referring.map(({ path }) => ({ path, message: 'refers to a variable or a file, which is not looked at here: whether its value will do is seen when the file is read' }));
+  const idle = form.file === null ? [] : withoutEffect(data, form.file);
+  const warnings = errors.length > 0 ? [] : [...idle, ...open].map(({ path, message }) => source.problem(path, message));
+  return { errors: errors.toSorted(byPlace), warnings: warnings.toSorted(byPlace) };
+}
+
+const byPlace = (a: ConfigProblem, b: ConfigProblem): number => a.line - b.line || a.column - b.column;
+
+function parse(yamlText: string | null, environment: ConfigEnvironment, readFile: (path: string) => string): ParsedConfig {
+  if (yamlText === null) return { ok: true, config: withoutFile(environment), warnings: [], files: [] };
+  const text = read(yamlText);
+  if ('errors' in text) return { ok: false, errors: text.errors, files: [] };
+  const { source } = text;
+  const resolved = resolveReferences(text.data, { variables: environment.variables, readFile });
   const form = checkForm(resolved.data);
   const problems = [...resolved.problems, ...form.problems];
   const config = form.file === null ? null : assemble(form.file, environment, problems);
   if (problems.length > 0 || form.file === null || config === null) {
-    const errors = problems.map(({ path, message }) => source.problem(path, message));
-    return { ok: false, errors: errors.toSorted((a, b) => a.line - b.line || a.column - b.column), files: resolved.files };
+    const told = [...resolved.problems, ...problems.slice(resolved.problems.length).map((problem) => unquoted(problem, resolved.referring))];
+    return { ok: false, errors: told.map(({ path, message }) => source.problem(path, message)).toSorted(byPlace), files: resolved.files };
   }
   const warnings = withoutEffect(resolved.data, form.file).map(({ path, message }) => `${pathText(path)} (line ${source.lineOf(path)}) ${message}`);
   return { ok: true, config, warnings, files: resolved.files };

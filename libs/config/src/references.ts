@@ -13,16 +13,32 @@ export interface Resolved {
   problems: { path: Path; message: string }[];
   /** Files whose content became part of the configuration. */
   files: string[];
+  /** Where references stand, each with what they gave. */
+  referring: Referring[];
+}
+
+/** A text with references in it. `values` are those that were found. */
+export interface Referring {
+  path: Path;
+  values: string[];
 }
 
 const REFERENCE = /\$\{(env|file):([^}]*)\}/g;
 
-/** The same data with every reference in its texts replaced. Maps lose their empty (`null`) members: `limits:` with nothing after it is no limits. */
-export function resolveReferences(data: unknown, sources: ReferenceSources): Resolved {
+/** What stands in the place of a value that is not known, so that the other checks run. */
+const STAND_IN = 'unresolved';
+
+/**
+ * The same data with every reference in its texts replaced. Maps lose their empty (`null`) members: `limits:` with nothing after it is no limits.
+ * Without sources nothing is looked up: the text may be anybody's, and what becomes of it would tell them about the values.
+ */
+export function resolveReferences(data: unknown, sources: ReferenceSources | null): Resolved {
   const problems: Resolved['problems'] = [];
   const files = new Set<string>();
+  const referring: Referring[] = [];
 
   const lookUp = (path: Path, kind: string, name: string): string => {
+    if (sources === null) return '';
     if (kind === 'env') {
       const value = sources.variables[name]?.trim() ?? '';
       if (value === '') problems.push({ path, message: notSet(name, sources.variables[`${name}_FILE`]?.trim() ?? '') });
@@ -41,8 +57,10 @@ export function resolveReferences(data: unknown, sources: ReferenceSources): Res
 
   const walk = (value: unknown, path: Path): unknown => {
     if (typeof value === 'string') {
-      // An unresolved reference was reported; a stand-in lets the other checks run.
-      return value.replaceAll(REFERENCE, (_, kind: string, name: string) => lookUp(path, kind, name.trim()) || 'unresolved');
+      const values: string[] = [];
+      const replaced = value.replaceAll(REFERENCE, (_, kind: string, name: string) => values[values.push(lookUp(path, kind, name.trim())) - 1] || STAND_IN);
+      if (values.length > 0) referring.push({ path, values: values.filter((found) => found !== '') });
+      return replaced;
     }
     if (Array.isArray(value)) return value.map((item: unknown, index) => walk(item, [...path, index]));
     if (typeof value !== 'object' || value === null) return value;
@@ -50,7 +68,7 @@ export function resolveReferences(data: unknown, sources: ReferenceSources): Res
     return Object.fromEntries(members.map(([key, member]): [string, unknown] => [key, walk(member, [...path, key])]));
   };
 
-  return { data: walk(data, []), problems, files: [...files] };
+  return { data: walk(data, []), problems, files: [...files], referring };
 }
 
 /** The values of one credential: a comma-separated one is a pool. */

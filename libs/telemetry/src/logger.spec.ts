@@ -90,8 +90,16 @@ describe('the log', () => {
 
   test('for people a line is short, still masked, and cannot command the terminal', () => {
     const text = logged((logger) => logger.warn({ model: 'gpt-4o', apiKey: ORDINARY }, 'slow\u001b[2J answer'), { pretty: true });
-    expect(text).toMatch(/^\d\d:\d\d:\d\d .*warn .*gateway +slow\[2J answer model=gpt-4o apiKey=\[masked\]\n$/);
+    expect(text).toMatch(/^\d\d:\d\d:\d\d .*warn .*gateway +slow\\u001b\[2J answer model=gpt-4o apiKey=\[masked\]\n$/);
     expect(logged((logger) => logger.error({ err: new Error('boom') }, 'failed'), { pretty: true })).toContain('Error: boom\n    at ');
+  });
+
+  test('a line for people is one line, whatever a client sent', () => {
+    const forged = '\r\n10:00:00 info  gateway       all is well \u2028\u202e';
+    const text = logged((logger) => logger.warn({ model: forged, [`x${forged}`]: [forged] }, forged), { pretty: true });
+    expect(text.match(/[\p{Cc}\u2028\u202e]/gu)?.filter((char) => char !== '\u001b')).toEqual(['\n']);
+    const stack = logged((logger) => logger.error({ err: new Error(`boom${forged}`) }, 'failed'), { pretty: true });
+    expect(stack.split('\n').slice(1, -1).filter((line) => !line.startsWith('    '))).toEqual([]);
   });
 
   test('a reader that goes away does not end the process', async () => {

@@ -90,3 +90,13 @@ describe('failures of a provider', () => {
     expect(retryAfterMs({})).toBeNull();
   });
 });
+
+test('a credential that a provider repeats anywhere in its error is masked there', () => {
+  const secret = 'sk-planted';
+  const failure = new AttemptFailure('caller', { status: 400, providerError: { message: `no ${secret}`, type: `type ${secret}`, param: `header ${secret}`, code: secret } });
+  expect(JSON.stringify(failure.without(secret).providerError)).not.toContain(secret);
+  for (const field of ['type', 'param', 'code']) {
+    const said = { message: 'no', type: 't', param: 'p', code: 'c', [field]: secret };
+    expect(new AttemptFailure('caller', { status: 400, providerError: said }).without(secret).providerError).toEqual({ ...said, [field]: '[masked]' });
+  }
+});

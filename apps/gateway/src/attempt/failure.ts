@@ -39,8 +39,9 @@ export class AttemptFailure extends Error {
   /** The same failure, with this secret taken out of the provider's words. */
   without(secret: string): AttemptFailure {
     const said = this.providerError;
-    if (said === null || !said.message.includes(secret)) return this;
-    return new AttemptFailure(this.kind, { ...this.detail, providerError: { ...said, message: said.message.replaceAll(secret, '[masked]') } });
+    if (said === null || ![said.message, said.type, said.param, said.code].some((text) => text?.includes(secret) === true)) return this;
+    const masked = (text: string): string => text.replaceAll(secret, '[masked]');
+    return new AttemptFailure(this.kind, { ...this.detail, providerError: { message: masked(said.message), type: masked(said.type), param: said.param === null ? null : masked(said.param), code: masked(said.code) } });
   }
 
   /** The same failure, as it came with these headers. */

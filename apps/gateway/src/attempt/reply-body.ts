@@ -1,3 +1,4 @@
+import { GatheredBytes } from '../pipeline/gathered-bytes.ts';
 import { AttemptFailure } from './failure.ts';
 
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -102,28 +103,24 @@ export class ReplyBody implements AsyncIterableIterator<Uint8Array, undefined> {
 
 /** Reads a whole reply; throws `malformed` when it is absurdly long. */
 export async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const gathered = new GatheredBytes();
   for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_WHOLE_BYTES) throw new AttemptFailure('malformed', { cause: new RangeError('the reply is too long') });
-    chunks.push(chunk);
+    if (gathered.length + chunk.length > MAX_WHOLE_BYTES) throw new AttemptFailure('malformed', { cause: new RangeError('the reply is too long') });
+    gathered.add(chunk);
   }
-  return chunks.length === 1 && chunks[0] ? Buffer.from(chunks[0].buffer, chunks[0].byteOffset, chunks[0].byteLength) : Buffer.concat(chunks);
+  return gathered.bytes();
 }
 
 /** The beginning of an error body; what comes after that is not worth waiting for. */
 export async function errorText(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const gathered = new GatheredBytes();
   try {
     for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MAX_ERROR_BYTES) break;
+      gathered.add(chunk);
+      if (gathered.length > MAX_ERROR_BYTES) break;
     }
   } catch {
     // The status already says what happened; a broken error body adds nothing.
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return gathered.bytes().toString('utf8');
 }

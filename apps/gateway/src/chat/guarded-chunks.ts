@@ -1,4 +1,5 @@
 import type { SseEvent } from '../dialects/sse.ts';
+import { bounded, MOST_CHOICES } from '../dialects/stream-bounds.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import { sourced, type ChunkSource, type SourcedChunk } from './chunk-source.ts';
 import { GuardedDelta } from './guarded-delta.ts';
@@ -61,6 +62,7 @@ export class GuardedChunks implements ChunkSource {
   private held(index: number): GuardedDelta {
     const held = this.deltas.get(index) ?? new GuardedDelta(this.rules, (chars) => (this.withheld += chars));
     this.deltas.set(index, held);
+    bounded(this.deltas.size, MOST_CHOICES, 'choices');
     return held;
   }
 

@@ -1,5 +1,7 @@
 import { AttemptFailure } from '../attempt/failure.ts';
 import type { AnswerRules, HeldText } from '../guard/answer-rules.ts';
+import { ownMember, setMember } from '../dialects/own-members.ts';
+import { bounded, MOST_HELD_TEXTS } from '../dialects/stream-bounds.ts';
 import { isText } from '../guard/texts.ts';
 
 type Fields = Record<string, unknown>;
@@ -55,6 +57,7 @@ export class GuardedDelta {
     const key = JSON.stringify(place.map((step) => (typeof step === 'string' ? step : [step['index'] ?? step['type'] ?? null])));
     const held = this.held.get(key) ?? { place, text: this.rules.pieces() };
     this.held.set(key, held);
+    bounded(this.held.size, MOST_HELD_TEXTS, 'texts in one choice');
     this.count(piece.length); // before the rules see it: what they block was produced all the same
     return this.given(held.text.push(piece));
   }
@@ -76,14 +79,17 @@ const isSame = (item: unknown, identity: Fields): boolean => isObject(item) && (
 function append(fields: Fields, [step, ...rest]: Place, text: string): void {
   if (typeof step !== 'string') return;
   const [next] = rest;
-  const known = fields[step];
-  if (next === undefined) fields[step] = (typeof known === 'string' ? known : '') + text;
-  else if (typeof next === 'string') append((fields[step] = isObject(known) ? known : {}) as Fields, rest, text);
-  else {
+  const known = ownMember(fields, step);
+  if (next === undefined) setMember(fields, step, (typeof known === 'string' ? known : '') + text);
+  else if (typeof next === 'string') {
+    const inner = isObject(known) ? known : {};
+    setMember(fields, step, inner);
+    append(inner, rest, text);
+  } else {
     const list: unknown[] = Array.isArray(known) ? known : [];
     const item = (list.findLast((other) => isSame(other, next)) ?? { ...next }) as Fields;
     if (!list.includes(item)) list.push(item);
-    fields[step] = list;
+    setMember(fields, step, list);
     append(item, rest.slice(1), text);
   }
 }

@@ -6,12 +6,11 @@ import type { Transcript } from '../attempt/transcript.ts';
 import { withoutUsage } from '../chat/chat-reader.ts';
 import { streamError } from '../chat/stream-error.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
+import { ownMember, setMember } from '../dialects/own-members.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import { bounded, MAX_HELD_CHARS, MOST_CHOICES, MOST_HEAD_NAMES, MOST_LOG_PROBS } from '../dialects/stream-bounds.ts';
 import type { AnswerRules, HeldText } from '../guard/answer-rules.ts';
 import { isStorableText, type TextChoice, type TextCompletion } from './text-completion.ts';
-
-/** No answer longer than this is kept (cache/answer-store.ts), so no more of one is held. */
-const MAX_HELD_CHARS = 1024 * 1024;
 
 /** The stream of a legacy completion: pieces of `choices[].text`. */
 export class TextReader implements StreamReader {
@@ -43,7 +42,8 @@ export class TextReader implements StreamReader {
     const said = eventOf(data);
     const event = this.rules ? this.treatHead(said, this.rules) : said;
     const { choices, usage, ...head } = event;
-    Object.assign(this.head, head);
+    for (const [name, value] of Object.entries(head)) setMember(this.head, name, value);
+    bounded(Object.keys(this.head).length, MOST_HEAD_NAMES, 'names beside its choices');
     if (usage) this.rawUsage = usage;
     if (choices.length === 0 && usage && !this.includeUsage) return { text: '', content: false };
     const treated = choices.map((choice) => this.take(choice));
@@ -95,8 +95,10 @@ export class TextReader implements StreamReader {
     const { text } = treated;
     this.transcript.add(text);
     const known = this.choices.get(piece.index);
-    if (!known) this.choices.set(piece.index, { ...treated });
-    else {
+    if (!known) {
+      this.choices.set(piece.index, { ...treated, ...(treated.logprobs !== undefined && { logprobs: joinedLogprobs(null, treated.logprobs) }) });
+      bounded(this.choices.size, MOST_CHOICES, 'choices');
+    } else {
       if (this.producedChars <= MAX_HELD_CHARS) known.text += text;
       known.finish_reason = treated.finish_reason ?? known.finish_reason;
       known.logprobs = joinedLogprobs(known.logprobs, treated.logprobs);
@@ -134,14 +136,18 @@ function eventOf(data: string): TextCompletion {
   return event as TextCompletion;
 }
 
-/** Log probabilities come as parallel lists; each piece has the next stretch of all of them. */
+/** Log probabilities come as parallel lists; each piece has the next stretch of all of them. What was joined before is added to, so that a long answer does not cost its length squared. */
 function joinedLogprobs(known: unknown, added: unknown): unknown {
   if (typeof added !== 'object' || added === null) return known;
-  if (typeof known !== 'object' || known === null) return added;
-  const joined: Record<string, unknown> = { ...known };
+  const joined: object = typeof known === 'object' && known !== null ? known : {};
   for (const [name, list] of Object.entries(added)) {
-    const before = joined[name];
-    joined[name] = Array.isArray(before) && Array.isArray(list) ? [...(before as unknown[]), ...(list as unknown[])] : (list as unknown);
+    const before = ownMember(joined, name);
+    if (!Array.isArray(before) || !Array.isArray(list)) {
+      setMember(joined, name, Array.isArray(list) ? [...(list as unknown[])] : list);
+      continue;
+    }
+    bounded(before.length + list.length, MOST_LOG_PROBS, 'log probabilities');
+    for (const item of list as unknown[]) before.push(item);
   }
   return joined;
 }

@@ -70,3 +70,10 @@ describe('server-sent events', () => {
     expect(() => parser.push(Buffer.alloc(2000, 'a'))).toThrow(RangeError);
   });
 });
+
+test('an event of endless empty lines of data is broken off', () => {
+  const parser = new SseParser(64 * 1024);
+  expect(() => {
+    for (let n = 0; n < 10_000; n++) parser.push(Buffer.from('data:\n'));
+  }).toThrow(RangeError);
+});

@@ -1,5 +1,10 @@
+import { GatheredBytes } from '../pipeline/gathered-bytes.ts';
+
 const LF = 10;
 const CR = 13;
+
+/** What a line of data takes at least: also an empty one is held until its event ends. */
+const LINE_CHARS = 16;
 
 /** One server-sent event. `data` lines are joined by `\n`; comments are dropped. */
 export interface SseEvent {
@@ -13,9 +18,8 @@ export interface SseEvent {
  * an event, must not fill the memory.
  */
 export class SseParser {
-  /** The beginning of a line whose end has not come: in pieces, because joining them at every piece would cost its length squared. */
-  private pieces: Buffer[] = [];
-  private pieceBytes = 0;
+  /** The beginning of a line whose end has not come. */
+  private begun: GatheredBytes | null = null;
   private data: string[] = [];
   /** Of the data lines of the event that is being read. */
   private dataChars = 0;
@@ -46,21 +50,21 @@ export class SseParser {
     }
     // A copy: what is left of a chunk must not keep all of it.
     if (lineStart < bytes.length) this.hold(Buffer.from(bytes.subarray(lineStart)));
-    if (this.pieceBytes + this.dataChars > this.maxEventBytes) throw new RangeError('an event of the stream is too long');
+    if ((this.begun?.length ?? 0) + this.dataChars > this.maxEventBytes) throw new RangeError('an event of the stream is too long');
     return events;
   }
 
   private hold(piece: Buffer): void {
-    this.pieces.push(piece);
-    this.pieceBytes += piece.length;
+    this.begun ??= new GatheredBytes();
+    this.begun.add(piece);
   }
 
   /** The line that ends with these bytes. */
   private text(bytes: Buffer, start: number, end: number): string {
-    if (this.pieces.length === 0) return start === end ? '' : bytes.toString('utf8', start, end);
-    const line = Buffer.concat([...this.pieces, bytes.subarray(start, end)]).toString('utf8');
-    this.pieces = [];
-    this.pieceBytes = 0;
+    if (this.begun === null) return start === end ? '' : bytes.toString('utf8', start, end);
+    this.begun.add(bytes.subarray(start, end));
+    const line = this.begun.bytes().toString('utf8');
+    this.begun = null;
     return line;
   }
 
@@ -80,7 +84,7 @@ export class SseParser {
     const value = colon < 0 ? '' : line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1);
     if (field === 'data') {
       this.data.push(value);
-      this.dataChars += value.length;
+      this.dataChars += value.length + LINE_CHARS;
     } else if (field === 'event') this.event = value;
   }
 }

@@ -1,4 +1,5 @@
 import { parseJsonBody, withMembers, type JsonBody } from '../validate/json-body.ts';
+import { setMember } from '../dialects/own-members.ts';
 import { textsIn, withTexts } from './texts.ts';
 
 /** Members of a request that identify or set something; every other one is read by somebody, also one that is not known here. */
@@ -20,7 +21,7 @@ export function treatedBody(body: JsonBody, treat: (text: string, member: string
     if (isSetting(name)) continue;
     // The members of `metadata` and the like have names of the client's own.
     const after = withTexts({ [name]: before }, (text) => treat(text, name))[name];
-    if (after !== before) changes[name] = JSON.stringify(after);
+    if (after !== before) setMember(changes, name, JSON.stringify(after));
   }
   return Object.keys(changes).length === 0 ? body : parseJsonBody(Buffer.from(withMembers(body, changes)));
 }

@@ -251,8 +251,8 @@ describe('reading ahead', () => {
     const ahead = scanner();
     const { head, exhausted } = await prelude.readAhead(ahead, 10_000);
     expect({ model: ahead.fields.get('model'), exhausted }).toEqual({ model: 'm', exhausted: false });
-    expect(taken()).toBe(head.length);
-    expect(head.length).toBeLessThan(6);
+    expect(taken()).toBeLessThan(6);
+    expect(head.length).toBeLessThan(form('m').length);
     expect(await collect(prelude.through(scanner(toUpstream)))).toBe(form('upstream').toString('latin1'));
     await expect(collect(prelude.through(scanner()))).rejects.toThrow('can be sent once');
   });
@@ -261,7 +261,7 @@ describe('reading ahead', () => {
     const { source } = counted(pieces(formOf([file('x'.repeat(5000)), field('model', 'm')]), 100));
     const ahead = scanner();
     const { head, exhausted } = await new Prelude(source).readAhead(ahead, 1000);
-    expect({ chunks: head.length, exhausted, model: ahead.fields.get('model') }).toEqual({ chunks: 10, exhausted: false, model: undefined });
+    expect({ bytes: head.length, exhausted, model: ahead.fields.get('model') }).toEqual({ bytes: 1000, exhausted: false, model: undefined });
   });
 
   test('of a whole form lets it be sent more than once, each time under another name', async () => {

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { GatheredBytes } from '../pipeline/gathered-bytes.ts';
 import { charsetOf, malformed, partHeader, withLength, type PartHeader } from './part-header.ts';
 
 export { boundaryOf } from './part-header.ts';
@@ -31,7 +32,7 @@ export interface ScannerOptions extends MultipartBounds {
 interface Part extends PartHeader {
   header: Buffer;
   bytes: number;
-  held: Buffer[];
+  held: GatheredBytes;
 }
 
 type State = 'start' | 'after delimiter' | 'header' | 'body' | 'end';
@@ -69,7 +70,7 @@ export class MultipartScanner {
   private sent = LINE_BREAK;
   /** The first of the two bytes after a delimiter. */
   private afterDelimiter = -1;
-  private header: { pieces: Buffer[]; bytes: number; endMatched: number } = { pieces: [], bytes: 0, endMatched: 0 };
+  private header: { gathered: GatheredBytes; endMatched: number } = { gathered: new GatheredBytes(), endMatched: 0 };
   private part: Part | null = null;
   private out: Uint8Array[] = [];
 
@@ -139,7 +140,7 @@ export class MultipartScanner {
     this.out.push(CRLF);
     this.state = 'header';
     // The line break before counts: a part without any header is an empty line.
-    this.header = { pieces: [], bytes: 0, endMatched: LINE_BREAK };
+    this.header = { gathered: new GatheredBytes(), endMatched: LINE_BREAK };
     return at + 1;
   }
 
@@ -151,15 +152,14 @@ export class MultipartScanner {
       if (byte === END_OF_HEADER[header.endMatched]) header.endMatched++;
       else header.endMatched = byte === CR ? 1 : 0;
     }
-    header.bytes += next - at;
-    if (header.bytes > this.o.maxHeaderBytes) throw malformed(`the header of a part is longer than ${this.o.maxHeaderBytes} bytes`);
-    header.pieces.push(data.subarray(at, next));
-    if (header.endMatched === END_OF_HEADER.length) this.beginPart(Buffer.concat(header.pieces));
+    header.gathered.add(data.subarray(at, next));
+    if (header.gathered.length > this.o.maxHeaderBytes) throw malformed(`the header of a part is longer than ${this.o.maxHeaderBytes} bytes`);
+    if (header.endMatched === END_OF_HEADER.length) this.beginPart(header.gathered.bytes());
     return next;
   }
 
   private beginPart(block: Buffer): void {
-    const part = { ...partHeader(block.subarray(0, -CRLF.length)), header: block, bytes: 0, held: [] };
+    const part = { ...partHeader(block.subarray(0, -CRLF.length)), header: block, bytes: 0, held: new GatheredBytes() };
     if (part.filename !== null && this.o.plainFields?.includes(part.name)) throw malformed(`'${part.name}' is a file, a plain field is expected`);
     this.part = part;
     this.parts.push(part);
@@ -207,7 +207,7 @@ export class MultipartScanner {
       return;
     }
     if (part.bytes > this.o.maxFieldBytes) throw malformed(`the field '${part.name}' is longer than ${this.o.maxFieldBytes} bytes`);
-    part.held.push(bytes);
+    part.held.add(bytes);
   }
 
   private endPart(): void {
@@ -222,8 +222,8 @@ export class MultipartScanner {
   }
 
   private endField(part: Part): void {
-    const bytes = Buffer.concat(part.held);
-    part.held = [];
+    const bytes = part.held.bytes();
+    part.held = new GatheredBytes();
     const charset = charsetOf(part.contentType);
     if (!isUtf8(bytes)) throw malformed(`the field '${part.name}' is not valid UTF-8`);
     if (!UTF_8.has(charset) && !(LIKE_ASCII.has(charset) && isAscii(bytes))) throw malformed(`the field '${part.name}' has a charset that is not UTF-8`);

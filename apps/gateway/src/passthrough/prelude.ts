@@ -1,9 +1,10 @@
+import { GatheredBytes } from '../pipeline/gathered-bytes.ts';
 import type { MultipartScanner } from './multipart.ts';
 
 /** A body that is read ahead only as far as it has to be understood, and then sent on whole: what was read first, the rest after it. */
 export class Prelude {
   private readonly source: AsyncIterator<Uint8Array>;
-  private readonly head: Uint8Array[] = [];
+  private readonly head = new GatheredBytes();
   private exhausted = false;
   private isTaken = false;
 
@@ -16,7 +17,7 @@ export class Prelude {
    * byte and not as the scanner would send it on: where the form goes decides what is rewritten, so it passes a second scanner on its way out.
    * `exhausted`: nothing more comes, so the form may be sent more than once. Throws what the scanner throws.
    */
-  async readAhead(scanner: MultipartScanner, maxBytes: number, field = 'model'): Promise<{ head: Uint8Array[]; exhausted: boolean }> {
+  async readAhead(scanner: MultipartScanner, maxBytes: number, field = 'model'): Promise<{ head: Buffer; exhausted: boolean }> {
     for (let bytes = 0; bytes < maxBytes && !this.exhausted && !scanner.fields.has(field); ) {
       const { done, value } = await this.source.next();
       if (done === true) {
@@ -24,18 +25,18 @@ export class Prelude {
         this.exhausted = true;
         break;
       }
-      this.head.push(value);
+      this.head.add(value);
       bytes += value.length;
       scanner.push(value);
     }
-    return { head: this.head, exhausted: this.exhausted };
+    return { head: this.head.bytes(), exhausted: this.exhausted };
   }
 
   /** The whole body through a new scanner; again only when it was exhausted. Ends with the scanner's error when the form does not end well. */
   async *through(scanner: MultipartScanner): AsyncGenerator<Uint8Array> {
     if (this.isTaken && !this.exhausted) throw new Error('a body that was not read to its end can be sent once');
     this.isTaken = true;
-    for (const chunk of this.head) yield* scanner.push(chunk);
+    if (this.head.length > 0) yield* scanner.push(this.head.bytes());
     while (!this.exhausted) {
       const { done, value } = await this.source.next();
       if (done === true) break;

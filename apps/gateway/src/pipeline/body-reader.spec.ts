@@ -1,11 +1,15 @@
 import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Principal, RoutingSnapshot } from '@deja/contracts';
 import { ClientAddresses } from '../keys/client-address.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import { BodyMemory } from './body-memory.ts';
 import { BodyReader, RefusedBody } from './body-reader.ts';
+
+const memory = new BodyMemory(1024 * 1024);
+afterEach(() => expect(memory.heldBytes).toBe(0));
 
 const routing: Pick<RoutingTable, 'snapshot'> = { snapshot: () => ({ settings: { validation: { max_body_bytes: 200_000 } } }) as unknown as RoutingSnapshot };
 
@@ -14,7 +18,7 @@ async function reading(bytes: number, { url = '/v1/chat/completions', remoteAddr
   const principal = { tenant: 'acme', revision: 1, key: 'k', endpoints: null, networks: null, expiresAtMs: null, ...key } as Principal;
   const keys = new KeyRing({ resolve: async () => ({ status: 'active', principal }) });
   const body = Object.assign(Readable.from([Buffer.alloc(bytes)]), { headers: { authorization: 'Bearer k', 'content-length': String(bytes) }, url, socket: { remoteAddress } });
-  return new BodyReader(keys, routing as RoutingTable, new ClientAddresses([])).read(body as unknown as IncomingMessage);
+  return new BodyReader(keys, routing as RoutingTable, new ClientAddresses([]), memory).read(body as unknown as IncomingMessage);
 }
 
 describe('a large body', () => {
@@ -38,11 +42,31 @@ describe('a large body', () => {
 
 describe('a body', () => {
   const read = (body: Readable, headers: Record<string, string>): Promise<Buffer | RefusedBody> =>
-    new BodyReader(new KeyRing({ resolve: () => Promise.reject(new Error('nobody is asked')) }), routing as RoutingTable, new ClientAddresses([])).read(Object.assign(body, { headers, url: '/v1/chat/completions', socket: {} }) as unknown as IncomingMessage);
+    new BodyReader(new KeyRing({ resolve: () => Promise.reject(new Error('nobody is asked')) }), routing as RoutingTable, new ClientAddresses([]), memory).read(Object.assign(body, { headers, url: '/v1/chat/completions', socket: {} }) as unknown as IncomingMessage);
 
   test('is all its pieces in their order, or nothing', async () => {
     expect(await read(Readable.from([Buffer.from('a'), Buffer.from('bc'), Buffer.from('d')]), { 'content-length': '4' })).toEqual(Buffer.from('abcd'));
     expect(await read(Readable.from([]), { 'content-length': '0' })).toHaveLength(0);
+  });
+
+  test('of a byte a piece takes little more memory than its bytes', async () => {
+    const bytes = 60_000;
+    const body = await read(Readable.from(Array.from({ length: bytes }, (_, i) => Buffer.from([i % 251]))), { 'content-length': String(bytes) });
+    expect(body).toEqual(Buffer.from(Array.from({ length: bytes }, (_, i) => i % 251)));
+    expect((body as Buffer).buffer.byteLength).toBeLessThan(2 * bytes);
+  });
+
+  test('for which there is no room is refused with 503 and the time to come back, and the next one that fits is read', async () => {
+    const waiting = new Readable({ read: () => undefined });
+    const first = read(waiting, { 'content-length': '10' });
+    memory.take(1024 * 1024);
+    try {
+      waiting.push(Buffer.from('ab'));
+      expect(await first).toMatchObject({ error: { code: 'overloaded', status: 503, retryAfterMs: 1000 } });
+    } finally {
+      memory.give(1024 * 1024);
+    }
+    expect(await read(Readable.from([Buffer.from('ab')]), { 'content-length': '2' })).toEqual(Buffer.from('ab'));
   });
 
   test.each<[string, (body: Readable) => void, object]>([

@@ -1,6 +1,7 @@
 import type { ChatChunk } from '../dialects/dialect.ts';
 import type { CompletionUsage } from '../chat/completion.ts';
 import { customTools, logprobsOf, messageItem, reasoningItem, refusalPart, textPart, wordsOf, type ContentPart, type LogProb } from './chat-output.ts';
+import { bounded, MOST_ITEMS, MOST_LOG_PROBS } from '../dialects/stream-bounds.ts';
 import { ResponseEvents, type ItemEvents, type ResponseEvent } from './response-events.ts';
 import { begunResponse, endedResponse, endingOf, itemId, type OutputItem, type ResponseObject, type ResponseOrigin } from './response-object.ts';
 import type { ResponsesBody } from './responses-request.ts';
@@ -93,6 +94,7 @@ export class ResponseEventWriter {
 
   private closeOpen(status: string): void {
     if (this.open) this.output.push(this.open.close(status));
+    bounded(this.output.length, MOST_ITEMS, 'items');
     this.open = null;
   }
 }
@@ -137,7 +139,8 @@ class OpenMessage {
   addText(text: string, logprobs: LogProb[]): void {
     const part = this.partOf('output_text');
     part.text += text;
-    part.logprobs.push(...logprobs);
+    for (const logprob of logprobs) part.logprobs.push(logprob);
+    bounded(part.logprobs.length, MOST_LOG_PROBS, 'log probabilities');
     this.at.textDelta(this.parts.length, text, logprobs);
   }
 

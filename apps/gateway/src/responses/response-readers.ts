@@ -8,6 +8,7 @@ import { ChunkReader } from '../chat/chunk-reader.ts';
 import type { ChunkSource, SourcedChunk } from '../chat/chunk-source.ts';
 import type { ChatChunk } from '../dialects/dialect.ts';
 import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
+import { bounded, MOST_ANSWER_CHARS, MOST_ID_CHARS, MOST_ITEMS } from '../dialects/stream-bounds.ts';
 import type { AnswerRules } from '../guard/answer-rules.ts';
 import type { ResponseEventWriter } from './chat-stream-to-response-events.ts';
 import { guardedResponse } from './guarded-response.ts';
@@ -29,6 +30,7 @@ export class NativeResponseReader implements StreamReader {
   ended = false;
   private responseId: string | null = null;
   private readonly itemIds = new Set<string>();
+  private idChars = 0;
   private readonly reader = new ResponseReader();
   private final: ResponseObject | null = null;
 
@@ -60,7 +62,7 @@ export class NativeResponseReader implements StreamReader {
   push({ event, data }: SseEvent): Relayed {
     if (data === SSE_DONE) return NOTHING; // some servers close with it, as chat completions do
     const parsed = parsedEvent(data);
-    const { kind } = this.reader.push(parsed);
+    const { kind } = this.reader.push(parsed, data.length);
     if (kind === 'error') throw this.reader.failure ?? new AttemptFailure('malformed');
     this.note(parsed);
     if (kind === 'end') return this.end(event, data);
@@ -88,10 +90,18 @@ export class NativeResponseReader implements StreamReader {
     return { text, content: true };
   }
 
+  private noteId(id: string): void {
+    if (this.itemIds.has(id)) return;
+    this.itemIds.add(id);
+    this.idChars += id.length;
+    bounded(this.itemIds.size, MOST_ITEMS, 'items');
+    bounded(this.idChars, MOST_ID_CHARS, 'characters of ids');
+  }
+
   private note(parsed: unknown): void {
     const { type, delta, item, response } = parsed as { type?: unknown; delta?: unknown; item?: OutputItem; response?: Partial<ResponseObject> | null };
     if (this.stored && typeof response?.id === 'string') this.responseId ??= response.id;
-    if (this.stored) for (const { id } of itemIds(item ? [item] : response?.output)) this.itemIds.add(id);
+    if (this.stored) for (const { id } of itemIds(item ? [item] : response?.output)) this.noteId(id);
     if ((type === 'response.output_text.delta' || type === 'response.refusal.delta') && typeof delta === 'string') this.transcript.add(delta);
   }
 }
@@ -130,6 +140,7 @@ export class TranslatedResponseReader extends ChunkReader implements StreamReade
     let content = false;
     for (const { chunk } of chunks) {
       content = this.take(chunk) === 'content' || content;
+      bounded(this.assembler.producedChars, MOST_ANSWER_CHARS, 'characters');
       for (const event of this.writer.push(chunk as ChatChunk)) {
         if (event.type === 'response.output_text.delta' && typeof event['delta'] === 'string') this.transcript.add(event['delta']);
         text += responseSse(event);

@@ -3,6 +3,7 @@ import { FAILURES, refusalKind } from '../attempt/failure-table.ts';
 import { AttemptFailure, type FailureKind } from '../attempt/failure.ts';
 import type { Said } from '../attempt/answer-tokens.ts';
 import { atTier, usageOf } from '../chat/completion.ts';
+import { bounded, MOST_ITEM_CHARS, MOST_ITEMS } from '../dialects/stream-bounds.ts';
 import type { OutputItem, ResponseObject, ResponseUsage } from './response-object.ts';
 import { OpenItems, saidInOutput } from './said.ts';
 
@@ -20,6 +21,7 @@ export class ResponseReader {
   private last: ResponseObject | null = null;
   private complaint: ErrorBody['error'] | null = null;
   private readonly open = new OpenItems();
+  private itemChars = 0;
   /** Characters put out so far. */
   producedChars = 0;
 
@@ -45,8 +47,8 @@ export class ResponseReader {
     return new AttemptFailure(kind, { providerError: this.complaint, ...(FAILURES[kind].hopeless === 'request' && { status: 400 }) });
   }
 
-  /** Takes the data of one event (parsed JSON) and says what it is; `error` also for anything that is no event. */
-  push(event: unknown): { kind: ResponseEventKind } {
+  /** Takes the data of one event (parsed JSON, and how long it is) and says what it is; `error` also for anything that is no event. Throws an AttemptFailure for more items than an answer has. */
+  push(event: unknown, chars = 0): { kind: ResponseEventKind } {
     if (typeof event !== 'object' || event === null) return this.broken({});
     const { type, delta, item, response } = event as { type?: unknown; delta?: unknown; item?: OutputItem; response?: unknown };
     if (typeof type !== 'string' || type === 'error') return this.broken('error' in event ? event.error : event);
@@ -60,9 +62,16 @@ export class ResponseReader {
       this.last = this.whole(asResponse(response));
       return this.last ? { kind: 'end' } : this.broken({});
     }
-    if (type === 'response.output_item.done' && item) this.items.push(item);
+    if (type === 'response.output_item.done' && item) this.keep(item, chars);
     const begins = BEGINNINGS.has(type) || (type === 'response.output_item.added' && SPOKEN_ITEMS.has(item?.type ?? ''));
     return { kind: begins ? 'preamble' : 'content' };
+  }
+
+  private keep(item: OutputItem, chars: number): void {
+    this.items.push(item);
+    this.itemChars += chars;
+    bounded(this.items.length, MOST_ITEMS, 'items');
+    bounded(this.itemChars, MOST_ITEM_CHARS, 'characters of items');
   }
 
   /** Some servers leave the output out of the last event; it has been told item by item. */

@@ -1,3 +1,4 @@
+import { bounded, MAX_HELD_CHARS, MOST_ITEMS } from '../dialects/stream-bounds.ts';
 import { saidInCall, saidInContent } from '../chat/said.ts';
 import type { OutputItem } from './response-object.ts';
 
@@ -22,9 +23,6 @@ const DELTAS = new Map([
   ['response.reasoning_text.delta', 'thought'],
   ['response.reasoning_summary_text.delta', 'summary'],
 ]);
-
-/** No more of an answer is held than of a chat (chat/completion-stream.ts). */
-const MAX_HELD_CHARS = 1024 * 1024;
 
 interface OpenItem {
   name: string;
@@ -58,6 +56,7 @@ export class OpenItems {
   private open(index: unknown): OpenItem {
     const known = this.items.get(index) ?? { name: '', text: '', thought: '', summary: '' };
     this.items.set(index, known);
+    bounded(this.items.size, MOST_ITEMS, 'open items');
     return known;
   }
 }

@@ -1,4 +1,5 @@
 import { AttemptFailure } from '../attempt/failure.ts';
+import { bounded, MOST_INDEXED } from '../dialects/stream-bounds.ts';
 import { callItem, type CalledTool } from './chat-output.ts';
 import type { ItemEvents, ResponseEvents } from './response-events.ts';
 import type { OutputItem, ResponseOrigin } from './response-object.ts';
@@ -48,7 +49,10 @@ export class ToolCallQueue {
       throw new AttemptFailure('malformed', { cause: new Error('a tool call went on after it was complete') });
     }
     let call = this.waiting.find((each) => each.key === key);
-    if (!call) this.waiting.push((call = { key, id: '', name: '', arguments: '', at: null, told: 0 }));
+    if (!call) {
+      this.waiting.push((call = { key, id: '', name: '', arguments: '', at: null, told: 0 }));
+      bounded(this.waiting.length + this.told.size, MOST_INDEXED, 'tool calls');
+    }
     if (call.id === '' && typeof fragment['id'] === 'string') call.id = fragment['id'];
     if (call.name === '' && typeof said.name === 'string') call.name = said.name;
     call.arguments += piece;

@@ -36,6 +36,12 @@ describe('the request body', () => {
     expect(withMembers(parse(text), changes)).toBe(expected);
   });
 
+  test('a member named like an object’s own part changes nothing but what it stands in', () => {
+    const body = parse('{"metadata":{"__proto__":{"planted":1}}}');
+    expect(Object.keys(body.value['metadata'] as object)).toEqual(['__proto__']);
+    expect(Reflect.get({}, 'planted')).toBeUndefined();
+  });
+
   test.each(['', '[]', '"x"', 'null', '{', '{"a":1,}', '{"a":1}x', '\u{feff}{}'])('%j is refused as invalid_json', (text) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'invalid_json' }));
   });

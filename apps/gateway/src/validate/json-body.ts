@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { DejaError } from '@deja/contracts';
+import { checkJsonSize } from './json-size.ts';
 
 /** One top-level member of a JSON object, as offsets into its text. */
 export interface JsonMember {
@@ -31,6 +32,7 @@ const COLON = 0x3a;
 /** Parses a JSON object; throws `invalid_json` on anything else, and `invalid_value` when it is nested absurdly deep or an inner object names a member twice. */
 export function parseJsonBody(bytes: Buffer): JsonBody {
   if (bytes.length === 0) throw new DejaError('invalid_json', 'The request has no body; a JSON object is expected.');
+  checkJsonSize(bytes);
   if (!isUtf8(bytes)) throw new DejaError('invalid_json', 'The request body is not valid UTF-8.');
   const text = bytes.toString('utf8');
   let value: unknown;

@@ -1,12 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { readEnvironment } from '@deja/config';
 import { configVerdict } from './config-problems.ts';
 
-const verdict = (yaml: string, variables: NodeJS.ProcessEnv = {}): ReturnType<typeof configVerdict> => configVerdict(yaml, { ...readEnvironment({}), variables });
+const verdict = (yaml: string): ReturnType<typeof configVerdict> => configVerdict(yaml, readEnvironment({}));
 
 describe('a configuration that is checked', () => {
   test('is good, and what has no effect in it is named with its line', () => {
-    expect(verdict('cache: { scope: global }\n')).toEqual({ valid: true, errors: [], warnings: [{ path: 'cache.scope', line: 1, column: null, message: expect.stringContaining('no effect') }] });
+    expect(verdict('cache: { scope: global }\n')).toEqual({ valid: true, errors: [], warnings: [{ path: 'cache.scope', line: 1, column: 10, message: expect.stringContaining('no effect') }] });
   });
 
   test('is refused with the place of each problem', () => {
@@ -20,19 +23,31 @@ describe('a configuration that is checked', () => {
     });
   });
 
+  const WITH_PROVIDER = 'models: [{ name: m, deployments: [{ provider: p, model: m }] }]\n';
+
   test.each([
-    'providers: { p: { kind: openai, base_url: "http://127.0.0.1:9" } }\nmodels: [{ name: m, deployments: [{ provider: "x${env:PLANTED}", model: m }] }]',
-    'providers: { p: { kind: openai, base_url: "http://127.0.0.1:9" } }\nmodels: [{ name: m, fallbacks: ["${env:PLANTED}"], deployments: [{ provider: p, model: m }] }]',
-    'content_safety: { moderation: { model: "${env:PLANTED}" } }',
-  ])('repeats nothing of the environment: %s', (yaml) => {
-    const checked = verdict(yaml, { PLANTED: 'sk-planted "value"' });
-    expect(checked.valid).toBe(false);
-    expect(JSON.stringify(checked)).not.toContain('sk-planted');
-    expect(checked.errors[0]).toMatchObject({ line: expect.any(Number), message: expect.stringContaining('refers to a value') });
+    ['cache: { semantic: { embedder: "${file:PLANTED}" } }', 'cache.semantic.embedder'],
+    ['content_safety: { moderation: { model: "${env:PLANTED}" } }', 'content_safety.moderation.model'],
+    ['cache: { scope: "${file:PLANTED}" }', 'cache.scope'],
+    [`${WITH_PROVIDER}providers: { p: { kind: openai, base_url: "\${file:PLANTED}" } }`, 'providers.p.base_url'],
+    [`${WITH_PROVIDER}providers: { p: { kind: openai, credentials: [{ name: a, value: "\${file:PLANTED}" }] } }`, 'providers.p.credentials[0].value'],
+  ])('reads neither a file nor a variable that it refers to, and says so: %s', (yaml, path) => {
+    const folder = mkdtempSync(join(tmpdir(), 'deja-config-'));
+    const file = join(folder, 'planted');
+    writeFileSync(file, 'planted: one,two');
+    process.env['PLANTED'] = 'planted: one';
+    try {
+      const checked = verdict(yaml.replace('file:PLANTED', `file:${file}`));
+      // The same as of one that is not there: there is nothing to be found out by asking.
+      expect(checked).toEqual(verdict(yaml.replace(':PLANTED', ':/nowhere')));
+      expect(checked).toEqual({ valid: true, errors: [], warnings: [{ path, line: expect.any(Number), column: expect.any(Number), message: expect.stringContaining('not looked at') }] });
+    } finally {
+      rmSync(folder, { recursive: true });
+      delete process.env['PLANTED'];
+    }
   });
 
-  test('reads no device and no folder', () => {
-    const yaml = 'providers: { p: { kind: openai, credentials: [{ name: a, value: "${file:/dev/zero}" }, { name: b, value: "${file:/}" }] } }\nmodels: [{ name: m, deployments: [{ provider: p, model: m }] }]';
-    expect(verdict(yaml).errors.map(({ message }) => message)).toEqual([expect.stringContaining('cannot be read'), expect.stringContaining('cannot be read')]);
+  test('is bad for its other mistakes, whatever a reference in it gives', () => {
+    expect(verdict('cache: { scope: "${env:X}", semantic: { max_wrong_rate: 7 } }')).toMatchObject({ valid: false, errors: [{ path: 'cache.semantic.max_wrong_rate' }], warnings: [] });
   });
 });

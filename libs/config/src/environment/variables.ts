@@ -38,6 +38,13 @@ export function count(variables: Variables, name: string): number | null {
   return Number(value);
 }
 
+/** A whole number above 0. */
+export function atLeastOne(variables: Variables, name: string): number | null {
+  const number = count(variables, name);
+  if (number === 0) throw new ConfigError(`${name} must be a whole number, 1 or more, but it is 0.`);
+  return number;
+}
+
 /** Seconds between 0 and `most`, fractions allowed, as whole milliseconds. */
 export function secondsInMs(variables: Variables, name: string, most: number): number | null {
   const value = text(variables, name);

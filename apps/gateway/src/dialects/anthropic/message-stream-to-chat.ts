@@ -2,6 +2,7 @@ import { AttemptFailure } from '../../attempt/failure.ts';
 import type { ChatBody } from '../../chat/chat-request.ts';
 import type { ChatChunk, ChatStreamTranslator, TranslationContext } from '../dialect.ts';
 import type { SseEvent } from '../sse.ts';
+import { bounded, MOST_ANSWER_CHARS, MOST_INDEXED } from '../stream-bounds.ts';
 import { failureOfErrorObject } from './failure.ts';
 import { finishReason, inputJson, isThought, refusalText, replyShape, thinkingBlock, type ReplyShape } from './message-to-chat.ts';
 import { fieldOf, isBlock, isObject, textOf, type Block, type JsonObject } from './messages-api.ts';
@@ -28,6 +29,8 @@ export class MessageStreamToChat implements ChatStreamTranslator {
   private jsonSeen = false;
   /** Text beside the JSON tool: it is the answer only if that tool is never called. */
   private heldText = '';
+  /** Of thoughts and signatures, which are told again with the end of their block. */
+  private thoughtChars = 0;
 
   constructor(
     body: ChatBody,
@@ -74,6 +77,7 @@ export class MessageStreamToChat implements ChatStreamTranslator {
     const isJson = block.type === 'tool_use' && block['name'] === this.shape.jsonTool;
     const isCall = block.type === 'tool_use' && !isJson;
     this.open.set(index, { block: { ...block }, call: isCall ? this.calls : -1, told: false });
+    bounded(this.open.size, MOST_INDEXED, 'open blocks');
     if (isJson) this.jsonSeen = true;
     if (block.type === 'text') return this.text(textOf(block, 'text'));
     if (block.type === 'thinking') return this.reasoning(textOf(block, 'thinking'));
@@ -89,9 +93,11 @@ export class MessageStreamToChat implements ChatStreamTranslator {
       case 'text_delta':
         return block.type === 'text' ? this.text(textOf(delta, 'text')) : [];
       case 'thinking_delta':
+        this.think(textOf(delta, 'thinking').length);
         block['thinking'] = textOf(block, 'thinking') + textOf(delta, 'thinking');
         return this.reasoning(textOf(delta, 'thinking'));
       case 'signature_delta':
+        this.think(textOf(delta, 'signature').length);
         block['signature'] = textOf(block, 'signature') + textOf(delta, 'signature');
         return [];
       case 'input_json_delta':
@@ -133,7 +139,13 @@ export class MessageStreamToChat implements ChatStreamTranslator {
   private text(text: string): ChatChunk[] {
     if (this.shape.jsonTool === null) return text === '' ? [] : this.delta({ content: text }, '');
     this.heldText += text;
+    bounded(this.heldText.length, MOST_ANSWER_CHARS, 'characters of text');
     return [];
+  }
+
+  private think(chars: number): void {
+    this.thoughtChars += chars;
+    bounded(this.thoughtChars, MOST_ANSWER_CHARS, 'characters of thought');
   }
 
   private reasoning(thought: string): ChatChunk[] {

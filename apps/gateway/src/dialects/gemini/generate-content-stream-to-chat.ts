@@ -3,6 +3,7 @@ import type { ChatBody } from '../../chat/chat-request.ts';
 import type { CompletionUsage } from '../../chat/completion.ts';
 import type { ChatChunk, ChatStreamTranslator, TranslationContext } from '../dialect.ts';
 import type { SseEvent } from '../sse.ts';
+import { bounded, MOST_CHOICES } from '../stream-bounds.ts';
 import { CandidateReader, logprobsOf } from './candidate.ts';
 import { geminiFailure } from './failure.ts';
 import { blockReason, indexOf, isGenerateContentReply, isObject, objectsOf, type GenerateContentReply } from './generate-content.ts';
@@ -50,6 +51,7 @@ export class GenerateContentStreamTranslator implements ChatStreamTranslator {
     const known = this.candidates.get(index);
     const reader = known ?? new CandidateReader(index, callIdStem(this.head?.id ?? ''), this.body.parallel_tool_calls === false);
     this.candidates.set(index, reader);
+    bounded(this.candidates.size, MOST_CHOICES, 'candidates');
     const delta = { ...(known === undefined && { role: 'assistant' }), ...reader.read(candidate) };
     const logprobs = logprobsOf(candidate);
     if (Object.keys(delta).length === 0 && logprobs === null) return [];

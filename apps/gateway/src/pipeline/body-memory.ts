@@ -1,0 +1,28 @@
+import { DejaError } from '@deja/contracts';
+
+/** Soon enough for a burst to be over. */
+const RETRY_AFTER_MS = 1000;
+
+/**
+ * How much memory the bodies that are on their way in may take together: each is bounded, but not how many there are. An account of bytes that are held
+ * while a body, or the fields of a form, are read; what has been read is an operation's, and those are bounded by their number.
+ */
+export class BodyMemory {
+  private held = 0;
+
+  constructor(private readonly mostBytes: number) {}
+
+  get heldBytes(): number {
+    return this.held;
+  }
+
+  /** Throws a 503 `overloaded` when there is no room for so many more bytes. */
+  take(bytes: number): void {
+    if (this.held + bytes > this.mostBytes) throw new DejaError('overloaded', 'Too many request bodies are on their way at the moment.', { retryAfterMs: RETRY_AFTER_MS });
+    this.held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.held -= bytes;
+  }
+}
