@@ -19,8 +19,16 @@ export interface HttpAppOptions {
 /** Longer than load balancers keep a connection to reuse it (AWS 60 s unless told otherwise, Google Cloud 600 s): it is theirs to close, or a request is lost on its way. */
 const KEEP_ALIVE_MS = 650_000;
 
+/** A client that takes longer for the head of its request is not waited for; nor for all of it, such as the upload of a large file. Bodies that drip: connection-deadlines.ts. */
+const HEAD_MS = 30_000;
+const WHOLE_REQUEST_MS = 3_600_000;
+/** How often Node looks for both. */
+const LOOK_MS = 5000;
+
 const OPTIONS = {
-  http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, routerOptions: { ignoreTrailingSlash: true },
+  http: { requireHostHeader: false, headersTimeout: HEAD_MS, connectionsCheckingInterval: LOOK_MS },
+  requestTimeout: WHOLE_REQUEST_MS,
+  clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, routerOptions: { ignoreTrailingSlash: true },
   keepAliveTimeout: KEEP_ALIVE_MS,
   forceCloseConnections: 'idle',
   // A request that reaches a server which is closing came by a connection that nobody closed in time: it is answered like any other.

@@ -1,7 +1,9 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { acceptWaiting } from './accept-queue.ts';
+import { CONNECTION_DEADLINES, Slowness, type ConnectionDeadlines } from './connection-deadlines.ts';
 import { InFlightSet } from '@deja/in-flight';
+import { refuseRaw } from './unreadable.ts';
 
 /** How long a connection has been without a request before a server that stops ends it, so that a request which is on its way is answered and not cut off. */
 const QUIET_MS = 1000;
@@ -12,6 +14,15 @@ interface Connection {
   running: number;
   /** Since when there is none: milliseconds of the clock that the process has for itself. */
   quietSinceMs: number;
+  /** The latest that may not have come whole; null where it has. */
+  request: IncomingMessage | null;
+  slowness: Slowness;
+}
+
+export interface ConnectionBounds {
+  /** Further connections are closed at once. */
+  most?: number;
+  deadlines?: ConnectionDeadlines;
 }
 
 /**
@@ -25,21 +36,28 @@ export class OpenConnections {
   private readonly connections = new Map<Socket, Connection>();
 
   /** To be made before the server listens. */
-  constructor(server: Server) {
+  constructor(server: Server, { most = Infinity, deadlines = CONNECTION_DEADLINES }: ConnectionBounds = {}) {
     this.server = server;
+    const looking = setInterval(() => this.endSlow(deadlines), deadlines.lookMs).unref();
+    server.once('close', () => clearInterval(looking));
     server.on('connection', (socket: Socket) => {
-      this.connections.set(socket, { running: 0, quietSinceMs: performance.now() });
+      if (this.connections.size >= most) return void socket.destroy();
+      this.connections.set(socket, { running: 0, quietSinceMs: performance.now(), request: null, slowness: new Slowness() });
       socket.once('close', () => this.connections.delete(socket));
     });
-    server.on('request', ({ socket }, answer: ServerResponse) => {
-      const connection = this.connections.get(socket);
+    server.on('request', (request: IncomingMessage, answer: ServerResponse) => {
+      const connection = this.connections.get(request.socket);
       const leave = this.answers.add(answer);
-      if (connection) connection.running += 1;
+      if (connection) {
+        connection.running += 1;
+        connection.request = request;
+      }
       answer.once('close', () => {
         leave();
         if (!connection) return;
         connection.running -= 1;
         connection.quietSinceMs = performance.now();
+        if (connection.request?.complete === true) connection.request = null;
       });
     });
   }
@@ -63,6 +81,20 @@ export class OpenConnections {
     await close()
       .then(() => this.allClosed())
       .finally(() => clearInterval(looking));
+  }
+
+  /** Whoever sends or reads too slowly is not waited for: it costs a connection, and what is held for it. */
+  private endSlow(deadlines: ConnectionDeadlines): void {
+    const nowMs = performance.now();
+    for (const [socket, { running, quietSinceMs, request, slowness }] of this.connections) {
+      const body = request === null || request.complete ? null : { read: socket.bytesRead, unread: request.readableLength > 0, answeredMs: running === 0 ? quietSinceMs : null };
+      const slow = slowness.look({ nowMs, body, taken: socket.bytesWritten - socket.writableLength, waits: socket.writableLength > 0 }, deadlines);
+      if (slow === null) continue;
+      if (slow === 'body') {
+        refuseRaw(Object.assign(new Error('the body came too slowly'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+        socket.destroySoon();
+      } else socket.destroy();
+    }
   }
 
   private async allClosed(): Promise<void> {

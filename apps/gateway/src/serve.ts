@@ -34,7 +34,7 @@ export async function serve(given: Front | null = null): Promise<never> {
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
-  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer()) }));
+  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer(), { most: environment.maxConnections }) }));
 
   let isListening = false;
   const adminPort = admin && (await front.listen('admin', admin.app, admin.port));

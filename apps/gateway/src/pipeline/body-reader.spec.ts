@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { Principal, RoutingSnapshot } from '@deja/contracts';
 import { ClientAddresses } from '../keys/client-address.ts';
 import { KeyRing } from '../keys/key-ring.ts';
@@ -9,7 +9,6 @@ import { BodyMemory } from './body-memory.ts';
 import { BodyReader, RefusedBody } from './body-reader.ts';
 
 const memory = new BodyMemory(1024 * 1024);
-afterEach(() => expect(memory.heldBytes).toBe(0));
 
 const routing: Pick<RoutingTable, 'snapshot'> = { snapshot: () => ({ settings: { validation: { max_body_bytes: 200_000 } } }) as unknown as RoutingSnapshot };
 
@@ -47,6 +46,7 @@ describe('a body', () => {
   test('is all its pieces in their order, or nothing', async () => {
     expect(await read(Readable.from([Buffer.from('a'), Buffer.from('bc'), Buffer.from('d')]), { 'content-length': '4' })).toEqual(Buffer.from('abcd'));
     expect(await read(Readable.from([]), { 'content-length': '0' })).toHaveLength(0);
+    expect(memory.heldBytes).toBe(0);
   });
 
   test('of a byte a piece takes little more memory than its bytes', async () => {
@@ -67,6 +67,7 @@ describe('a body', () => {
       memory.give(1024 * 1024);
     }
     expect(await read(Readable.from([Buffer.from('ab')]), { 'content-length': '2' })).toEqual(Buffer.from('ab'));
+    expect(memory.heldBytes).toBe(0);
   });
 
   test.each<[string, (body: Readable) => void, object]>([
@@ -81,6 +82,7 @@ describe('a body', () => {
       const reading = read(body, { 'content-length': '4' });
       if (isLate) breakOff(body);
       await expect(reading).rejects.toMatchObject(error);
+      expect(memory.heldBytes).toBe(0);
     }
   });
 });
