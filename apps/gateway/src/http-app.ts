@@ -19,8 +19,13 @@ export interface HttpAppOptions {
 /** Longer than load balancers keep a connection to reuse it (AWS 60 s unless told otherwise, Google Cloud 600 s): it is theirs to close, or a request is lost on its way. */
 const KEEP_ALIVE_MS = 650_000;
 
+/** A head has to arrive within so long, also the first one of a connection; nobody is slower at 16 KiB. Late is who sent nothing, too. */
+const HEAD_MS = 30_000;
+/** A request has to arrive whole within so long, a file also: what a body drips in is bounded by SlowClients. */
+const WHOLE_REQUEST_MS = 3_600_000;
+
 const OPTIONS = {
-  http: { requireHostHeader: false }, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, routerOptions: { ignoreTrailingSlash: true },
+  http: { requireHostHeader: false, headersTimeout: HEAD_MS, connectionsCheckingInterval: 5000 }, requestTimeout: WHOLE_REQUEST_MS, clientErrorHandler: refuseRaw, frameworkErrors: refuseUnreadable, routerOptions: { ignoreTrailingSlash: true },
   keepAliveTimeout: KEEP_ALIVE_MS,
   forceCloseConnections: 'idle',
   // A request that reaches a server which is closing came by a connection that nobody closed in time: it is answered like any other.

@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { acceptWaiting } from './accept-queue.ts';
 import { InFlightSet } from '@deja/in-flight';
@@ -7,11 +7,15 @@ import { InFlightSet } from '@deja/in-flight';
 const QUIET_MS = 1000;
 const LOOK_MS = 100;
 
-interface Connection {
+export interface Connection {
   /** Requests that are being answered. */
   running: number;
   /** Since when there is none: milliseconds of the clock that the process has for itself. */
   quietSinceMs: number;
+  /** Answers that came to wait for another one of their connection, since there last was none. Node tells only the answer that is its turn when a connection is gone. */
+  behind: ServerResponse[];
+  /** A request that was answered before it had arrived whole; the rest of it is dropped as it comes. */
+  unread: IncomingMessage | null;
 }
 
 /**
@@ -24,24 +28,37 @@ export class OpenConnections {
   private readonly answers = new InFlightSet<ServerResponse>();
   private readonly connections = new Map<Socket, Connection>();
 
-  /** To be made before the server listens. */
-  constructor(server: Server) {
+  /** To be made before the server listens. Connections beyond `most` are closed as they come: each that is open takes memory and a file descriptor. */
+  constructor(server: Server, most = Infinity) {
     this.server = server;
     server.on('connection', (socket: Socket) => {
-      this.connections.set(socket, { running: 0, quietSinceMs: performance.now() });
-      socket.once('close', () => this.connections.delete(socket));
+      if (this.connections.size >= most) return void socket.destroy();
+      this.connections.set(socket, { running: 0, quietSinceMs: performance.now(), behind: [], unread: null });
+      socket.once('close', () => this.left(socket));
     });
-    server.on('request', ({ socket }, answer: ServerResponse) => {
+    server.on('request', (request: IncomingMessage, answer: ServerResponse) => {
+      const { socket } = request;
       const connection = this.connections.get(socket);
       const leave = this.answers.add(answer);
-      if (connection) connection.running += 1;
+      if (connection && connection.running++ > 0) connection.behind.push(answer);
       answer.once('close', () => {
         leave();
         if (!connection) return;
         connection.running -= 1;
         connection.quietSinceMs = performance.now();
+        if (connection.running === 0) connection.behind = [];
+        connection.unread = request.complete ? null : request;
       });
     });
+  }
+
+  /** Those that are being sent or waited for. */
+  get running(): Iterable<ServerResponse> {
+    return this.answers;
+  }
+
+  get open(): Iterable<[Socket, Readonly<Connection>]> {
+    return this.connections;
   }
 
   /** Answers that have not begun are the last ones of their connections. */
@@ -63,6 +80,12 @@ export class OpenConnections {
     await close()
       .then(() => this.allClosed())
       .finally(() => clearInterval(looking));
+  }
+
+  private left(socket: Socket): void {
+    const behind = this.connections.get(socket)?.behind ?? [];
+    this.connections.delete(socket);
+    for (const answer of behind) if (!answer.closed && answer.socket === null && !answer.writableFinished) answer.destroy().emit('close');
   }
 
   private async allClosed(): Promise<void> {

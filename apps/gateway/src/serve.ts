@@ -14,6 +14,7 @@ import { httpApp } from './http-app.ts';
 import { OpenConnections } from './open-connections.ts';
 import { Runtime } from './runtime.ts';
 import { GatewayServices } from './services.ts';
+import { SlowClients } from './slow-clients.ts';
 import { Stopping } from './stopping.ts';
 
 const SERVICE = 'gateway';
@@ -34,7 +35,8 @@ export async function serve(given: Front | null = null): Promise<never> {
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
-  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer()) }));
+  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer(), environment.maxConnections) }));
+  for (const { http, connections } of listening) new SlowClients(http.getHttpServer(), connections).watch();
 
   let isListening = false;
   const adminPort = admin && (await front.listen('admin', admin.app, admin.port));

@@ -8,7 +8,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100,
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, maxConnections: 16_384, metricsTenants: 100,
     });
   });
 
@@ -36,6 +36,7 @@ describe('the environment', () => {
     [{ DEJA_DRAIN_DELAY_S: '601' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "601".'],
     [{ DEJA_DRAIN_DELAY_S: '-1' }, 'DEJA_DRAIN_DELAY_S must be a number of seconds between 0 and 600, but it is "-1".'],
     ...['0', '-1', '1.5', '257', '1e1', 'all', 'AUTO'].map((given) => [{ DEJA_GATEWAY_WORKERS: given }, `DEJA_GATEWAY_WORKERS must be auto or a whole number between 1 and 256, but it is "${given}".`] as [NodeJS.ProcessEnv, string]),
+    [{ DEJA_MAX_CONNECTIONS: '0' }, 'DEJA_MAX_CONNECTIONS must be 1 or more: with 0 no client could connect.'],
     [{ DEJA_METRICS_TENANTS: '1.5' }, 'DEJA_METRICS_TENANTS must be a whole number, 0 or more, but it is "1.5".'],
     [{ DEJA_MASTER_KEY: 'planted' }, 'DEJA_MASTER_KEY must hold keys of exactly 32 bytes in base64, but its key is none.'],
     [{ DEJA_MASTER_KEY_FILE: '/keys' }, 'DEJA_MASTER_KEY_FILE names the file /keys, which cannot be read (ENOENT): make it a file that this process may read.'],

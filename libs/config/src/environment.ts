@@ -14,6 +14,8 @@ export const DEFAULT_OPS_PORT = { gateway: 9460, router: 9461, 'semantic-cache':
 
 const MOST_DRAIN_DELAY_S = 600;
 const DEFAULT_METRICS_TENANTS = 100;
+/** Some 25 KiB each, and one file descriptor: below what systems grant to a service. */
+const DEFAULT_MAX_CONNECTIONS = 16_384;
 
 /** The environment, checked. Printing it (JSON, inspect) masks the keys and the passwords in URLs. */
 export interface Environment {
@@ -44,6 +46,8 @@ export interface Environment {
   drainDelayMs: number;
   /** Processes that serve behind the gateway's port; one is the gateway itself. */
   gatewayWorkers: GatewayWorkers;
+  /** Client connections that a gateway process holds open at once, on each of its ports. */
+  maxConnections: number;
   /** How many tenants have metrics of their own; the others share those of `other`. 0: there are no metrics by tenant. */
   metricsTenants: number;
   /** The first one is current. Empty for all apps but the router. */
@@ -84,6 +88,7 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     logLevel: logLevel(variables),
     drainDelayMs: secondsInMs(variables, 'DEJA_DRAIN_DELAY_S', MOST_DRAIN_DELAY_S) ?? 0,
     gatewayWorkers: gatewayWorkers(variables.values),
+    maxConnections: maxConnections(variables),
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
     masterKeys: masterKeys(variables),
     transit: transit(variables),
@@ -97,6 +102,12 @@ function logLevel(variables: Variables): LogLevel {
     throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, but it is ${JSON.stringify(value)}.`);
   }
   return level;
+}
+
+function maxConnections(variables: Variables): number {
+  const value = count(variables, 'DEJA_MAX_CONNECTIONS') ?? DEFAULT_MAX_CONNECTIONS;
+  if (value === 0) throw new ConfigError('DEJA_MAX_CONNECTIONS must be 1 or more: with 0 no client could connect.');
+  return value;
 }
 
 function masterKeys(variables: Variables): MasterKey[] {
