@@ -47,6 +47,10 @@ class Client {
     return new Client(socket);
   }
 
+  leave(): void {
+    this.socket.destroy();
+  }
+
   send(path: string): void {
     this.socket.write(`GET ${path} HTTP/1.1\r\nhost: test\r\n\r\n`);
   }
@@ -87,6 +91,16 @@ test('a client that has the head of its answer already may send a further reques
   await closing;
   await client.until(({ closed }) => closed);
   expect(client.text.match(/^HTTP/gm)).toHaveLength(2);
+});
+
+test('requests that were sent together are all told when their client leaves, also those whose answers wait for another, and nothing of them is kept', async () => {
+  const client = await Client.connect();
+  for (let i = 0; i < 5; i++) client.send('/held');
+  await whenHeld(5);
+  const closed = Promise.all(held.map(({ answer }) => once(answer, 'close')));
+  client.leave();
+  await closed;
+  expect([...connections.running, ...connections.open]).toEqual([]);
 });
 
 test('a server closes although a connection has never sent a request, but not while an answer runs', async () => {

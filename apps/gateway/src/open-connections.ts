@@ -14,6 +14,8 @@ interface Connection {
   running: number;
   /** Since when there is none: milliseconds of the clock that the process has for itself. */
   quietSinceMs: number;
+  /** Answers that came to wait for another one of their connection, since there last was none. Node tells only the one whose turn it is that a connection is gone. */
+  behind: ServerResponse[];
   /** The latest that may not have come whole; null where it has. */
   request: IncomingMessage | null;
   slowness: Slowness;
@@ -42,14 +44,14 @@ export class OpenConnections {
     server.once('close', () => clearInterval(looking));
     server.on('connection', (socket: Socket) => {
       if (this.connections.size >= most) return void socket.destroy();
-      this.connections.set(socket, { running: 0, quietSinceMs: performance.now(), request: null, slowness: new Slowness() });
-      socket.once('close', () => this.connections.delete(socket));
+      this.connections.set(socket, { running: 0, quietSinceMs: performance.now(), behind: [], request: null, slowness: new Slowness() });
+      socket.once('close', () => this.left(socket));
     });
     server.on('request', (request: IncomingMessage, answer: ServerResponse) => {
       const connection = this.connections.get(request.socket);
       const leave = this.answers.add(answer);
       if (connection) {
-        connection.running += 1;
+        if (connection.running++ > 0) connection.behind.push(answer);
         connection.request = request;
       }
       answer.once('close', () => {
@@ -57,9 +59,19 @@ export class OpenConnections {
         if (!connection) return;
         connection.running -= 1;
         connection.quietSinceMs = performance.now();
+        if (connection.running === 0) connection.behind = [];
         if (connection.request?.complete === true) connection.request = null;
       });
     });
+  }
+
+  /** Those that are being sent or waited for. */
+  get running(): Iterable<ServerResponse> {
+    return this.answers;
+  }
+
+  get open(): Iterable<Socket> {
+    return this.connections.keys();
   }
 
   /** Answers that have not begun are the last ones of their connections. */
@@ -95,6 +107,12 @@ export class OpenConnections {
         socket.destroySoon();
       } else socket.destroy();
     }
+  }
+
+  private left(socket: Socket): void {
+    const behind = this.connections.get(socket)?.behind ?? [];
+    this.connections.delete(socket);
+    for (const answer of behind) if (!answer.closed && answer.socket === null && !answer.writableFinished) answer.destroy().emit('close');
   }
 
   private async allClosed(): Promise<void> {

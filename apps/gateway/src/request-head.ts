@@ -1,36 +1,42 @@
 import type { IncomingMessage } from 'node:http';
 import { DejaError } from '@deja/contracts';
 
+type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'httpVersion' | 'url'>;
+
 /**
- * What Node's parser lets pass in the head of a request and two readers of it may understand differently, so that one of them takes for a new request what the other takes for
- * the body of this one (RFC 9112, sections 3.2, 6.1 and 11.2); null for a head that has one meaning. Whoever sends such a request hears no more by this connection.
+ * What is wrong with the head of a request that Node's parser has let pass, else null. Servers that stand one behind the other must not read different requests out of the same
+ * bytes (request smuggling: RFC 9112, section 11.2), so whatever a proxy before this one could have read otherwise is refused; the connection is then to be closed. What
+ * Node refuses by itself is in request-head.spec.ts.
  */
-export function headProblem({ httpVersion, url = '', headers, rawHeaders }: Pick<IncomingMessage, 'httpVersion' | 'url' | 'headers' | 'rawHeaders'>): DejaError | null {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return refused('Only HTTP/1.1 and HTTP/1.0 are spoken here.', null);
-  if (headers.host === undefined) {
-    if (httpVersion === '1.1') return refused('The request has no host header.', 'host');
-  } else if (isNamedTwice(rawHeaders, 'host')) return refused('The request has more than one host header.', 'host');
-  const coding = headers['transfer-encoding'];
-  if (coding !== undefined) {
-    if (coding.toLowerCase() !== 'chunked') return refused('The only transfer-encoding that is read here is chunked.', 'transfer-encoding');
-    if (httpVersion === '1.0') return refused('HTTP/1.0 has no transfer-encoding.', 'transfer-encoding');
-    if (headers['content-length'] !== undefined) return refused('The request has both a transfer-encoding and a content-length.', 'transfer-encoding');
-  }
-  // Mostly a path. A whole URL, as clients send it to a proxy, has to be one.
-  if (url.charCodeAt(0) !== SLASH && url !== '*' && !URL.canParse(url)) return refused('The address of the request cannot be read.', 'path');
-  return null;
+export function headProblem(head: Head): DejaError | null {
+  const { headers, httpVersion, url = '' } = head;
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return invalid('The request is neither HTTP/1.1 nor HTTP/1.0.', null);
+  const encoding = headers['transfer-encoding'];
+  // RFC 9112, section 6.1: HTTP/1.0 has none, and of those that HTTP/1.1 has no other is understood here.
+  if (encoding !== undefined && (httpVersion === '1.0' || encoding.toLowerCase() !== 'chunked')) return invalid('The request has a transfer-encoding other than chunked.', 'transfer-encoding');
+  if (encoding !== undefined && headers['content-length'] !== undefined) return invalid('The request has both a transfer-encoding and a content-length.', 'transfer-encoding');
+  const { host } = headers;
+  if (host === undefined) return httpVersion === '1.1' ? invalid('The request has no host header.', 'host') : null;
+  if (!HOST.test(host) || hasTwoHosts(head.rawHeaders)) return invalid('The request must have one host header, which names a host.', 'host');
+  return isTarget(url) ? null : invalid('The path of the request cannot be read.', 'path');
+}
+
+/** `host [":" port]`, and nothing where there is no authority (RFC 9110, section 7.2; RFC 3986, section 3.2.2). */
+const HOST = /^(?:\[[\w:.%]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
+
+/** Node keeps the first of several, as it came in `headers`; a proxy may have gone by the last. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++;
+  return count > 1;
 }
 
 const SLASH = 0x2f;
 
-const refused = (message: string, param: string | null): DejaError => new DejaError('invalid_value', message, param === null ? {} : { param });
-
-/** Node keeps the first of them, others the last. */
-function isNamedTwice(rawHeaders: readonly string[], name: string): boolean {
-  let found = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const header = rawHeaders[i] ?? '';
-    if (header.length === name.length && header.toLowerCase() === name) found += 1;
-  }
-  return found > 1;
+/** A path, `*`, or as a proxy is asked a whole URL (RFC 9112, section 3.2). `//[` would be read as the beginning of a host. */
+function isTarget(url: string): boolean {
+  if (url.charCodeAt(0) === SLASH) return url.charCodeAt(1) !== SLASH || URL.canParse(url, 'http://gateway');
+  return url === '*' || URL.canParse(url);
 }
+
+const invalid = (message: string, param: string | null): DejaError => new DejaError('invalid_value', message, param === null ? {} : { param });

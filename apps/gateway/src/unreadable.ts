@@ -5,6 +5,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
 const STATUS_BY_CODE: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
+/** Whoever has been told so may take as long to close the connection; nothing that comes by it is read any more. */
+const LINGERING_MS = 30_000;
+
 /** Node's own note of the answer that is being written on a connection. */
 type Answering = Socket & { _httpMessage?: { headersSent: boolean } | null };
 
@@ -18,6 +21,8 @@ export function refuseRaw(error: Error & { code?: string }, socket: Answering): 
   const message = status === 431 ? 'The request headers are too large.' : status === 408 ? 'The request did not arrive in time.' : 'This is not a readable HTTP request.';
   const body = JSON.stringify(errorBody(new DejaError('invalid_value', message)));
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${newId()}\r\n\r\n${body}`);
+  const timer = setTimeout(() => socket.destroy(), LINGERING_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** A path that cannot be decoded. */

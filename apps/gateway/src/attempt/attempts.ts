@@ -117,9 +117,11 @@ export class Attempts {
       call.answered(reply);
       // Some servers answer whole although a stream was asked for: it is bought, and the client gets it as one.
       const streams = way.stream && !reply.contentType.toLowerCase().startsWith('application/json');
-      return streams ? await takeStream(call, candidate, exchange, reply) : await takeWhole(call, candidate, exchange, reply);
+      return streams ? await takeStream(call, candidate, exchange, reply, way.credential) : await takeWhole(call, candidate, exchange, reply);
     } catch (error) {
-      const failure = failureOfError(error, call.signal);
+      const failed = failureOfError(error, call.signal);
+      // A provider that repeats the credential in its complaint, with whatever status, must not tell it to the client.
+      const failure = way.credential === null ? failed : failed.without(way.credential);
       call.finish(failure);
       throw failure;
     }
@@ -127,22 +129,17 @@ export class Attempts {
 
   private async send(call: Call, exchange: Exchange, candidate: Candidate, { stream, credential, checked }: Way): Promise<UpstreamReply> {
     if (exchange.simulated) return exchange.simulated(call.signal);
-    try {
-      return await this.upstream.send({
-        method: 'POST',
-        url: exchange.url,
-        headers: { ...exchange.headers, ...(credential !== null && credentialHeaders(candidate.deployment.kind, credential)), ...call.traceHeaders },
-        body: exchange.body,
-        stream,
-        timeouts: call.settings.timeouts,
-        signal: call.signal,
-        failure: keepingHeaders(exchange.failure),
-        checked,
-      });
-    } catch (error) {
-      // A provider that repeats the credential in its complaint must not tell it to the client.
-      throw credential !== null && error instanceof AttemptFailure ? error.without(credential) : error;
-    }
+    return this.upstream.send({
+      method: 'POST',
+      url: exchange.url,
+      headers: { ...exchange.headers, ...(credential !== null && credentialHeaders(candidate.deployment.kind, credential)), ...call.traceHeaders },
+      body: exchange.body,
+      stream,
+      timeouts: call.settings.timeouts,
+      signal: call.signal,
+      failure: keepingHeaders(exchange.failure),
+      checked,
+    });
   }
 }
 
@@ -165,8 +162,8 @@ async function takeWhole(call: Call, candidate: Candidate, exchange: Exchange, u
   return { kind: 'whole', candidate, reply };
 }
 
-async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, upstream: UpstreamReply): Promise<Answer> {
-  const stream = new RelayedStream(upstream.body, exchange.stream());
+async function takeStream(call: Call, candidate: Candidate, exchange: Exchange, upstream: UpstreamReply, credential: string | null): Promise<Answer> {
+  const stream = new RelayedStream(upstream.body, exchange.stream(), credential);
   call.producing(() => stream.reader.producedChars);
   const close = async (failure: AttemptFailure | null): Promise<void> => {
     const { reader } = stream;

@@ -19,6 +19,8 @@ export class RelayedStream {
   constructor(
     body: AsyncIterable<Uint8Array>,
     readonly reader: StreamReader,
+    /** What the provider was called with; where it repeats it in an error, nobody is told. null: nothing. */
+    private readonly credential: string | null = null,
   ) {
     this.source = body[Symbol.asyncIterator]();
   }
@@ -55,12 +57,12 @@ export class RelayedStream {
     const read = await this.source.next();
     if (read.done) {
       this.done = true;
-      return sound(() => this.reader.finish());
+      return this.sound(() => this.reader.finish());
     }
     let text = '';
     let content = false;
-    for (const event of sound(() => this.parser.push(read.value))) {
-      const relayed = sound(() => this.reader.push(event));
+    for (const event of this.sound(() => this.parser.push(read.value))) {
+      const relayed = this.sound(() => this.reader.push(event));
       text += relayed.text;
       content ||= relayed.content;
       if (this.reader.ended) {
@@ -70,13 +72,15 @@ export class RelayedStream {
     }
     return { text, content };
   }
-}
 
-/** What a provider's bytes mean. Whatever our reading of them trips over is no answer, and told as that. */
-function sound<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof AttemptFailure || error instanceof DejaError ? error : new AttemptFailure('malformed', { cause: error });
+  /** What a provider's bytes mean. Whatever our reading of them trips over is no answer, and told as that. */
+  private sound<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof DejaError) throw error;
+      if (!(error instanceof AttemptFailure)) throw new AttemptFailure('malformed', { cause: error });
+      throw this.credential === null ? error : error.without(this.credential);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { outboundRule, type Resolve } from '@deja/config';
 import { afterEach, expect, test } from '@jest/globals';
 import { selfSigned } from '../../test/tls-provider.ts';
@@ -67,6 +68,17 @@ test.each([301, 302, 303, 307, 308])('a redirect (%d) is a failure like any othe
     expect(paths).toEqual(['/v1/x']);
   }
   expect(elsewhere.paths).toEqual([]);
+});
+
+test('a compressed reply, which may be a bomb, is never inflated: it is no answer, and another candidate may give one', async () => {
+  const { port } = await provider((asked, reply) => {
+    const status = asked.url === '/failed' ? 500 : 200;
+    reply.writeHead(status, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(1024 * 1024)));
+  });
+  const failure = await outcome(upstreamOf(), `http://127.0.0.1:${port}/answered`);
+  expect(failure).toMatchObject({ kind: 'malformed' });
+  expect(failure).toHaveProperty('retryable', true);
+  expect(await outcome(upstreamOf(), `http://127.0.0.1:${port}/failed`)).toMatchObject({ kind: 'overloaded', status: 500 });
 });
 
 test('a certificate that nobody vouches for ends the connection, also where the environment would let it pass', async () => {

@@ -4,7 +4,7 @@ import type { Timeouts } from '@deja/contracts';
 import type { Agent } from 'undici';
 import { providerAgent, type ConnectionBounds } from './connections.ts';
 import { DispatchedCall, failureOfError, type ReplyHead } from './dispatched-call.ts';
-import type { ReadFailure, ReplyHeaders } from './failure.ts';
+import { AttemptFailure, type ReadFailure, type ReplyHeaders } from './failure.ts';
 import { errorText, readWhole } from './reply-body.ts';
 
 export { failureOfError, readWhole };
@@ -37,6 +37,12 @@ const MAX_AGENTS = 8;
 /** Most calls go to a few addresses; those that name an object are many. */
 const MAX_PLACES = 1000;
 
+/** Nobody asked for it, and nothing is inflated here: a few bytes of it may stand for gigabytes. */
+function isCompressed(headers: ReplyHeaders): boolean {
+  const encoding = headers['content-encoding'];
+  return encoding !== undefined && /\b(?:gzip|deflate|compress|br|zstd)\b/i.test(String(encoding));
+}
+
 /** Where a URL leads, as undici takes it. */
 interface Place {
   origin: string;
@@ -61,6 +67,10 @@ export class Upstream {
   /** Resolves with the head of a successful answer; throws an AttemptFailure for anything else. */
   async send(call: UpstreamCall): Promise<UpstreamReply> {
     const { status, headers, body } = await this.dispatched(call);
+    if (isCompressed(headers)) {
+      void body.return();
+      throw status >= 200 && status < 300 ? new AttemptFailure('malformed', { headers, cause: new Error('the reply is compressed') }) : call.failure(status, headers, '');
+    }
     if (status >= 200 && status < 300) return { status, contentType: String(headers['content-type'] ?? ''), headers, body };
     throw call.failure(status, headers, await errorText(body));
   }

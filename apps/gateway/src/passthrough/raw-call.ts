@@ -33,6 +33,8 @@ export interface RawAnswer {
   candidate: Candidate;
   reply: UpstreamReply;
   call: Call;
+  /** What it was asked for with; null where the provider needs none. */
+  credential: string | null;
   /** Is to be given the reply's body as it comes. */
   reported: ReportedUsage;
 }
@@ -110,7 +112,7 @@ export class RawCalls {
       });
       call.firstByte();
       call.answered(reply);
-      return { candidate, reply, call, reported: new ReportedUsage(question.asked) };
+      return { candidate, reply, call, credential, reported: new ReportedUsage(question.asked) };
     } catch (error) {
       // A source that broke off says nothing about the provider.
       const failure = source?.error && !call.signal.aborted ? new AttemptFailure('cancelled', { cause: source.error }) : failureOfError(error, call.signal);

@@ -42,14 +42,14 @@ export class StoredResponse {
   }
 
   /** The same for its events. Rejects with an AttemptFailure or a BlockedByRule when they break off. */
-  async stream({ reply, call, candidate }: RawAnswer, query: QueryPairs, response: ServerResponse): Promise<void> {
+  async stream({ reply, call, candidate, credential }: RawAnswer, query: QueryPairs, response: ServerResponse): Promise<void> {
     const { guard, operation, snapshot } = this;
     operation.servedModel = candidate.model;
     call.record.usage = NOTHING_USED;
     const after = query.find(([name]) => name === 'starting_after')?.[1];
     const watched = guard.moderatesAnswers(snapshot);
     const reader = new NativeResponseReader(false, guard.answers(operation, snapshot), new Transcript(watched), after === undefined ? -1 : Number(after));
-    const pieces = new RelayedStream(reply.body, reader).all('');
+    const pieces = new RelayedStream(reply.body, reader, credential).all('');
     const told = new StreamedReply(response, operation, snapshot.settings);
     try {
       for await (const text of watched ? guard.moderateStream(RESPONSES, operation, pieces, () => reader.takeText(), snapshot) : pieces) if (text !== '') await told.send(text);

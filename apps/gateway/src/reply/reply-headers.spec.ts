@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, validateHeaderValue } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -41,6 +41,17 @@ test('every answer says what there is to say, in the same order, and nothing of 
     };
     expect(Object.entries(headers)).toEqual(Object.entries(expected));
   }));
+});
+
+test('names with line breaks, of a client, of deja.yaml or of a provider, make no header of their own and break no answer', () => {
+  const evil = 'm\r\nset-cookie: a=b\r\n\r\n<html>\0é';
+  const operation = operationOf('m');
+  Object.assign(operation, { servedModel: evil, droppedParams: [evil, 'top_k'] });
+  operation.attempts.push({ provider: evil, deployment: evil, shadow: false } as unknown as AttemptRecord);
+  const headers = replyHeaders(operation);
+  for (const name of ['x-deja-model', 'x-deja-provider', 'x-deja-deployment']) expect(headers[name]).toBe('m%0D%0Aset-cookie: a=b%0D%0A%0D%0A<html>%00%C3%A9');
+  expect(headers['x-deja-dropped-params']).toBe('top_k');
+  for (const [name, value] of Object.entries(headers)) expect(() => validateHeaderValue(name, value)).not.toThrow();
 });
 
 test.each([0, 1, 200, 16 * 1024, 16 * 1024 + 1])('a whole reply of %i bytes arrives as it is, whatever its bytes', async (length) => {
