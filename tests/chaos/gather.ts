@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestCluster } from '@deja/testing';
 import { Redis } from 'ioredis';
-import { placesOf, secretsIn, type Planted } from '../src/secret-search.ts';
+import { placesOf, secretsIn, tablesOf, type Planted } from '../src/secret-search.ts';
 import type { LedgerCall, LedgerOperation } from './agreement.ts';
 import type { Evidence, MemorySample } from './evidence.ts';
 import { whatIsMissing } from './faults.ts';
@@ -13,6 +13,7 @@ import type { ChaosStage } from './stage.ts';
 
 const LOOK_MS = 1000;
 const MOST_SHOWN = 20;
+const PAGE_ROWS = 5000;
 
 /**
  * Waits until the queues and spools are empty, no operation is open, no place and no money is held, and two looks at the ledger find the same; at most `deadlineMs`.
@@ -118,7 +119,20 @@ export async function secretsFound({ cluster, providers, keys }: ChaosStage): Pr
     ...Object.fromEntries(clients.map(([tenant, key]) => [`client key of ${tenant}`, key])),
     ...Object.fromEntries(providers.flatMap(({ name, credentials }) => Object.entries(credentials).map(([which, value]) => [`credential ${name}/${which}`, value]))),
   };
-  return { found: secretsIn(await placesOf(cluster, {}), planted), sought: Object.keys(planted).length };
+  const found = new Set(secretsIn(await placesOf(cluster, {}, { postgres: false }), planted));
+  // After half an hour Postgres has more than one text can hold.
+  for await (const postgres of pagesOf(cluster)) for (const one of secretsIn({ postgres }, planted)) found.add(one);
+  return { found: [...found], sought: Object.keys(planted).length };
+}
+
+/** Every row of every table and view, so many in one text. */
+async function* pagesOf(cluster: TestCluster): AsyncGenerator<string> {
+  for (const name of await tablesOf(cluster)) {
+    await cluster.sql('begin');
+    await cluster.sql(`declare page no scroll cursor for select t::text as row from ${name} t`);
+    for (let rows = [{ row: name }]; rows.length > 0; rows = await cluster.sql<{ row: string }>(`fetch ${PAGE_ROWS} from page`)) yield rows.map(({ row }) => row).join('\n');
+    await cluster.sql('commit');
+  }
 }
 
 export async function notReady(cluster: TestCluster): Promise<string[]> {

@@ -103,7 +103,10 @@ async function oneOf(fault: PlannedFault, roundMs: number, { stage, fromMs, runn
   const beginMs = Date.now();
   log(`${String(Math.round((beginMs - fromMs) / 1000)).padStart(5)} s  ${fault.kind} of ${fault.target} ${fault.n}, ${(fault.lengthMs / 1000).toFixed(1)} s`);
   try {
-    return await doFault(stage, fault);
+    const done = await doFault(stage, fault);
+    // Nobody could ask about a key that a new gateway has not seen yet, were Postgres or the routers the next to go.
+    if (fault.target === 'gateway') await Load.knownTo(stage.cluster.urls, stage.keys);
+    return { ...done, wellMs: Date.now() };
   } catch (error) {
     throw new Error(`${fault.kind} of ${fault.target} ${fault.n}: ${error instanceof Error ? error.message : String(error)}\n${stage.cluster.tail()}`, { cause: error });
   } finally {
