@@ -48,6 +48,9 @@ export interface Try {
 export interface ChangeProbe {
   what: string;
   gateway: number;
+  /** When it was asked, and answered. Unix ms. */
+  startMs: number;
+  endMs: number;
   /** Confirmation of the change until this was asked. */
   afterMs: number;
   /** `old`: answered as if there had been no change. */
@@ -94,7 +97,7 @@ export interface Evidence {
   badAtProvider: number;
   ceilings: Ceiling[];
   /** When a gateway said that it decides limits by itself, as Redis was away or slow. Unix ms. */
-  alone: { fromMs: number; untilMs: number }[];
+  alone: { gateway: number; fromMs: number; untilMs: number }[];
   /** As `postgres: admin key`. */
   secretsFound: string[];
   secretsSought: number;

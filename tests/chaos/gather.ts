@@ -88,7 +88,7 @@ export function decidedAlone({ lines }: TestCluster): Evidence['alone'] {
   return said.flatMap(({ from, isAlone, atMs }, i) => {
     if (!isAlone) return [];
     const end = said.slice(i + 1).find((other) => other.from === from && !other.isAlone);
-    return [{ fromMs: atMs, untilMs: end?.atMs ?? Date.now() }];
+    return [{ gateway: Number(from.split('-').at(-1)) - 1, fromMs: atMs, untilMs: end?.atMs ?? Date.now() }];
   });
 }
 

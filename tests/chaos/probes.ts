@@ -14,6 +14,8 @@ const BAD_EVERY_MS = 400;
 const PATIENCE_MS = 60_000;
 const NOBODYS_KEY = `sk-deja-${'0'.repeat(16)}-${'0'.repeat(32)}`;
 const GATEWAYS = [0, 1];
+/** A gateway that decides limits by itself begins with empty windows: nothing is to be said of this change then. */
+export const LOWERED_LIMIT = 'a limit that was lowered below what is used';
 
 interface Reply {
   status: number;
@@ -63,15 +65,16 @@ export class ChangeProber {
     await change();
     const changedMs = performance.now();
     while (performance.now() < changedMs + ASKED_FOR_MS && !isOver()) {
-      const seen = await Promise.all(GATEWAYS.map(async (gateway) => {
-        const afterMs = performance.now() - changedMs;
-        return { what, gateway, afterMs: Math.round(afterMs), found: await found(gateway).catch(() => 'nothing' as const) };
+      const answers = await Promise.all(GATEWAYS.map(async (gateway) => {
+        const [afterMs, startMs] = [Math.round(performance.now() - changedMs), Date.now()];
+        const seen = await found(gateway).catch(() => 'nothing' as const);
+        return { what, gateway, startMs, endMs: Date.now(), afterMs, found: seen };
       }));
       if (!this.mayProbe()) {
         this.abandoned += 1;
         return;
       }
-      this.found.push(...seen);
+      this.found.push(...answers);
       await delay(ASK_EVERY_MS);
     }
   }
@@ -89,7 +92,7 @@ export class ChangeProber {
   private async lowerLimit(): Promise<Change> {
     const { id, key } = await this.key({ limits: { requests_per_minute: 1000 } });
     return {
-      what: 'a limit that was lowered below what is used',
+      what: LOWERED_LIMIT,
       prepare: () => this.everywhere(async (gateway) => (await this.ask(key, gateway)).status === 200),
       change: () => this.stage.admin.done('PATCH', `keys/${id}`, { limits: { requests_per_minute: 1 } }, { headers: { 'idempotency-key': randomUUID() } }),
       found: async (gateway) => byCode(await this.ask(key, gateway), 'rate_limit_exceeded'),

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { LedgerCall, LedgerOperation, ProviderCall } from './agreement.ts';
-import type { Evidence, Fault, Try } from './evidence.ts';
+import type { ChangeProbe, Evidence, Fault, Try } from './evidence.ts';
+import { LOWERED_LIMIT } from './probes.ts';
 import { verdicts } from './promises.ts';
 import { endOf } from './questions.ts';
 
@@ -27,6 +28,17 @@ const evidence = (more: Partial<Evidence> = {}): Evidence => ({
 const brokenRows = (more: Partial<Evidence>): (number | null)[] => verdicts(evidence(more)).filter(({ held }) => !held).map(({ row: n }) => n);
 const alone = (one: Try): Partial<Evidence> => ({ tries: [one], operations: one.requestId === null ? [] : [row(1, { tenant: one.tenant, question: one.question })] });
 
+const changed = (what: string, afterMs = 1200): ChangeProbe => ({ what, gateway: 1, startMs: AT_MS, endMs: AT_MS + 10, afterMs, found: 'old' });
+
+test('a change has a second, and a lowered limit says nothing of a gateway that decides by itself', () => {
+  const alone = [{ gateway: 1, fromMs: AT_MS + 5, untilMs: AT_MS + 500 }];
+  expect(brokenRows({ changes: [changed(LOWERED_LIMIT, 999)] })).toEqual([]);
+  expect(brokenRows({ changes: [changed(LOWERED_LIMIT)] })).toEqual([7]);
+  expect(brokenRows({ changes: [changed(LOWERED_LIMIT)], alone })).toEqual([]);
+  expect(brokenRows({ changes: [changed(LOWERED_LIMIT)], alone: [{ ...alone[0]!, gateway: 0 }] })).toEqual([7]);
+  expect(brokenRows({ changes: [changed('a key that was disabled')], alone })).toEqual([7]);
+});
+
 test('all promises hold where all went well', () => {
   expect(brokenRows({})).toEqual([]);
 });
@@ -49,7 +61,7 @@ test.each<[what: string, seen: Partial<Evidence>, row: number | null]>([
   ['a bad request that was answered', { bad: [{ what: 'no JSON', gateway: 0, startMs: AT_MS, endMs: AT_MS + 1, status: 200, code: null }] }, 8],
   ['a bad request without an answer', { bad: [{ what: 'no JSON', gateway: 0, startMs: AT_MS, endMs: AT_MS + 1, status: null, code: null }] }, 8],
   ['a bad request that a provider saw', { badAtProvider: 1 }, 8],
-  ['a change that is not heard of after a second', { changes: [{ what: 'a key that was disabled', gateway: 1, afterMs: 1200, found: 'old' }] }, 7],
+  ['a change that is not heard of after a second', { changes: [changed('a key that was disabled')] }, 7],
   ['a place that nobody gives back', { left: { 'places of limits': 1 } }, null],
   ['an app that is not ready in the end', { notReady: ['router-2: not ready (503)'] }, null],
 ])('%s is a broken promise', (_what, seen, broken) => {
@@ -90,7 +102,7 @@ test('more requests within a window than its limit break a promise, unless a gat
   expect(brokenRows(limited(11, 7000))).toEqual([]);
   expect(brokenRows(limited(11, 1000))).toEqual([3]);
   expect(brokenRows({ ...limited(11, 1000), faults: [fault({ target: 'redis' })] })).toEqual([]);
-  expect(brokenRows({ ...limited(11, 1000), alone: [{ fromMs: AT_MS, untilMs: AT_MS + 500 }] })).toEqual([]);
+  expect(brokenRows({ ...limited(11, 1000), alone: [{ gateway: 0, fromMs: AT_MS, untilMs: AT_MS + 500 }] })).toEqual([]);
   expect(brokenRows({ ...limited(21, 1000), faults: [fault({ target: 'redis' })] })).toEqual([3]);
 });
 

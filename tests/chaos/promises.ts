@@ -1,6 +1,7 @@
 import { agreementOf } from './agreement.ts';
 import { ceilingsHeld } from './ceilings.ts';
-import { during, type Evidence, type Try } from './evidence.ts';
+import { during, type ChangeProbe, type Evidence, type Try } from './evidence.ts';
+import { LOWERED_LIMIT } from './probes.ts';
 import { endOf } from './questions.ts';
 import { outcomeOf, served, type Served } from './served.ts';
 
@@ -77,8 +78,9 @@ function cutStreams(evidence: Evidence): Judged {
   return { counts: { streams: streams.length, cut: streams.filter(({ isComplete }) => !isComplete).length, 'answers from a cache': hits.length }, broken: [...looksComplete, ...cutHits] };
 }
 
-function changesInForce({ changes }: Evidence): Judged {
-  const broken = changes.filter(({ afterMs, found }) => afterMs >= IN_FORCE_MS && found === 'old').map(({ what, gateway, afterMs }) => `${what} still held at gateway ${gateway + 1} after ${afterMs} ms`);
+function changesInForce({ changes, alone }: Evidence): Judged {
+  const decidedAlone = ({ what, gateway, startMs, endMs }: ChangeProbe): boolean => what === LOWERED_LIMIT && alone.some((span) => span.gateway === gateway && span.fromMs <= endMs && startMs <= span.untilMs);
+  const broken = changes.filter((one) => one.afterMs >= IN_FORCE_MS && one.found === 'old' && !decidedAlone(one)).map(({ what, gateway, afterMs }) => `${what} still held at gateway ${gateway + 1} after ${afterMs} ms`);
   return { counts: { 'looks after a change': changes.length, 'later than a second': changes.filter(({ afterMs }) => afterMs >= IN_FORCE_MS).length }, broken };
 }
 
