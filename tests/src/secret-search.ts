@@ -66,14 +66,19 @@ async function readable(redis: Redis, key: string): Promise<string> {
   }
 }
 
-/** Every row of every table, views and all schemas that are not Postgres's own; bytes in hex. */
-export async function postgresDump(cluster: TestCluster, schema?: string): Promise<string> {
+/** Every table and view that is not Postgres's own, as SQL has its name. */
+export async function tablesOf(cluster: TestCluster, schema?: string): Promise<string[]> {
   const tables = await cluster.sql<{ name: string }>(
     "select format('%I.%I', table_schema, table_name) as name from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema') and ($1::text is null or table_schema = $1) order by 1",
     [schema ?? null],
   );
+  return tables.map(({ name }) => name);
+}
+
+/** Every row of every table, views and all schemas that are not Postgres's own; bytes in hex. */
+export async function postgresDump(cluster: TestCluster, schema?: string): Promise<string> {
   const rows: string[] = [];
-  for (const { name } of tables) rows.push(name, ...(await cluster.sql<{ row: string }>(`select t::text as row from ${name} t order by 1`)).map(({ row }) => row));
+  for (const name of await tablesOf(cluster, schema)) rows.push(name, ...(await cluster.sql<{ row: string }>(`select t::text as row from ${name} t order by 1`)).map(({ row }) => row));
   return rows.join('\n');
 }
 
@@ -111,13 +116,13 @@ export interface Sources {
   answers?: Answers;
 }
 
-/** Everything a cluster has said and kept, by place. */
-export async function placesOf(cluster: TestCluster, { traffic, collector, answers }: Sources): Promise<Record<string, string>> {
+/** Everything a cluster has said and kept, by place. Without `postgres` its tables are left out. */
+export async function placesOf(cluster: TestCluster, { traffic, collector, answers }: Sources, { postgres = true }: { postgres?: boolean } = {}): Promise<Record<string, string>> {
   const metrics = await Promise.all(cluster.apps.map(async ({ app, n }) => (await fetch(`${cluster.opsUrl(app, n)}/metrics`)).text()));
   const health = await Promise.all(cluster.apps.flatMap(({ app, n }) => ['healthz', 'readyz'].map(async (path) => (await fetch(`${cluster.opsUrl(app, n)}/${path}`)).text())));
   return {
     redis: await redisDump(cluster),
-    postgres: await postgresDump(cluster),
+    ...(postgres && { postgres: await postgresDump(cluster) }),
     log: cluster.lines.map((line) => line.text).join('\n'),
     metrics: [...metrics, ...health].join('\n'),
     ...(traffic && { 'redis traffic': traffic.commands.join('\n') }),

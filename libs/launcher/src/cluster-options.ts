@@ -25,6 +25,8 @@ export interface ClusterOptions {
   output?: Output;
   /** How an app is run; see appProgram unless given. */
   program?: (app: AppName) => Pick<AppProgram, 'command' | 'args'> & Partial<AppProgram>;
+  /** What one replica is told in place of `env`, as another way to Redis. It is asked once, when Redis and Postgres are there. */
+  tell?: (replica: { app: AppName; n: number }, env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
   backoff?: Backoff;
   /** How long all apps together may take until they are ready. Default 120 s. */
   readyMs?: number;

@@ -141,6 +141,12 @@ test('every app is told where things are, and gets the secrets that it needs', a
   expect(told).toEqual({ app: 'stand-in', DEJA_DATA_DIR: dataDir, REDIS_URL: cluster.redisUrl, DATABASE_URL: cluster.databaseUrl, keys: true });
 });
 
+test('one replica may be told otherwise than the others', async () => {
+  const { lines } = await start({ scale: { gateway: 2 }, apps: ['gateway'], tell: ({ n }, env) => (n === 2 ? { ...env, REDIS_URL: 'redis://elsewhere' } : env) });
+  const told = [1, 2].map((n) => (JSON.parse(texts(lines, `gateway-${n}`)[0]!) as { REDIS_URL: string }).REDIS_URL);
+  expect([told[0] === 'redis://elsewhere', told[1]]).toEqual([false, 'redis://elsewhere']);
+});
+
 test('a mistake that an app finds ends the start with the app’s own sentence, and nothing keeps running', async () => {
   const { dataDir, options } = await prepare({ env: { PATH: process.env['PATH'], FAILS: 'router-1' } });
   await expect(startCluster(options)).rejects.toThrow('router-1 did not start (exit code 1): deja.yaml:3:1: models must be a list');

@@ -210,7 +210,7 @@ export class Cluster {
   }
 
   #appProcess(seat: Seat): SupervisedProcess {
-    const { dataDir, backoff } = this.#options;
+    const { dataDir, backoff, tell = (_, told) => told } = this.#options;
     const name = `${seat.app}-${seat.n}`;
     const { command, args, env = {} } = this.#options.program?.(seat.app) ?? appProgram(seat.app, ROOT);
     if (this.#secrets === null) throw new Error('secrets are read before apps are started');
@@ -218,7 +218,7 @@ export class Cluster {
       name,
       command,
       args,
-      env: { ...env, ...appEnvironment(seat, { env: this.#env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets }) },
+      env: { ...env, ...tell(seat, appEnvironment(seat, { env: this.#env, host: this.#host, dataDir, redisUrl: this.#redisUrl, databaseUrl: this.#databaseUrl, secrets: this.#secrets })) },
       ...(backoff === undefined ? {} : { backoff }),
       onLine: (text, stream) => this.#output({ from: name, text, level: stream === 'stderr' ? 'error' : 'info' }),
       onStart: (pid) => this.#written(this.#run.started(name, pid, 'SIGTERM').then(() => (this.#allWereReady && this.#stopping === null ? this.#announce() : undefined))),

@@ -4,6 +4,7 @@ import { poll, startCluster, temporaryDirectory, type AppName, type AppState, ty
 import { Client, type QueryResultRow } from 'pg';
 import { testDatabase, type TestDatabase } from './cluster-database.ts';
 import { guard } from './cluster-guard.ts';
+import type { ReplicaPaths } from './replica-paths.ts';
 
 export interface TestClusterOptions {
   /** deja.yaml: its text, or an object to be written as JSON, which is YAML too. Without it and without `provider`, the cluster serves model `simulated`. */
@@ -22,6 +23,8 @@ export interface TestClusterOptions {
   databaseUrl?: string;
   /** A Postgres of the test's own, which can be killed as member `postgres`. It takes half a second more. */
   ownPostgres?: boolean;
+  /** Ways of each replica to Redis and Postgres, which the test can cut. They are the test's to close. */
+  paths?: ReplicaPaths;
   readyMs?: number;
 }
 
@@ -165,6 +168,7 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
   const database = o.databaseUrl === undefined && o.ownPostgres !== true && needsDatabase ? await testDatabase() : null;
   const removeGuard = guard(dataDir);
   const lines: OutputLine[] = [];
+  const { paths } = o;
   try {
     const cluster = await startCluster({
       dataDir,
@@ -177,6 +181,7 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
       env: { ...neededEnvironment(), DEJA_CONFIG: configPath(dataDir), ...o.env },
       output: (line) => lines.push(line),
       backoff: { firstMs: 50, maxMs: 2_000, forgetAfterMs: 5_000 },
+      ...(paths === undefined ? {} : { tell: (replica, env) => paths.tell(replica, env) }),
       ...(o.readyMs === undefined ? {} : { readyMs: o.readyMs }),
     });
     return new TestCluster({ cluster, dataDir, lines, database, removeGuard });

@@ -7,6 +7,7 @@ export * from './eventually.ts';
 export * from './redis-process.ts';
 export * from './redis-cluster.ts';
 export * from './tcp-path.ts';
+export * from './replica-paths.ts';
 export * from './recordings.ts';
 export * from './openai-schemas.ts';
 export * from './prometheus-programs.ts';

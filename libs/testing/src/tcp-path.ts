@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { DelayedLine } from './delayed-line.ts';
 
-/** A TCP way to a server that a test can cut, make swallow everything, and mend. */
+/** What becomes of connections: see `TcpPath.set`. */
+export type PathMode = 'open' | 'cut' | 'reset' | 'hanging' | { delayMs: number };
+
+/** A TCP way to a server that a test can cut, make swallow everything, slow down, and mend. */
 export class TcpPath {
-  readonly #target: URL;
+  #target: URL;
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
-  #mode: 'open' | 'cut' | 'hanging' = 'open';
+  #mode: PathMode = 'open';
 
   private constructor(target: URL) {
     this.#target = target;
@@ -32,12 +36,22 @@ export class TcpPath {
     return url.href;
   }
 
-  /** `cut` ends every connection and lets none through; `hanging` keeps them and passes nothing on. */
-  set(mode: 'open' | 'cut' | 'hanging'): void {
+  /** New connections lead there from now on. Answers the URL by this way. */
+  leadTo(url: string): string {
+    this.#target = new URL(url);
+    return this.url;
+  }
+
+  /**
+   * `cut` ends every connection and lets none through, `reset` does the same by RST; `hanging` keeps connections and passes nothing on; with `delayMs` all bytes
+   * arrive so much later, in both directions.
+   */
+  set(mode: PathMode): void {
     if (mode === this.#mode) return;
+    const wasHanging = this.#mode === 'hanging';
     this.#mode = mode;
     // Bytes that were swallowed are gone, so nothing that was begun before can go on.
-    if (mode !== 'hanging') for (const socket of this.#sockets) socket.destroy();
+    if (mode === 'cut' || mode === 'reset' || wasHanging) for (const socket of this.#sockets) this.#end(socket);
   }
 
   async close(): Promise<void> {
@@ -47,16 +61,22 @@ export class TcpPath {
   }
 
   #pass(client: Socket): void {
-    if (this.#mode === 'cut') return void client.destroy();
+    if (this.#mode === 'cut' || this.#mode === 'reset') return this.#end(client);
     const server = connect(Number(this.#target.port), this.#target.hostname);
     for (const [from, to] of [[client, server], [server, client]] as const) {
       this.#sockets.add(from);
-      from.on('data', (data) => this.#mode === 'open' && to.write(data));
+      const line = new DelayedLine(to);
+      from.on('data', (data) => this.#mode !== 'hanging' && line.write(data, typeof this.#mode === 'object' ? this.#mode.delayMs : 0));
       from.on('error', () => to.destroy());
       from.on('close', () => {
         this.#sockets.delete(from);
-        to.destroy();
+        line.end();
       });
     }
+  }
+
+  #end(socket: Socket): void {
+    if (this.#mode === 'reset') socket.resetAndDestroy();
+    else socket.destroy();
   }
 }

@@ -8,6 +8,9 @@ export interface ProviderCall {
   promptTokens: number;
   cachedTokens: number;
   completionTokens: number;
+  /** Unix ms; `endMs` is null where nobody noticed its end. */
+  startMs: number;
+  endMs: number | null;
   /** Whether the whole answer went out. */
   finished: boolean;
 }
@@ -28,12 +31,18 @@ export interface LedgerCall {
 
 export interface LedgerOperation {
   id: string;
+  tenant: string;
   /** Names one request of one client. */
   mark: string;
   question: string;
+  status: number;
   outcome: string;
+  errorCode: string | null;
   cache: string | null;
   costNanoUsd: bigint | null;
+  /** Unix ms. */
+  receivedMs: number;
+  durationMs: number | null;
 }
 
 /** One request as its client saw it. */
@@ -43,6 +52,8 @@ export interface ClientRequest {
   /** `x-request-id`; null where no answer came. */
   requestId: string | null;
   status: number | null;
+  /** It was told that nobody could say who asks: nobody's bill, and no row. */
+  wasNobody?: boolean;
 }
 
 /** Nano-USD per million tokens. */
@@ -73,11 +84,17 @@ const MOST_CALLS = 4;
 export function agreementOf(o: { clients: ClientRequest[]; calls: ProviderCall[]; operations: LedgerOperation[]; attempts: LedgerCall[]; rates: Rates }): Agreement {
   const differences: string[] = [];
   const byMark = Map.groupBy(o.operations, ({ mark }) => mark);
-  for (const { mark, requestId, status } of o.clients) {
+  for (const { mark, requestId, status, wasNobody = false } of o.clients) {
     const rows = byMark.get(mark) ?? [];
+    if (wasNobody) {
+      if (rows.length > 0) differences.push(`request ${mark} of nobody has a row`);
+      continue;
+    }
     if (rows.length > 1) differences.push(`request ${mark} has ${rows.length} rows`);
     if (requestId !== null && rows[0]?.id !== requestId) differences.push(`request ${mark} was answered ${status} as ${requestId}, and the ledger has ${rows[0]?.id ?? 'no row'}`);
   }
+  const asked = new Set(o.clients.map(({ mark }) => mark));
+  differences.push(...[...byMark.keys()].filter((mark) => !asked.has(mark)).map((mark) => `nobody asked ${mark}, and the ledger has it`));
   const attemptsOf = Map.groupBy(o.attempts, ({ operation }) => operation);
   for (const operation of o.operations) differences.push(...sumDifference(operation, attemptsOf.get(operation.id) ?? []));
   const questions = new Set([...o.calls, ...o.attempts].map(({ question }) => question));

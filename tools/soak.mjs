@@ -1,0 +1,12 @@
+// Must be understood by any Node, however old: it is what says that a Node is too old.
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  console.error('deja needs Node 20 or newer, but this is ' + process.version + ': install a newer one from https://nodejs.org, then type npm run soak again.');
+  process.exit(1);
+} else if (process.platform === 'win32') {
+  console.error('deja runs on Linux and macOS: on Windows use it in WSL.');
+  process.exit(1);
+} else {
+  void import('./bootstrap.mjs').then(function (bootstrap) {
+    return bootstrap.run('../tests/chaos/soak.ts', process.argv.slice(2));
+  });
+}
