@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { CLIENT_KEY_PREFIX, DejaError, keySha256, publicIdOf, type Principal, type RouterRpc } from '@deja/contracts';
+import { CLIENT_KEY_PREFIX, DejaError, keySha256, publicIdOf, type Principal, type Priority, type RouterRpc } from '@deja/contracts';
 import { checkEndpoint, checkNetwork } from './key-checks.ts';
 
 type Question = RouterRpc['resolve_key']['request'];
@@ -116,6 +116,13 @@ export class KeyRing {
     const again = await this.authenticate(caller);
     if (again.revision < tenantRevision) this.asNewAsCanBe.set(again, { revision: tenantRevision, untilMs: this.now() + UNHEARD_FRESH_MS });
     return again;
+  }
+
+  /** What the key in these headers has, as far as it is known here; whether it may be used is not asked. Costs one hash. */
+  priorityOf(headers: IncomingHttpHeaders): Priority | null {
+    const key = presentedKey(headers);
+    const principal = key === null ? null : this.known.get(keySha256(key))?.resolution.principal;
+    return principal ? (principal.priority ?? 'interactive') : null;
   }
 
   /** Forgets these keys. Without any: changes may have been missed, so that each is asked about before it is used again, if anybody can tell. */
