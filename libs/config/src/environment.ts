@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError } from './environment/config-error.ts';
 import { gatewayWorkers, type GatewayWorkers } from './environment/gateway-workers.ts';
+import { overload, type OverloadSettings } from './environment/overload.ts';
 import { BETWEEN_REDIS_URLS, redisUrl } from './environment/redis-url.ts';
 import { withSecretFiles, type ReadFile, type Variables } from './environment/secret-files.ts';
 import { transit, type TransitSettings } from './environment/transit.ts';
@@ -46,6 +47,8 @@ export interface Environment {
   gatewayWorkers: GatewayWorkers;
   /** How many tenants have metrics of their own; the others share those of `other`. 0: there are no metrics by tenant. */
   metricsTenants: number;
+  /** From when on a gateway process refuses requests; null: never. */
+  overload: OverloadSettings | null;
   /** The first one is current. Empty for all apps but the router. */
   masterKeys: MasterKey[];
   transit: TransitSettings | null;
@@ -85,6 +88,7 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     drainDelayMs: secondsInMs(variables, 'DEJA_DRAIN_DELAY_S', MOST_DRAIN_DELAY_S) ?? 0,
     gatewayWorkers: gatewayWorkers(variables.values),
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
+    overload: overload(variables),
     masterKeys: masterKeys(variables),
     transit: transit(variables),
   });
