@@ -33,6 +33,8 @@ const FRESH_MS = 5 * 60_000;
 const UNHEARD_FRESH_MS = 1_000;
 /** A made-up key is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 5_000;
+/** Different keys that a router is asked about at once: they end within its deadline, and more are made up. */
+const ASKED_AT_ONCE = 1000;
 const STALE_OK_MS = 60_000;
 /** While no router is heard, whoever comes with a key that was known waits no longer to hear whether it still is. */
 const KNOWN_WAIT_MS = 250;
@@ -62,6 +64,8 @@ export class KeyRing {
   private readonly known = new Map<string, Cached>();
   private readonly unknown = new Map<string, Cached>();
   private readonly asking = new Map<string, Promise<Resolution>>();
+  /** Questions at a router, those also whose answers nobody will be given any more. */
+  private unanswered = 0;
   /** Principals that are older than their tenant although they were just asked for: the router knows no newer one. */
   private readonly asNewAsCanBe = new WeakMap<Principal, { revision: number; untilMs: number }>();
   /** Grows with every invalidation, so that an answer that was under way at that moment is used once and not kept. */
@@ -198,8 +202,10 @@ export class KeyRing {
     const { keySha256: hash } = question;
     const underWay = this.asking.get(hash);
     if (underWay) return underWay;
+    if (this.unanswered >= ASKED_AT_ONCE) throw new DejaError('overloaded', 'Too many keys are being checked at the moment. Try again shortly.', { retryAfterMs: 1000 });
     const { generation } = this;
     const askedAtMs = this.now();
+    this.unanswered++;
     const asked = this.resolve(question)
       .then((resolution) => {
         if (generation === this.generation) this.keep(hash, resolution, askedAtMs);
@@ -214,6 +220,7 @@ export class KeyRing {
         throw new DejaError('overloaded', 'The key cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause });
       })
       .finally(() => {
+        this.unanswered--;
         if (this.asking.get(hash) === asked) this.asking.delete(hash);
       });
     this.asking.set(hash, asked);
