@@ -9,7 +9,7 @@ export const ID = '019b7d9e-0000-7000-8000-000000000001';
 const AT = '2026-01-02T03:04:05.000Z';
 
 export const key = (change: Partial<KeyObject> = {}): KeyObject => ({
-  object: 'key', id: ID, tenant: 'acme', name: 'search', prefix: 'sk-deja-0a1b2c3d4e5f6g7h', models: null, endpoints: null, networks: null, tags: {}, limits: {}, per_user: {}, budgets: [], cache: {}, validation: {},
+  object: 'key', id: ID, tenant: 'acme', name: 'search', prefix: 'sk-deja-0a1b2c3d4e5f6g7h', models: null, endpoints: null, networks: null, tags: {}, limits: {}, per_user: {}, budgets: [], cache: {}, validation: {}, priority: 'interactive',
   capture: null, disabled: false, expires_at: null, grace_until: null, created_at: AT, updated_at: AT, ...change,
 });
 export const tenant = (change: Partial<TenantObject> = {}): TenantObject => ({

@@ -5,6 +5,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { fromAzurePath } from './azure-paths.ts';
+import type { Admits } from './overload/overload-hook.ts';
 import { headProblem } from './request-head.ts';
 import { refuseRaw, refuseUnreadable } from './unreadable.ts';
 
@@ -13,6 +14,8 @@ export interface HttpAppOptions {
   read: (request: FastifyRequest, payload: IncomingMessage) => Promise<unknown>;
   /** Connections are then closed with their next answer. */
   isDraining: () => boolean;
+  /** Whether a request is taken on, before anything is done for it; everything is, unless given. */
+  admits?: Admits;
   logger?: false | ('error' | 'warn')[];
 }
 
@@ -36,7 +39,7 @@ const OPTIONS = {
 } as const;
 
 /** An application of Nest's on Fastify, not yet listening: what comes by HTTP reaches its controllers as it was sent, and what is no HTTP is refused in the shape of all errors. */
-export async function httpApp(module: DynamicModule, { read, isDraining, logger = ['error', 'warn'] }: HttpAppOptions): Promise<NestFastifyApplication> {
+export async function httpApp(module: DynamicModule, { read, isDraining, admits, logger = ['error', 'warn'] }: HttpAppOptions): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({ ...OPTIONS, rewriteUrl: (request: { url?: string | undefined }) => fromAzurePath(request.url ?? '/') });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { bodyParser: false, logger });
   const http = adapter.getInstance();
@@ -54,6 +57,7 @@ export async function httpApp(module: DynamicModule, { read, isDraining, logger 
     if (problem !== null || isDraining()) reply.raw.setHeader('connection', 'close');
     done(problem ?? undefined);
   });
+  if (admits !== undefined) http.addHook('onRequest', (request, reply, done) => (admits(request, reply) ? done() : undefined));
   // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
   http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
   return app;

@@ -31,7 +31,7 @@ export async function serve(given: Front | null = null): Promise<never> {
   const stopping = new Stopping({ delayMs: environment.drainDelayMs, logger });
   front.heed(stopping);
   const isDraining = (): boolean => stopping.isDraining;
-  const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
+  const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, admits: (request, reply) => services.admits(request, reply), read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
   const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer(), { most: environment.maxConnections }) }));
@@ -66,6 +66,6 @@ export async function serve(given: Front | null = null): Promise<never> {
 async function adminApp(runtime: Runtime, services: GatewayServices, isDraining: () => boolean): Promise<{ app: NestFastifyApplication; port: number } | null> {
   const place = adminPlace(runtime.environment);
   if (place.kind !== 'own port') return null;
-  const app = await httpApp(AdminModule.alone(services.admin, runtime), { isDraining, read: (_request, payload) => Promise.resolve(payload) });
+  const app = await httpApp(AdminModule.alone(services.admin, runtime), { isDraining, admits: services.admits, read: (_request, payload) => Promise.resolve(payload) });
   return { app, port: place.port };
 }

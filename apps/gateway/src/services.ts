@@ -30,6 +30,9 @@ import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
 import { RawCalls } from './passthrough/raw-call.ts';
 import { BodyMemory } from './pipeline/body-memory.ts';
 import { BodyReader } from './pipeline/body-reader.ts';
+import { OverloadGate } from './overload/overload-gate.ts';
+import { overloadHook, type Admits } from './overload/overload-hook.ts';
+import { OverloadMetrics } from './overload/overload-metrics.ts';
 import { FrontDoor } from './pipeline/front-door.ts';
 import { Answering } from './pipeline/answering.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
@@ -68,6 +71,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   readonly keys: KeyRing;
   readonly routing: RoutingTable;
   readonly bodies: BodyReader;
+  readonly admits: Admits;
   readonly door: FrontDoor;
   readonly pipeline: Pipeline;
   readonly embeddings: EmbeddingsPipeline;
@@ -84,6 +88,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   private readonly semantic: StreamsClient;
   private readonly usage: StreamsClient;
   private readonly upstream = new Upstream();
+  private readonly overload: OverloadGate;
   private readonly outbox: Outbox;
   private readonly reporter: OutcomeReporter;
   private readonly shadows: Shadows;
@@ -167,7 +172,10 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
     this.bodies = new BodyReader(this.keys, this.routing, this.addresses, new BodyMemory(environment.bodyMemoryBytes));
-    this.door = new FrontDoor(telemetry, settler, this.addresses);
+    this.overload = new OverloadGate({ settings: environment.overload, keyPriority: (headers) => this.keys.priorityOf(headers) });
+    const overloadMetrics = new OverloadMetrics(telemetry.meter, this.overload);
+    this.admits = overloadHook({ gate: this.overload, refused: (refused) => overloadMetrics.refused(refused) });
+    this.door = new FrontDoor(telemetry, settler, this.addresses, undefined, this.overload.preparing);
     const answering = new Answering(guard, objects, planner, this.pipelineCache, attempts, this.shadows, new Flights());
     this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, this.pipelineCache, answering);
     this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reservations, quotaAdmission, attempts, answers);
@@ -189,6 +197,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    this.overload.start();
     this.routing.start();
     this.limits.start();
     this.answers.start();
@@ -200,6 +209,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.shadows.close(), this.pipelineCache.close()]);
     await this.reporter.flush();
+    this.overload.close();
     this.quotas.close();
     this.limits.close();
     await this.answers.close();

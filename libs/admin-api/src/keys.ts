@@ -1,3 +1,4 @@
+import { PRIORITIES } from '@deja/contracts';
 import { z } from 'zod';
 import { budgets, cachePolicy, captureMode, deleted, graceS, label, listOf, modelName, moment, page, perUser, scopeLimits, tags, tenantId, validation, wireMoment } from './fields.ts';
 import { operation } from './operation.ts';
@@ -23,6 +24,8 @@ const settings = {
   validation,
   /** What the request log keeps of bodies; null: what its tenant says. */
   capture: captureMode.nullable(),
+  /** Of `batch`, requests are refused first when a gateway has too many. */
+  priority: z.enum(PRIORITIES),
 };
 
 export const keyObject = z.object({
@@ -56,6 +59,7 @@ const newKey = z.strictObject({
   cache: settings.cache.prefault({}),
   validation: settings.validation.prefault({}),
   capture: settings.capture.default(null),
+  priority: settings.priority.default('interactive'),
   expires_at: moment.nullable().default(null),
 });
 const keyChange = z.strictObject({ name: label, ...settings, disabled: z.boolean(), expires_at: moment.nullable() }).partial();

@@ -8,7 +8,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100, bodyMemoryBytes: 256 * 1024 * 1024, maxConnections: 16_384,
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100, bodyMemoryBytes: 256 * 1024 * 1024, maxConnections: 16_384, overload: { latenessMs: 50, inFlight: 20_000 },
     });
   });
 
@@ -21,6 +21,10 @@ describe('the environment', () => {
     [{ PORT: '80x' }, 'PORT must be a port between 0 and 65535, but it is "80x".'],
     [{ OPS_PORT: '65536' }, 'OPS_PORT must be a port between 0 and 65535, but it is "65536".'],
     [{ PORT: '-1' }, 'PORT must be a port between 0 and 65535, but it is "-1".'],
+    [{ DEJA_OVERLOAD: 'no' }, 'DEJA_OVERLOAD must be on or off, but it is "no".'],
+    [{ DEJA_OVERLOAD_LATENESS_MS: '4' }, 'DEJA_OVERLOAD_LATENESS_MS must be a whole number of milliseconds between 5 and 10000, but it is "4".'],
+    [{ DEJA_OVERLOAD_IN_FLIGHT: '2e4' }, 'DEJA_OVERLOAD_IN_FLIGHT must be a whole number of requests between 1 and 1000000, but it is "2e4".'],
+    [{ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_IN_FLIGHT: '0' }, 'DEJA_OVERLOAD_IN_FLIGHT must be a whole number of requests between 1 and 1000000, but it is "0".'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, but it is "loud".'],
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL that starts with redis:// or rediss://, or several of them with commas between them, which are nodes of a Redis Cluster.'],
     [{ CACHE_REDIS_URL: 'redis://:planted@a:1,b:2' }, 'CACHE_REDIS_URL must be a URL that starts with redis:// or rediss://, or several of them with commas between them, which are nodes of a Redis Cluster.'],
@@ -71,6 +75,11 @@ describe('the environment', () => {
   test('says how long a gateway goes on after it was told to stop, and how many tenants have metrics', () => {
     expect(readEnvironment({ DEJA_DRAIN_DELAY_S: ' 2.5 ', DEJA_METRICS_TENANTS: '0' })).toMatchObject({ drainDelayMs: 2500, metricsTenants: 0 });
     expect(readEnvironment({ DEJA_DRAIN_DELAY_S: '600', DEJA_METRICS_TENANTS: '' })).toMatchObject({ drainDelayMs: 600_000, metricsTenants: 100 });
+  });
+
+  test('says from when on a gateway refuses requests, or that it never does', () => {
+    expect(readEnvironment({ DEJA_OVERLOAD_LATENESS_MS: ' 80 ', DEJA_OVERLOAD_IN_FLIGHT: '7', DEJA_OVERLOAD: 'on' }).overload).toEqual({ latenessMs: 80, inFlight: 7 });
+    expect(readEnvironment({ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_IN_FLIGHT: '7' }).overload).toBeNull();
   });
 
   test('knows a transit engine that wraps, one that only unwraps, and one that is not meant for it', () => {

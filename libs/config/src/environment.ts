@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError } from './environment/config-error.ts';
 import { gatewayWorkers, type GatewayWorkers } from './environment/gateway-workers.ts';
+import { overload, type OverloadSettings } from './environment/overload.ts';
 import { BETWEEN_REDIS_URLS, redisUrl } from './environment/redis-url.ts';
 import { withSecretFiles, type ReadFile, type Variables } from './environment/secret-files.ts';
 import { transit, type TransitSettings } from './environment/transit.ts';
@@ -53,6 +54,8 @@ export interface Environment {
   bodyMemoryBytes: number;
   /** How many clients' connections a gateway process holds; further ones are closed at once. */
   maxConnections: number;
+  /** From when on a gateway process refuses requests; null: never. */
+  overload: OverloadSettings | null;
   /** The first one is current. Empty for all apps but the router. */
   masterKeys: MasterKey[];
   transit: TransitSettings | null;
@@ -94,6 +97,7 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
     bodyMemoryBytes: (atLeastOne(variables, 'DEJA_BODY_MEMORY_MIB') ?? DEFAULT_BODY_MEMORY_MIB) * MIB_BYTES,
     maxConnections: atLeastOne(variables, 'DEJA_MAX_CONNECTIONS') ?? DEFAULT_MAX_CONNECTIONS,
+    overload: overload(variables),
     masterKeys: masterKeys(variables),
     transit: transit(variables),
   });

@@ -3,6 +3,7 @@ export { checkedLookup, egressConnector, ForbiddenAddress, type Resolve } from '
 export type { AlertConfig, CredentialConfig, DejaConfig, DeploymentConfig, ModelConfig, ProviderConfig } from './deja-config.ts';
 export { ConfigError } from './environment/config-error.ts';
 export { gatewayWorkers, type GatewayWorkers } from './environment/gateway-workers.ts';
+export type { OverloadSettings } from './environment/overload.ts';
 export { DEFAULT_OPS_PORT, readEnvironment, type Environment, type LogLevel } from './environment.ts';
 export { inAny, ipBytes, networkOf, networks } from './ip-address.ts';
 export { addressProblem, isAllowedHost, isForbiddenIp, outboundRule, type OutboundRule } from './outbound.ts';

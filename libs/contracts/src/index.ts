@@ -8,6 +8,7 @@ export * from './failures.ts';
 export * from './ids.ts';
 export * from './invalidation.ts';
 export * from './money.ts';
+export * from './priority.ts';
 export * from './push.ts';
 export * from './redis-keys.ts';
 export * from './rpc.ts';

@@ -1,5 +1,6 @@
 import type { SafetyRules } from '@deja/content-safety';
 import type { CaptureMode } from './capture.ts';
+import type { Priority } from './priority.ts';
 import type { PriceOverride } from './usage.ts';
 
 /** Ceilings; a missing one is no ceiling. Spelled as in deja.yaml and the admin API. */
@@ -75,6 +76,8 @@ export interface Principal {
   validation?: Partial<Validation>;
   /** In place of `settings.capture`; the key's goes before the tenant's. */
   capture?: CaptureMode;
+  /** Absent: `interactive`. */
+  priority?: Priority;
   expiresAtMs: number | null;
 }
 

@@ -1,5 +1,6 @@
 import { KEY_ENDPOINTS, type BodyInput, type KeyObject } from '@deja/admin-api';
-import { InvalidArgumentError, type Command } from 'commander';
+import { PRIORITIES, type Priority } from '@deja/contracts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CliFailure, EXIT } from '../failure.ts';
 import { applyBudgets, budgetWords, parseBudget, type BudgetChange } from '../notation/budgets.ts';
 import { applyLimits, limitWords, parseLimit, type LimitChange } from '../notation/limits.ts';
@@ -21,6 +22,7 @@ interface KeyOptions extends SettingsOptions {
   untag?: string[];
   perUserLimit?: LimitChange[];
   perUserBudget?: BudgetChange[];
+  priority?: Priority;
   expires?: string;
 }
 
@@ -84,11 +86,12 @@ function withKeyOptions(command: Command, expiry: (text: string) => string): Com
     .addOption(repeatable('--untag <name>', 'take a tag away', word))
     .addOption(repeatable('--per-user-limit <limit>', 'as --limit, for each of its end users', parseLimit))
     .addOption(repeatable('--per-user-budget <budget>', 'as --budget, for each of its end users', parseBudget))
+    .addOption(new Option('--priority <priority>', 'whether its requests are refused after those of others (interactive) or before them (batch) when a gateway has too many').choices(PRIORITIES))
     .option('--expires <moment>', '2026-12-31, 90d from now, or never', expiry);
 }
 
 function keyBody(options: KeyOptions, current: CurrentKey): Partial<BodyInput<'updateKey'>> {
-  const { endpoint, allEndpoints, network, anyNetwork, tag = [], untag = [], perUserLimit = [], perUserBudget = [], expires } = options;
+  const { endpoint, allEndpoints, network, anyNetwork, tag = [], untag = [], perUserLimit = [], perUserBudget = [], priority, expires } = options;
   const unknown = untag.find((name) => !Object.hasOwn(current.tags, name));
   if (unknown !== undefined) throw nothingTaken(`--untag ${unknown}`, Object.keys(current.tags));
   const kept = Object.entries(current.tags).filter(([name]) => !untag.includes(name));
@@ -102,6 +105,7 @@ function keyBody(options: KeyOptions, current: CurrentKey): Partial<BodyInput<'u
     ...(anyNetwork === true && { networks: null }),
     ...(tag.length + untag.length > 0 && { tags: Object.fromEntries([...kept, ...tag]) }),
     ...(perUserLimit.length + perUserBudget.length > 0 && { per_user: { ...applyLimits(userLimits, perUserLimit), ...(newUserBudgets.length > 0 && { budgets: newUserBudgets }) } }),
+    ...(priority !== undefined && { priority }),
     ...(expires !== undefined && { expires_at: momentOf(expires) }),
   };
 }
@@ -140,6 +144,7 @@ function described(key: KeyObject, { print, nowMs }: Cli): string[] {
     ['former secret works until', key.grace_until === null ? [] : `${minuteOf(key.grace_until)} UTC`],
     ['endpoints', key.endpoints ?? ['all']],
     ['networks', key.networks ?? ['anywhere']],
+    ['priority', key.priority],
     ['tags', Object.entries(key.tags).map(([name, value]) => `${name}=${value}`)],
     ...settingsFields(key),
     ['each user', [...limitWords(userLimits), ...budgets.map(budgetWords)]],

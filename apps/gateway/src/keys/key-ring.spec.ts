@@ -40,6 +40,27 @@ describe('client keys in a gateway', () => {
     expect(() => ring.authenticateKnown(bearer('k'))).toThrow(expect.objectContaining({ code: 'key_expired' }));
   });
 
+  test('the priority of one is told from memory alone; null where it is not known', async () => {
+    const asked: string[] = [];
+    const replies: Record<string, Reply> = { [keySha256('batch')]: { status: 'active', principal: { ...principal, priority: 'batch' } }, [keySha256('plain')]: active };
+    const ring = new KeyRing({ resolve: async ({ keySha256: hash }) => (asked.push(hash), replies[hash]!) });
+    expect(ring.priorityOf({ 'api-key': 'batch' })).toBeNull();
+    expect(asked).toEqual([]);
+    await Promise.all([ring.authenticate(bearer('batch')), ring.authenticate(bearer('plain'))]);
+    expect([{ 'api-key': 'batch' }, { authorization: 'Bearer plain' }, { 'api-key': 'other' }, {}].map((headers) => ring.priorityOf(headers))).toEqual(['batch', 'interactive', null, null]);
+  });
+
+  test('a thousand keys are asked about at once, and whoever comes with one more is told to come back', async () => {
+    const release = Promise.withResolvers<Reply>();
+    const ring = new KeyRing({ resolve: () => release.promise });
+    const asked = Array.from({ length: 1000 }, (_, i) => ring.authenticate(bearer(`k${i}`)));
+    await expect(ring.authenticate(bearer('one-more'))).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1000 });
+    const again = ring.authenticate(bearer('k0'));
+    release.resolve(active);
+    expect(await Promise.all([...asked, again])).toHaveLength(1001);
+    expect(await ring.authenticate(bearer('one-more'))).toBe(principal);
+  });
+
   test('a flood of one unknown key asks the router once', async () => {
     let asked = 0;
     const ring = new KeyRing({ resolve: async () => (asked++, { status: 'unknown', principal: null }) });

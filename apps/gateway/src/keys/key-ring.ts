@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { CLIENT_KEY_PREFIX, DejaError, keySha256, publicIdOf, type Principal, type RouterRpc } from '@deja/contracts';
+import { CLIENT_KEY_PREFIX, DejaError, keySha256, publicIdOf, type Principal, type Priority, type RouterRpc } from '@deja/contracts';
 import { checkEndpoint, checkNetwork } from './key-checks.ts';
 
 type Question = RouterRpc['resolve_key']['request'];
@@ -33,6 +33,8 @@ const FRESH_MS = 5 * 60_000;
 const UNHEARD_FRESH_MS = 1_000;
 /** A made-up key is asked about once in this time, not on every try. */
 const UNKNOWN_FRESH_MS = 5_000;
+/** Different keys that a router is asked about at once: they end within its deadline, and more are made up. */
+const ASKED_AT_ONCE = 1000;
 const STALE_OK_MS = 60_000;
 /** While no router is heard, whoever comes with a key that was known waits no longer to hear whether it still is. */
 const KNOWN_WAIT_MS = 250;
@@ -62,6 +64,8 @@ export class KeyRing {
   private readonly known = new Map<string, Cached>();
   private readonly unknown = new Map<string, Cached>();
   private readonly asking = new Map<string, Promise<Resolution>>();
+  /** Questions at a router, those also whose answers nobody will be given any more. */
+  private unanswered = 0;
   /** Principals that are older than their tenant although they were just asked for: the router knows no newer one. */
   private readonly asNewAsCanBe = new WeakMap<Principal, { revision: number; untilMs: number }>();
   /** Grows with every invalidation, so that an answer that was under way at that moment is used once and not kept. */
@@ -116,6 +120,13 @@ export class KeyRing {
     const again = await this.authenticate(caller);
     if (again.revision < tenantRevision) this.asNewAsCanBe.set(again, { revision: tenantRevision, untilMs: this.now() + UNHEARD_FRESH_MS });
     return again;
+  }
+
+  /** What the key in these headers has, as far as it is known here; whether it may be used is not asked. Costs one hash. */
+  priorityOf(headers: IncomingHttpHeaders): Priority | null {
+    const key = presentedKey(headers);
+    const principal = key === null ? null : this.known.get(keySha256(key))?.resolution.principal;
+    return principal ? (principal.priority ?? 'interactive') : null;
   }
 
   /** Forgets these keys. Without any: changes may have been missed, so that each is asked about before it is used again, if anybody can tell. */
@@ -191,8 +202,10 @@ export class KeyRing {
     const { keySha256: hash } = question;
     const underWay = this.asking.get(hash);
     if (underWay) return underWay;
+    if (this.unanswered >= ASKED_AT_ONCE) throw new DejaError('overloaded', 'Too many keys are being checked at the moment. Try again shortly.', { retryAfterMs: 1000 });
     const { generation } = this;
     const askedAtMs = this.now();
+    this.unanswered++;
     const asked = this.resolve(question)
       .then((resolution) => {
         if (generation === this.generation) this.keep(hash, resolution, askedAtMs);
@@ -207,6 +220,7 @@ export class KeyRing {
         throw new DejaError('overloaded', 'The key cannot be checked at the moment. Try again shortly.', { retryAfterMs: 1000, cause });
       })
       .finally(() => {
+        this.unanswered--;
         if (this.asking.get(hash) === asked) this.asking.delete(hash);
       });
     this.asking.set(hash, asked);

@@ -67,6 +67,7 @@ export class Reservations {
       presenceKey: need.presenceKey,
       ...(need.quotas !== undefined && { quotas: need.quotas }),
     });
+    operation.prepared();
     this.settler.opened(open, !reserved.degraded);
     operation.reservation = reserved.reservation;
     operation.principal = await this.keys.confirm(operation, principal, reserved.tenantRevision);

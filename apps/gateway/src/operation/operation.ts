@@ -22,6 +22,7 @@ const TOLD: ReadonlySet<Stage> = new Set<Stage>(['auth', 'guard', 'plan', 'reser
 const OVER = new DOMException('This operation was aborted', 'AbortError');
 
 const none = (): number => 0;
+const nothing = (): void => undefined;
 
 /** One client request on its way: what the steps have found out so far. Settlement reads it on every exit. */
 export class Operation {
@@ -54,6 +55,8 @@ export class Operation {
   stream = false;
   estimatedPromptTokens = 0;
 
+  /** To be called when it has used the processor for the most part, and waits for others from there on: see `Preparing`. */
+  prepared: () => void = nothing;
   reservation: Reservation | null = null;
   /** Prompt and answer as far as it has come, while it streams. */
   tokensSoFar: () => number = none;

@@ -3,6 +3,7 @@ import { capturedFor } from '../capture/captured.ts';
 import type { Operation } from '../operation/operation.ts';
 import { headerText, tagsOf, userOf } from '../operation/request-headers.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
+import { checkPriority } from '../overload/priority.ts';
 import type { Reservations } from '../limits/reservations.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 
@@ -18,6 +19,7 @@ export class Admission {
   async authenticate(operation: Operation): Promise<{ principal: Principal; snapshot: RoutingSnapshot }> {
     const principal = await operation.timed('auth', () => this.keys.authenticateKnown(operation) ?? this.keys.authenticate(operation));
     operation.principal = principal;
+    checkPriority(operation.headers);
     operation.requestTags = tagsOf(headerText(operation.headers['x-deja-tags']));
     operation.user = userOf(headerText(operation.headers['x-deja-user']), null);
     operation.cache = 'BYPASS';

@@ -8,6 +8,7 @@ import { AttemptFailure, finalError } from '../attempt/failure.ts';
 import { BlockedByRule } from '../guard/blocked-by-rule.ts';
 import type { ClientAddresses } from '../keys/client-address.ts';
 import { Operation } from '../operation/operation.ts';
+import { Preparing } from '../overload/preparing.ts';
 import { RefusedBody } from './body-reader.ts';
 import { sendError } from '../reply/reply.ts';
 import type { Settler } from '../settle/settler.ts';
@@ -25,6 +26,7 @@ export class FrontDoor {
     private readonly addresses: ClientAddresses,
     /** Whether spans have what was said, as far as content rules let it pass. */
     private readonly tracesContent: boolean = capturesContent(process.env),
+    private readonly preparing: Preparing = new Preparing(),
   ) {}
 
   /** Never rejects: whatever happens in `work`, the client gets an answer or an error, and the operation is settled. */
@@ -38,6 +40,8 @@ export class FrontDoor {
     );
     if (span.isRecording()) span.setAttribute(SPAN.urlPath, maskedText(url.replace(/\?.*$/s, ''))); // some take a key for an id
     const operation = new Operation(endpoint, headers, span, this.addresses.of(request.raw), this.tracesContent);
+    // A form streams by as fast as its client sends it: it is not what the processor is short of.
+    if (!(request.body instanceof Readable)) operation.prepared = this.preparing.begin();
     this.settler.came();
     const response = reply.raw;
     response.on('close', () => {
@@ -54,6 +58,7 @@ export class FrontDoor {
     } catch (error) {
       this.fail(operation, response, error);
     } finally {
+      operation.prepared();
       operation.end();
       await this.settler.settle(operation);
     }

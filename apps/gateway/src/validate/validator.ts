@@ -4,6 +4,7 @@ import { resolveModelName, type ResolvedModel } from '@deja/routing';
 import { estimate, isWithin, tokenizerFor, upperBound } from '@deja/tokens';
 import type { Operation } from '../operation/operation.ts';
 import { headerText, tagsOf, userOf } from '../operation/request-headers.ts';
+import { checkPriority } from '../overload/priority.ts';
 import type { ApiRequest, Endpoint } from '../pipeline/endpoint.ts';
 import { parseJsonBody, withMembers, type JsonBody } from './json-body.ts';
 
@@ -25,6 +26,7 @@ export class Validator {
     bytes: Buffer,
     snapshot: RoutingSnapshot,
   ): Validated<R> | Promise<Validated<R>> {
+    checkPriority(operation.headers);
     operation.requestTags = tagsOf(headerText(operation.headers['x-deja-tags']));
     const rules = validationFor(principal, snapshot);
     checkSize(bytes.length, rules);

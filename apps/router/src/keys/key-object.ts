@@ -2,7 +2,7 @@ import type { KeyObject } from '@deja/admin-api';
 import { CLIENT_KEY_PREFIX, DejaError, visiblePart } from '@deja/contracts';
 import type { KeyChange, KeyRow, NewKeyRow } from './client-keys.repository.ts';
 
-type KeySettings = Pick<KeyObject, 'name' | 'models' | 'endpoints' | 'networks' | 'tags' | 'limits' | 'per_user' | 'budgets' | 'cache' | 'validation' | 'capture' | 'expires_at'>;
+type KeySettings = Pick<KeyObject, 'name' | 'models' | 'endpoints' | 'networks' | 'tags' | 'limits' | 'per_user' | 'budgets' | 'cache' | 'validation' | 'capture' | 'priority' | 'expires_at'>;
 
 /** A client key as the admin API shows it: nothing of it is secret. */
 export function keyObject(row: KeyRow): KeyObject {
@@ -22,6 +22,7 @@ export function keyObject(row: KeyRow): KeyObject {
     cache: row.cache,
     validation: row.validation,
     capture: row.capture,
+    priority: row.priority,
     disabled: row.disabled,
     expires_at: row.expiresAt?.toISOString() ?? null,
     grace_until: row.graceUntil?.toISOString() ?? null,

@@ -1,4 +1,4 @@
-import type { Budget, CachePolicy, CaptureMode, PerUser, Principal, ScopeLimits, Validation } from '@deja/contracts';
+import type { Budget, CachePolicy, CaptureMode, PerUser, Principal, Priority, ScopeLimits, Validation } from '@deja/contracts';
 
 /** A client key with its tenant, by one of its secrets. */
 export interface StoredKey {
@@ -15,6 +15,7 @@ export interface StoredKey {
   validation: Partial<Validation>;
   /** null: as whoever stands above says. */
   capture: CaptureMode | null;
+  priority: Priority;
   disabled: boolean;
   expiresAt: Date | null;
   ofTenant: StoredTenant;
@@ -49,6 +50,7 @@ export function principalOf(key: StoredKey): Principal {
     cache: cacheOf(key.cache, tenant.cache),
     validation: { ...tenant.validation, ...key.validation },
     ...(capture !== null && { capture }),
+    ...(key.priority !== 'interactive' && { priority: key.priority }),
     expiresAtMs: earlier(key.expiresAt, key.secret.expiresAt),
   };
 }

@@ -1,4 +1,4 @@
-import type { AdminActor, AlertCondition, AlertLabel, AlertLabels, Budget, CachePolicy, CaptureMode, Limits, PerUser, ScopeLimits, ShownReceiver, StoredObjectKind, Validation } from '@deja/contracts';
+import type { AdminActor, AlertCondition, AlertLabel, AlertLabels, Budget, CachePolicy, CaptureMode, Limits, PerUser, Priority, ScopeLimits, ShownReceiver, StoredObjectKind, Validation } from '@deja/contracts';
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, customType, doublePrecision, integer, jsonb, pgSchema, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
@@ -61,6 +61,7 @@ export const clientKeys = router.table('client_keys', {
   validation: jsonb('validation').$type<Partial<Validation>>().notNull().default({}),
   /** In place of its tenant's; null: as that. */
   capture: text('capture').$type<CaptureMode>(),
+  priority: text('priority').$type<Priority>().notNull().default('interactive'),
   disabled: boolean('disabled').notNull().default(false),
   expiresAt: timestamp('expires_at', moment),
   /** Grows with every change of the key: its etag. */
