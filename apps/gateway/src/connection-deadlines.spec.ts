@@ -50,7 +50,7 @@ describe('a server', () => {
 
   async function listening(answer: (request: IncomingMessage, response: ServerResponse) => void, most?: number): Promise<void> {
     server = createServer(answer);
-    const connections = new OpenConnections(server, { ...(most !== undefined && { most }), deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs: 200 } });
+    const connections = new OpenConnections(server, { ...(most !== undefined && { most }), deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs: 600 } });
     expect(connections).toBeDefined();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -97,6 +97,20 @@ describe('a server', () => {
     const { socket } = client('GET / HTTP/1.1\r\nhost: deja\r\n\r\n');
     socket.pause();
     expect(await gone.promise).toBe(false);
+  });
+
+  test('does not give up whoever reads a large answer slowly, although it is one write', async () => {
+    const whole = Promise.withResolvers<boolean>();
+    await listening((_, response) => {
+      response.once('close', () => whole.resolve(response.writableFinished));
+      response.end(Buffer.alloc(32 * 1024 * 1024));
+    });
+    const { socket } = client('GET / HTTP/1.1\r\nhost: deja\r\n\r\n');
+    socket.on('data', () => {
+      socket.pause();
+      setTimeout(() => socket.resume(), 3);
+    });
+    expect(await whole.promise).toBe(true);
   });
 
   test('holds no more connections than it is told, and the next one when one has left', async () => {

@@ -21,6 +21,9 @@ interface Connection {
   slowness: Slowness;
 }
 
+/** Node counts what was given to the kernel by whole writes; libuv by bytes, and a large answer is one write. Node's own clock of a socket goes by this, too. */
+type WithQueue = Socket & { _handle?: { writeQueueSize?: number } | null };
+
 export interface ConnectionBounds {
   /** Further connections are closed at once. */
   most?: number;
@@ -98,9 +101,9 @@ export class OpenConnections {
   /** Whoever sends or reads too slowly is not waited for: it costs a connection, and what is held for it. */
   private endSlow(deadlines: ConnectionDeadlines): void {
     const nowMs = performance.now();
-    for (const [socket, { running, quietSinceMs, request, slowness }] of this.connections) {
+    for (const [socket, { running, quietSinceMs, request, slowness }] of this.connections as Map<WithQueue, Connection>) {
       const body = request === null || request.complete ? null : { read: socket.bytesRead, unread: request.readableLength > 0, answeredMs: running === 0 ? quietSinceMs : null };
-      const slow = slowness.look({ nowMs, body, taken: socket.bytesWritten - socket.writableLength, waits: socket.writableLength > 0 }, deadlines);
+      const slow = slowness.look({ nowMs, body, taken: socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0), waits: socket.writableLength > 0 }, deadlines);
       if (slow === null) continue;
       if (slow === 'body') {
         refuseRaw(Object.assign(new Error('the body came too slowly'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
