@@ -5,7 +5,7 @@ import type { Sent, Step } from './work.ts';
 export interface StepFigures {
   name: string;
   offeredPerSecond: number;
-  /** Answers with status 200 that were complete before the step was over. */
+  /** Of requests that were due in it: answered with status 200 before the step was over. What an earlier step left behind is none of its work. */
   goodputPerSecond: number;
   /** Of interactive and of batch requests that were due in it: answered with status 200, whenever that was. */
   answered: { interactive: number; batch: number };
@@ -46,7 +46,7 @@ export function stepFigures(steps: readonly Step[], sent: readonly Sent[]): Step
     const answered = dueIn.filter(isAnswered);
     const refused = dueIn.filter(({ status }) => status === 503);
     const failed = dueIn.filter(({ status }) => status === 0).length;
-    const inTime = sent.filter((one) => isAnswered(one) && one.endMs >= from && one.endMs < until).length;
+    const inTime = answered.filter(({ endMs }) => endMs < until).length;
     const { p50, p99 } = percentiles(answered.filter(({ isBatch }) => !isBatch).map(tookMs));
     return {
       name, offeredPerSecond: perSecond(dueIn.length, durationMs), goodputPerSecond: perSecond(inTime, durationMs),
