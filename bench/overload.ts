@@ -21,8 +21,8 @@ import type { Result, Step, Target, Work } from './overload/work.ts';
 
 const PAGE = new URL('../docs/reliability.md', import.meta.url);
 const FIGURE = new URL('../docs/figures/overload.svg', import.meta.url);
-const BEGIN = '<!-- overload: written by `bench/overload.ts --write` -->';
-const END = '<!-- end of overload -->';
+const BEGIN = '<!-- overload:begin -->';
+const END = '<!-- overload:end -->';
 const BATCH_SHARE = 0.3;
 const CALM_SHARE = 0.5;
 const MEMORY_EVERY_MS = 500;
