@@ -14,6 +14,8 @@ export interface Reply {
   cache: string | null;
   /** Value of `x-cache-reason`, null without one. */
   reason: string | null;
+  /** Value of `retry-after`, null without one. */
+  retryAfter: string | null;
   firstByteMs: number;
   /** The longest time between two pieces of the body, as they arrive; 0 of a body in one piece. */
   longestGapMs: number;
@@ -24,6 +26,7 @@ interface Head {
   status: number;
   cache: string | null;
   reason: string | null;
+  retryAfter: string | null;
   bodyAt: number;
   /** null: the body comes in chunks. */
   length: number | null;
@@ -60,6 +63,10 @@ export class Connection {
       const socket = connect(target.port, '127.0.0.1', () => resolve(new Connection(socket, target)));
       socket.once('error', reject);
     });
+  }
+
+  get isOpen(): boolean {
+    return !this.socket.destroyed;
   }
 
   get isFresh(): boolean {
@@ -118,6 +125,7 @@ function headOf(received: Buffer): Head | null {
     status: Number(text.slice(9, 12)),
     cache: /\r\nx-cache: *([A-Z-]+)/i.exec(text)?.[1] ?? null,
     reason: /\r\nx-cache-reason: *(\w+)/i.exec(text)?.[1] ?? null,
+    retryAfter: /\r\nretry-after: *(\d+)/i.exec(text)?.[1] ?? null,
     bodyAt: end + HEAD_END.length,
     length: length === undefined ? null : Number(length),
   };

@@ -3,24 +3,25 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Result, Work } from './work.ts';
 
-async function start(file: string): Promise<{ child: ChildProcess; said: unknown }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { serialization: 'advanced' });
+/** Starts a program of this folder, or of another one, in a process of its own; resolves with the first thing that it says. */
+export async function startHelper(file: URL): Promise<{ child: ChildProcess; said: unknown }> {
+  const child = fork(fileURLToPath(file), { serialization: 'advanced' });
   const said = await Promise.race([
     once(child, 'message').then(([message]: unknown[]) => message),
-    once(child, 'exit').then(() => Promise.reject(new Error(`${file} did not start`))),
+    once(child, 'exit').then(() => Promise.reject(new Error(`${file.pathname} did not start`))),
   ]);
   return { child, said };
 }
 
 /** The fast provider in a process of its own. */
 export async function startProvider(): Promise<{ port: number; stop(): void }> {
-  const { child, said } = await start('./provider.ts');
+  const { child, said } = await startHelper(new URL('./provider.ts', import.meta.url));
   return { port: Number(said), stop: () => child.disconnect() };
 }
 
 /** The receiver of spans in a process of its own. */
 export async function startOtlpSink(): Promise<{ url: string; stop(): void }> {
-  const { child, said } = await start('./otlp-sink.ts');
+  const { child, said } = await startHelper(new URL('./otlp-sink.ts', import.meta.url));
   return { url: `http://127.0.0.1:${Number(said)}`, stop: () => child.disconnect() };
 }
 
@@ -31,7 +32,7 @@ export interface Load {
 
 /** The load generator in a process of its own. */
 export async function startLoad(): Promise<Load> {
-  const { child } = await start('./load.ts');
+  const { child } = await startHelper(new URL('./load.ts', import.meta.url));
   return {
     perform: async (work) => {
       child.send(work);
