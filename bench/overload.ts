@@ -113,7 +113,7 @@ async function main(): Promise<void> {
   const load = await startLoad();
   let cluster: TestCluster | null = null;
   try {
-    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true });
+    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on' } });
     const { report, steps } = await measure(cluster, load.perform, values.smoke);
     const text = markdown(report);
     process.stdout.write(`${text}\n`);

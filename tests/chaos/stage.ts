@@ -47,7 +47,7 @@ export async function chaosStage({ random, perSecond, env }: StageOptions): Prom
   };
   try {
     await Promise.all(providers.map((provider) => provider.start()));
-    const cluster = await testCluster({ config: configFor(providers), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env });
+    const cluster = await testCluster({ config: configFor(providers), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env: { DEJA_OVERLOAD: 'on', ...env } });
     stopping.unshift(() => cluster.stop({ force: true }));
     const admin = new AdminClient(cluster);
     return { cluster, paths, providers, admin, ...(await clientsOf(admin, perSecond)), stop };

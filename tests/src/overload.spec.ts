@@ -23,7 +23,7 @@ beforeAll(async () => {
     return answer('Done.');
   });
   // Only the bound on requests is met here: how late a loop is on a busy machine is nobody's to say.
-  cluster = await testCluster({ provider, apps: ['gateway', 'router', 'usage-worker'], env: { DEJA_OVERLOAD_IN_FLIGHT: String(IN_FLIGHT), DEJA_OVERLOAD_LATENESS_MS: '10000' } });
+  cluster = await testCluster({ provider, apps: ['gateway', 'router', 'usage-worker'], env: { DEJA_OVERLOAD: 'on', DEJA_OVERLOAD_IN_FLIGHT: String(IN_FLIGHT), DEJA_OVERLOAD_LATENESS_MS: '10000' } });
 }, 60_000);
 afterEach(() => gate.open());
 afterAll(async () => {

@@ -9,6 +9,9 @@ export const LOOK_EVERY_MS = 20;
 /** The smallest of so many looks counts: one pause of garbage collection, or one large body, makes one look late, and refuses nobody. */
 export const LOOKS = 3;
 
+/** A loop that has been late for less, ms, works off a burst: whoever sends a hundred requests at once wants a hundred answers, and waits for them. */
+export const PATIENCE_MS = 1000;
+
 export const LIMIT = {
   /** Before anything is known: more than one turn of the event loop takes, so that a restart under load refuses nobody before it has looked. */
   first: 2048,

@@ -83,6 +83,16 @@ describe('the gate', () => {
     expect(gate.limit).toBeGreaterThan(LIMIT.first);
   });
 
+  test('refuses nobody for a burst that is worked off within a second, and somebody when it goes on', () => {
+    const { gate, look, enter } = gateOf();
+    for (let i = 0; i < 300; i++) gate.preparing.begin();
+    look(80, 12);
+    expect(enter()).toBeNull();
+    look(80);
+    look(80);
+    expect(enter()).toEqual({ reason: 'late', priority: 'interactive' });
+  });
+
   test('lets those who wait for a provider be as many as they are', () => {
     const { gate, look, enter } = gateOf();
     for (let i = 0; i < 5000; i++) {

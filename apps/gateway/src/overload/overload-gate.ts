@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { OverloadSettings } from '@deja/config';
 import type { Priority } from '@deja/contracts';
-import { ADMIN_IN_FLIGHT, BATCH_SHARE, LIMIT, LOOK_EVERY_MS, PRIORITY_MATTERS_SHARE } from './bounds.ts';
+import { ADMIN_IN_FLIGHT, BATCH_SHARE, LIMIT, LOOK_EVERY_MS, PATIENCE_MS, PRIORITY_MATTERS_SHARE } from './bounds.ts';
 import { nextLimit } from './concurrency-limit.ts';
 import { Lateness } from './lateness.ts';
 import { Preparing } from './preparing.ts';
@@ -33,6 +33,8 @@ export class OverloadGate {
   private readonly late: Lateness;
   private timer: NodeJS.Timeout | null = null;
   private adaptive: number = LIMIT.first;
+  /** Since when the loop has been late without a break; null: it is not. */
+  private lateSinceMs: number | null = null;
   private clients = 0;
   private admins = 0;
 
@@ -54,8 +56,15 @@ export class OverloadGate {
 
   /** A look at the event loop: every LOOK_EVERY_MS, or as late as that comes. */
   look(): void {
-    this.late.look(this.now());
-    if (this.settings !== null) this.adaptive = nextLimit(this.adaptive, { latenessMs: this.late.ms, boundMs: this.settings.latenessMs, peak: this.preparing.takePeak() });
+    const nowMs = this.now();
+    this.late.look(nowMs);
+    if (this.settings === null) return;
+    const { latenessMs: boundMs } = this.settings;
+    this.lateSinceMs = this.late.ms < boundMs ? null : (this.lateSinceMs ?? nowMs);
+    const next = nextLimit(this.adaptive, { latenessMs: this.late.ms, boundMs, peak: this.preparing.takePeak() });
+    // Once it is low, it follows every look until it is where it began.
+    const isBurst = this.adaptive >= LIMIT.first && (this.lateSinceMs === null || nowMs - this.lateSinceMs < PATIENCE_MS);
+    if (next > this.adaptive || !isBurst) this.adaptive = next;
   }
 
   /** null: it is taken on, and `leave` is due at its end. */
