@@ -4,13 +4,12 @@
  * `node --conditions=@deja/source bench/overload.ts [--smoke] [--write] [--built]`: two minutes, --smoke ten seconds. --write puts the table into
  * docs/reliability.md and draws docs/figures/overload.svg; --built spares the look whether the apps are built.
  */
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { testCluster, type TestCluster } from '@deja/testing';
 import { buildIfChanged } from '../tools/build.ts';
-import { startHelper } from './added-latency/helper-process.ts';
+import { startHelper, startWorker } from './added-latency/helper-process.ts';
 import { usageOf, watchOthers } from './added-latency/processor-time.ts';
 import { thisMachine } from './added-latency/report.ts';
 import { MODEL } from './added-latency/work.ts';
@@ -38,19 +37,6 @@ const configuration = (providerPort: number): object => ({
   prices: { [MODEL]: { input_usd_per_million: 0.15, output_usd_per_million: 0.6 } },
   cache: { semantic: { enabled: false } },
 });
-
-async function startLoad(): Promise<{ perform: Perform; stop(): void }> {
-  const { child } = await startHelper(new URL('./overload/load.ts', import.meta.url));
-  return {
-    perform: async (work) => {
-      child.send(work);
-      const [message] = (await once(child, 'message')) as [{ result: Result } | { failed: string }];
-      if ('failed' in message) throw new Error(message.failed);
-      return message.result;
-    },
-    stop: () => child.disconnect(),
-  };
-}
 
 /** The gateway's resident memory, MiB, looked at until `stop`. */
 function watchMemory(cluster: TestCluster): { now(): number; stop(): number } {
@@ -110,7 +96,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, built: { type: 'boolean', default: false } } });
   if (!values.built) await buildIfChanged({ root: fileURLToPath(new URL('..', import.meta.url)), onStart: () => process.stderr.write('Building the apps …\n') });
   const provider = await startHelper(new URL('./overload/provider.ts', import.meta.url));
-  const load = await startLoad();
+  const load = await startWorker<Work, Result>(new URL('./overload/load.ts', import.meta.url));
   let cluster: TestCluster | null = null;
   try {
     cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on' } });

@@ -31,12 +31,15 @@ export interface Load {
 }
 
 /** The load generator in a process of its own. */
-export async function startLoad(): Promise<Load> {
-  const { child } = await startHelper(new URL('./load.ts', import.meta.url));
+export const startLoad = (): Promise<Load> => startWorker<Work, Result>(new URL('./load.ts', import.meta.url));
+
+/** A process that does one piece of work after another, as `serveWork` has it. Its promises reject with what went wrong there. */
+export async function startWorker<Given, Done>(program: URL): Promise<{ perform: (work: Given) => Promise<Done>; stop(): void }> {
+  const { child } = await startHelper(program);
   return {
     perform: async (work) => {
-      child.send(work);
-      const [message] = (await once(child, 'message')) as [{ result: Result } | { failed: string }];
+      child.send(work as object);
+      const [message] = (await once(child, 'message')) as [{ result: Done } | { failed: string }];
       if ('failed' in message) throw new Error(message.failed);
       return message.result;
     },

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from './connection.ts';
 import { bodyOf, type Kind, type Result, type Target, type Work } from './work.ts';
+import { serveWork } from './serve-work.ts';
 
 /** With requests by the clock: as many connections at most; what is due meanwhile waits, and its waiting counts. */
 const MOST_CONNECTIONS = 512;
@@ -114,11 +115,4 @@ async function perform(work: Work): Promise<Result> {
   return result;
 }
 
-process.on('message', (work: Work) => {
-  perform(work).then(
-    (result) => process.send?.({ result }),
-    (error: unknown) => process.send?.({ failed: error instanceof Error ? error.message : String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit(0));
-process.send?.('ready');
+serveWork(perform);

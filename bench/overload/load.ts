@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '../added-latency/connection.ts';
 import { bodyOf } from '../added-latency/work.ts';
 import type { Result, Sent, Step, Target, Work } from './work.ts';
+import { serveWork } from '../added-latency/serve-work.ts';
 
 /** At most so many requests wait for an answer at once; what is due meanwhile waits, and its waiting counts. Enough for 3,000 a second that take a second each. */
 const MOST_CONNECTIONS = 3000;
@@ -117,11 +118,4 @@ async function openLoop(target: Target, steps: readonly Step[], batchShare: numb
 
 const perform = (work: Work): Promise<Result> => (work.how === 'closed' ? closedLoop(work.target, work.clients, work.durationMs) : openLoop(work.target, work.steps, work.batchShare));
 
-process.on('message', (work: Work) => {
-  perform(work).then(
-    (result) => process.send?.({ result }),
-    (error: unknown) => process.send?.({ failed: error instanceof Error ? error.message : String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit(0));
-process.send?.('ready');
+serveWork(perform);
