@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { types } from 'node:util';
 import type { TestCluster } from '@deja/testing';
 import type { Asker, Try } from './evidence.ts';
 
@@ -168,10 +169,10 @@ function refusalIn(text: string): { errorCode: string | null; why: string | null
 /** All that is known of an error: what `fetch` throws hides the reason in its cause. */
 export function reasonOf(error: unknown): string {
   const parts: string[] = [];
-  for (let at: unknown = error; at instanceof Error && parts.length < 4; at = at.cause) {
-    const { code } = at as NodeJS.ErrnoException;
-    parts.push(at.message === '' ? at.name : at.message, ...(code === undefined ? [] : [code]));
-    if (at instanceof AggregateError) parts.push(...at.errors.map(reasonOf));
+  // In a test the errors of Node are no instances of the test's own Error.
+  for (let at: unknown = error; types.isNativeError(at) && parts.length < 4; at = at.cause) {
+    const { code, errors = [] } = at as NodeJS.ErrnoException & { errors?: unknown[] };
+    parts.push(at.message === '' ? at.name : at.message, ...(code === undefined ? [] : [code]), ...errors.map(reasonOf));
   }
   return parts.length === 0 ? String(error) : parts.join(': ');
 }
