@@ -10,6 +10,7 @@ import { refuseRaw } from './unreadable.ts';
 
 let telemetry: Telemetry;
 let server: Server;
+let connections: OpenConnections;
 const sockets: Socket[] = [];
 
 beforeEach(async () => {
@@ -22,7 +23,7 @@ beforeEach(async () => {
     request.resume();
   }));
   server.on('clientError', refuseRaw);
-  expect(new OpenConnections(server, { most: 2, closed: metrics.closed, deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs: 600 } })).toBeDefined();
+  connections = new OpenConnections(server, { most: 2, closed: metrics.closed, deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs: 600 } });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -52,6 +53,7 @@ test('no connection has been closed at first, and none that its client closes is
   expect(await figures()).toEqual(NONE);
   const { socket } = client('GET / HTTP/1.1\r\nhost: deja\r\n\r\n');
   await once(socket, 'data');
+  expect([...connections.open]).toHaveLength(1);
   expect(await figures()).toEqual({ ...NONE, open: 1 });
   socket.destroy();
   await eventually('its end', async () => (await figures())['open'] === 0);
@@ -76,7 +78,8 @@ test.each<[reason: string, bytes: string]>([
 test('so is one whose client reads nothing', async () => {
   const { socket } = client('GET /large HTTP/1.1\r\nhost: deja\r\n\r\n');
   socket.pause();
-  await eventually('its end', async () => (await figures())['unread'] === 1);
+  await eventually('its end', async () => (await figures())['open'] === 0);
+  expect(await figures()).toEqual({ ...NONE, unread: 1 });
 });
 
 test('and one that was one too many', async () => {
