@@ -78,7 +78,8 @@ test.each<[reason: string, bytes: string]>([
 test('so is one whose client reads nothing', async () => {
   const { socket } = client('GET /large HTTP/1.1\r\nhost: deja\r\n\r\n');
   socket.pause();
-  await eventually('its end', async () => (await figures())['open'] === 0);
+  await eventually('its end', async () => (await figures())['unread'] === 1);
+  await eventually('nobody to be left', async () => (await figures())['open'] === 0);
   expect(await figures()).toEqual({ ...NONE, unread: 1 });
 });
 
