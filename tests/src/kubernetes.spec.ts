@@ -26,7 +26,7 @@ const EVERYTHING: JsonObject = {
 };
 const OTHER_CHOICES: JsonObject = {
   fullnameOverride: 'gate', secret: 'own', image: { registry: 'registry.example.com/', tag: '1.2.3', pullSecrets: [{ name: 'registry' }] }, networkPolicy: { enabled: false },
-  gateway: { admin: false, autoscaling: { enabled: false }, env: [{ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' }], tolerations: [{ key: 'gate', operator: 'Exists' }], service: { type: 'LoadBalancer', annotations: { a: 'b' } }, podLabels: { team: 'x' } },
+  gateway: { admin: false, autoscaling: { enabled: false }, overload: { enabled: false, latenessMs: 100, inFlight: 1000000 }, bodyMemoryMiB: 64, maxConnections: 2000000, env: [{ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' }], tolerations: [{ key: 'gate', operator: 'Exists' }], service: { type: 'LoadBalancer', annotations: { a: 'b' } }, podLabels: { team: 'x' } },
   usageWorker: { priorityClassName: 'high', nodeSelector: { disk: 'fast' } },
   qdrant: { url: 'https://qdrant.example.com' },
 };
@@ -172,6 +172,16 @@ describe('what is made elsewhere is what stands here', () => {
     expect([status, stderr]).toEqual([0, '']);
   });
 
+  test('when gateways refuse requests, and what they hold for clients, is as if nothing were said; the chart says what it is told', () => {
+    const bounds = (objects: KubernetesObject[]): object => {
+      const { overload, bodyMemoryBytes, maxConnections } = readEnvironment(gatewayVariables(objects));
+      return { overload, bodyMemoryBytes, maxConnections };
+    };
+    const own = readEnvironment({});
+    expect(bounds(base)).toEqual({ overload: own.overload, bodyMemoryBytes: own.bodyMemoryBytes, maxConnections: own.maxConnections });
+    expect(gatewayVariables(renderedChart(OTHER_CHOICES, 'blue'))).toMatchObject({ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_LATENESS_MS: '100', DEJA_OVERLOAD_IN_FLIGHT: '1000000', DEJA_BODY_MEMORY_MIB: '64', DEJA_MAX_CONNECTIONS: '2000000' });
+  });
+
   test('every dashboard of deploy/grafana is in a ConfigMap', () => {
     const files = readdirSync(join(ROOT, 'deploy', 'grafana', 'dashboards')).filter((name) => name.endsWith('.json'));
     const kept = everything.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.includes('-dashboard-')).flatMap(({ data }) => Object.keys(data as JsonObject));
@@ -185,6 +195,12 @@ describe('what is made elsewhere is what stands here', () => {
     expect(bounds).toEqual(limits.map(([job, bytes]) => [job, Math.round((Number(bytes) * 0.8) / 1e7) * 1e7]));
   });
 });
+
+/** But for those whose values stand in Secrets and files. */
+function gatewayVariables(objects: KubernetesObject[]): Record<string, string> {
+  const gateway = ofKind(objects, 'Deployment').map(podOf).flatMap(({ containers }) => containers).find(({ name }) => name === 'gateway');
+  return Object.fromEntries((gateway?.env ?? []).flatMap(({ name, value }) => (value === undefined || name.endsWith('_FILE') ? [] : [[name, value]])));
+}
 
 function bytesOf(quantity: unknown): number {
   const [, amount, unit] = /^(\d+)(Mi|Gi)$/.exec(String(quantity)) ?? [];

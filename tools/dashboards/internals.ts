@@ -11,12 +11,12 @@ export const internals = (): Dashboard =>
   dashboard({
     uid: 'deja-internals',
     title: 'internals',
-    description: 'How deja itself is: processes, the calls between them, the way of figures and bodies to the ledger, who evaluates alerts.',
+    description: 'How deja itself is: processes, what gateways take on and refuse, the calls between them, the way of figures and bodies to the ledger, who evaluates alerts.',
     choices: [
       { name: 'job', title: 'App', metric: 'process_memory_usage', label: 'job' },
       { name: 'instance', title: 'Replica', metric: 'process_memory_usage{job=~"$job"}', label: 'instance' },
     ],
-    content: [heading('Processes'), ...processes(), heading('Calls between the apps'), ...bus(), heading('The way to the ledger'), ...ledger(), heading('The request log'), ...captures(), heading('Routers'), ...routers(), heading('Alerts of deja’s own'), ...alerts()],
+    content: [heading('Processes'), ...processes(), heading('What gateways take on'), ...intake(), heading('Calls between the apps'), ...bus(), heading('The way to the ledger'), ...ledger(), heading('The request log'), ...captures(), heading('Routers'), ...routers(), heading('Alerts of deja’s own'), ...alerts()],
   });
 
 const processes = () => [
@@ -26,6 +26,18 @@ const processes = () => [
   lines({ title: 'Memory', description: 'Resident. Gateways grow with streams that slow clients read, semantic-caches with entries. A line that only rises is worth a heap snapshot.', unit: 'bytes', queries: [{ expr: `process_memory_usage{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
   lines({ title: 'Heap', description: 'JavaScript objects. Resident memory that grows while this does not is buffers, or models.', unit: 'bytes', queries: [{ expr: `v8js_memory_heap_used{${PROCESS}}`, legend: '{{job}} {{instance}} {{worker}}' }] }),
   lines({ title: 'Restarts, last hour', description: 'Of the same address, its workers too. More than an upgrade explains: look at the last lines of its log, and whether it was killed for memory.', unit: 'none', decimals: 0, queries: [{ expr: `sum by (job, instance) (resets(process_cpu_time_total{cpu_mode="user", ${PROCESS}}[1h]))`, legend: '{{job}} {{instance}}' }] }),
+];
+
+const GATEWAY = 'instance=~"$instance"';
+const OF_PROCESS = '{{instance}} {{worker}}';
+
+const intake = () => [
+  lines({ title: 'Refused as too many', description: 'Requests refused before anything was done for them, by the bound they met and their priority (docs/overload.md). late: the event loop; in_flight: all there are; admin: calls of the admin API. bodies: those on their way in took all their memory. Interactive ones, for minutes: DejaGatewayOverloaded in docs/runbooks.md.', unit: 'reqps', stacked: true, queries: [{ expr: perSecond('deja_gateway_overload_refused_total', 'reason, priority', GATEWAY), legend: '{{reason}} {{priority}}' }, { expr: perSecond('deja_gateway_bodies_refused_total', '', GATEWAY), legend: 'bodies' }] }),
+  lines({ title: 'Being prepared', description: 'Requests from the arrival of their body to their reservation, and how many there may be. The limit falls while the event loop is late, to 16 at least, and comes back within a second of calm. Those that wait for a provider are not among them: see “In flight” of the overview.', unit: 'none', decimals: 0, queries: [{ expr: `deja_gateway_overload_preparing{${GATEWAY}}`, legend: OF_PROCESS }, { expr: `deja_gateway_overload_limit{${GATEWAY}}`, legend: `limit ${OF_PROCESS}` }] }),
+  lines({ title: 'Lateness of the event loop', description: 'The smallest of the last three looks, which decides on the limit. From DEJA_OVERLOAD_LATENESS_MS on, 50 ms unless set, for a second: fewer are prepared at once. With a utilisation far below 1, the processor is given to somebody else.', unit: 's', warnAt: 0.05, badAt: 0.25, queries: [{ expr: `deja_gateway_overload_lateness{${GATEWAY}}`, legend: OF_PROCESS }] }),
+  lines({ title: 'Connections', description: 'Of clients, the admin API’s too. At DEJA_MAX_CONNECTIONS (16384 of each process unless set) further ones are closed at once.', unit: 'none', decimals: 0, queries: [{ expr: `deja_gateway_connections{${GATEWAY}}`, legend: OF_PROCESS }] }),
+  lines({ title: 'Connections closed by gateways', description: 'too_many: as above. head, body: requests that came too slowly; lingering, unread: clients that send or read on too slowly; unreadable: no HTTP. Much of it from one proxy: is it slow, or does it hold connections that it does not use? (docs/api.md#bounds-on-what-comes-in)', unit: 'ops', queries: [{ expr: perSecond('deja_gateway_connections_closed_total', 'reason', GATEWAY), legend: '{{reason}}' }] }),
+  lines({ title: 'Bodies on their way in', description: 'Bytes held while they are read. At DEJA_BODY_MEMORY_MIB (256 of each process unless set) further ones are refused.', unit: 'bytes', queries: [{ expr: `deja_gateway_bodies_held{${GATEWAY}}`, legend: OF_PROCESS }] }),
 ];
 
 const bus = () => [

@@ -76,6 +76,15 @@ describe('a server', () => {
     expect(text()).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  test('closes without a 408 where it would be taken for the answer to an earlier request', async () => {
+    await listening((request) => void request.resume());
+    const { socket, text, closed } = client(`GET / HTTP/1.1\r\nhost: deja\r\n\r\n${HEAD}`);
+    const dripping = setInterval(() => socket.write('x'), 20);
+    await closed;
+    clearInterval(dripping);
+    expect(text()).toBe('');
+  });
+
   test('closes on whoever goes on with a body that was answered', async () => {
     await listening((request, response) => {
       request.resume();

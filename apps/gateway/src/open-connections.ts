@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { acceptWaiting } from './accept-queue.ts';
-import { CONNECTION_DEADLINES, Slowness, type ConnectionDeadlines } from './connection-deadlines.ts';
+import { CONNECTION_DEADLINES, Slowness, type ConnectionDeadlines, type Slow } from './connection-deadlines.ts';
 import { InFlightSet } from '@deja/in-flight';
 import { refuseRaw } from './unreadable.ts';
 
@@ -28,6 +28,8 @@ export interface ConnectionBounds {
   /** Further connections are closed at once. */
   most?: number;
   deadlines?: ConnectionDeadlines;
+  /** Told of each that is closed for having come too late or being too slow. */
+  closed?: (reason: Slow | 'too_many') => void;
 }
 
 /**
@@ -41,12 +43,15 @@ export class OpenConnections {
   private readonly connections = new Map<Socket, Connection>();
 
   /** To be made before the server listens. */
-  constructor(server: Server, { most = Infinity, deadlines = CONNECTION_DEADLINES }: ConnectionBounds = {}) {
+  constructor(server: Server, { most = Infinity, deadlines = CONNECTION_DEADLINES, closed = () => undefined }: ConnectionBounds = {}) {
     this.server = server;
-    const looking = setInterval(() => this.endSlow(deadlines), deadlines.lookMs).unref();
+    const looking = setInterval(() => this.endSlow(deadlines, closed), deadlines.lookMs).unref();
     server.once('close', () => clearInterval(looking));
     server.on('connection', (socket: Socket) => {
-      if (this.connections.size >= most) return void socket.destroy();
+      if (this.connections.size >= most) {
+        closed('too_many');
+        return void socket.destroy();
+      }
       this.connections.set(socket, { running: 0, quietSinceMs: performance.now(), behind: [], request: null, slowness: new Slowness() });
       socket.once('close', () => this.left(socket));
     });
@@ -99,12 +104,13 @@ export class OpenConnections {
   }
 
   /** Whoever sends or reads too slowly is not waited for: it costs a connection, and what is held for it. */
-  private endSlow(deadlines: ConnectionDeadlines): void {
+  private endSlow(deadlines: ConnectionDeadlines, closed: (reason: Slow) => void): void {
     const nowMs = performance.now();
     for (const [socket, { running, quietSinceMs, request, slowness }] of this.connections as Map<WithQueue, Connection>) {
       const body = request === null || request.complete ? null : { read: socket.bytesRead, unread: request.readableLength > 0, answeredMs: running === 0 ? quietSinceMs : null };
       const slow = slowness.look({ nowMs, body, taken: socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0), waits: socket.writableLength > 0 }, deadlines);
       if (slow === null) continue;
+      closed(slow);
       if (slow === 'body') {
         refuseRaw(Object.assign(new Error('the body came too slowly'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
         socket.destroySoon();

@@ -57,12 +57,16 @@ async function answersTo(bytes: string): Promise<string> {
 const post = (headers: string, body: string): string => `POST /v1/first HTTP/1.1\r\n${HOST}${headers}\r\n${body}`;
 const get = (line: string, headers = HOST): string => `${line}\r\n${headers}\r\n`;
 const CHUNKS = '3\r\nabc\r\n0\r\n\r\n';
+/** A body that is a request of its own, to whoever thinks that the body before it has ended. */
+const INNER = `POST /v1/inner HTTP/1.1\r\n${HOST}content-length: 8\r\n\r\nsmuggled`;
 
 describe('a request with more than one reading is refused, its connection closed, and what stands behind it is never read as a request:', () => {
   test.each<[string, string]>([
     ['both a length and a transfer-encoding', post('content-length: 5\r\ntransfer-encoding: chunked\r\n', CHUNKS)],
+    ['both, and a request within', post('content-length: 4\r\ntransfer-encoding: chunked\r\n', `0\r\n\r\n${INNER}`)],
     ['a transfer-encoding and then a length', post('transfer-encoding: chunked\r\ncontent-length: 5\r\n', CHUNKS)],
     ['two lengths', post('content-length: 1\r\ncontent-length: 2\r\n', 'ab')],
+    ['a length of nothing, then that of a request within', post(`content-length: 0\r\ncontent-length: ${INNER.length}\r\n`, INNER)],
     ['one length twice', post('content-length: 1\r\ncontent-length: 1\r\n', 'a')],
     ['a list of lengths', post('content-length: 1, 1\r\n', 'a')],
     ['a length with a sign', post('content-length: +1\r\n', 'a')],
@@ -82,10 +86,12 @@ describe('a request with more than one reading is refused, its connection closed
     ['a vertical tab before chunked', post('transfer-encoding:\x0bchunked\r\n', CHUNKS)],
     ['chunked in HTTP/1.0', post('transfer-encoding: chunked\r\n', CHUNKS).replace('HTTP/1.1', 'HTTP/1.0')],
     ['a chunk whose size is no number', post('transfer-encoding: chunked\r\n', 'zz\r\nabc\r\n0\r\n\r\n')],
+    ['a chunk whose size is 0x0', post('transfer-encoding: chunked\r\n', `0x0\r\n\r\n${INNER}`)],
     ['a chunk whose size is beyond all numbers', post('transfer-encoding: chunked\r\n', 'fffffffffffffffffff\r\nabc\r\n0\r\n\r\n')],
     ['a chunk that is longer than it says', post('transfer-encoding: chunked\r\n', '1\r\nab\r\n0\r\n\r\n')],
     ['chunks with bare line feeds', post('transfer-encoding: chunked\r\n', '3\nabc\n0\n\n')],
     ['a header that goes on in the next line', get('GET /v1/first HTTP/1.1', `${HOST}x: a\r\n b\r\n`)],
+    ['a transfer-encoding that goes on in the next line', post('transfer-encoding:\r\n chunked\r\n', CHUNKS)],
     ['bare line feeds', `GET /v1/first HTTP/1.1\nhost: deja\n\n`],
     ['a bare line feed in the headers', `GET /v1/first HTTP/1.1\r\nhost: deja\nx: y\r\n\r\n`],
     ['a bare carriage return in a header', get('GET /v1/first HTTP/1.1', 'host: deja\rx: y\r\n')],
@@ -103,6 +109,7 @@ describe('a request with more than one reading is refused, its connection closed
     ['a method in lower case', get('get /v1/first HTTP/1.1')],
     ['a control character in the path', get('GET /v1/a\x01b HTTP/1.1')],
     ['a path without a slash', get('GET v1/first HTTP/1.1')],
+    ['a blank in the target', get('GET http://a b/v1/first HTTP/1.1')],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   ])('%s', async (_, bytes) => {
     const text = await answersTo(bytes + SECOND);
@@ -115,7 +122,7 @@ describe('a request with more than one reading is refused, its connection closed
 });
 
 describe('a request is refused with a 400 that says so where its target cannot be read:', () => {
-  test.each(['http://[/v1/files', '//[/v1/files', 'http://a:b/v1/files', '/v1/%zz'])('%s', async (target) => {
+  test.each(['http://[/v1/files', 'http://[::1/v1/files?a=b', '//[/v1/files', 'http://a:b/v1/files', '/v1/%zz'])('%s', async (target) => {
     const text = await answersTo(get(`GET ${target} HTTP/1.1`) + SECOND);
     expect(text).toMatch(/^HTTP\/1\.1 400 /);
     expect(text).toContain('"param":"path"');

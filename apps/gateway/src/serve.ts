@@ -10,6 +10,7 @@ import { adminPlace } from './admin/admin-place.ts';
 import { AdminModule } from './admin/admin.module.ts';
 import { OwnFront, type Front } from './front.ts';
 import { GatewayModule } from './gateway.module.ts';
+import { ConnectionMetrics } from './connection-metrics.ts';
 import { httpApp } from './http-app.ts';
 import { OpenConnections } from './open-connections.ts';
 import { Runtime } from './runtime.ts';
@@ -34,7 +35,8 @@ export async function serve(given: Front | null = null): Promise<never> {
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, admits: (request, reply) => services.admits(request, reply), read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
   const admin = await adminApp(runtime, services, isDraining);
-  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(http.getHttpServer(), { most: environment.maxConnections }) }));
+  const clients = new ConnectionMetrics(telemetry.meter);
+  const listening = (admin === null ? [app] : [admin.app, app]).map((http) => ({ http, connections: new OpenConnections(clients.of(http.getHttpServer()), { most: environment.maxConnections, closed: clients.closed }) }));
 
   let isListening = false;
   const adminPort = admin && (await front.listen('admin', admin.app, admin.port));

@@ -28,7 +28,7 @@ import { Admission } from './passthrough/admission.ts';
 import { ModelCallPipeline } from './passthrough/model-call.pipeline.ts';
 import { ObjectsPipeline } from './passthrough/objects.pipeline.ts';
 import { RawCalls } from './passthrough/raw-call.ts';
-import { BodyMemory } from './pipeline/body-memory.ts';
+import { measuredBodyMemory } from './pipeline/body-memory-metrics.ts';
 import { BodyReader } from './pipeline/body-reader.ts';
 import { OverloadGate } from './overload/overload-gate.ts';
 import { overloadHook, type Admits } from './overload/overload-hook.ts';
@@ -171,7 +171,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const reservations = new Reservations(this.keys, this.limits.reserver, settler, this.limits.watch);
     const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
-    this.bodies = new BodyReader(this.keys, this.routing, this.addresses, new BodyMemory(environment.bodyMemoryBytes));
+    this.bodies = new BodyReader(this.keys, this.routing, this.addresses, measuredBodyMemory(telemetry.meter, environment.bodyMemoryBytes));
     this.overload = new OverloadGate({ settings: environment.overload, keyPriority: (headers) => this.keys.priorityOf(headers) });
     const overloadMetrics = new OverloadMetrics(telemetry.meter, this.overload);
     this.admits = overloadHook({ gate: this.overload, refused: (refused) => overloadMetrics.refused(refused) });

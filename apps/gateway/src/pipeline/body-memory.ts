@@ -5,12 +5,16 @@ const RETRY_AFTER_MS = 1000;
 
 /**
  * How much memory the bodies that are on their way in may take together: each is bounded, but not how many there are. An account of bytes that are held
- * while a body, or the fields of a form, are read; what has been read is an operation's, and those are bounded by their number.
+ * while a body is read; what has been read is an operation's, and those are bounded by their number. Forms stream by and are not in it.
  */
 export class BodyMemory {
   private held = 0;
 
-  constructor(private readonly mostBytes: number) {}
+  /** @param refused called for each body that there was no room for */
+  constructor(
+    private readonly mostBytes: number,
+    private readonly refused: () => void = () => undefined,
+  ) {}
 
   get heldBytes(): number {
     return this.held;
@@ -18,7 +22,10 @@ export class BodyMemory {
 
   /** Throws a 503 `overloaded` when there is no room for so many more bytes. */
   take(bytes: number): void {
-    if (this.held + bytes > this.mostBytes) throw new DejaError('overloaded', 'Too many request bodies are on their way at the moment.', { retryAfterMs: RETRY_AFTER_MS });
+    if (this.held + bytes > this.mostBytes) {
+      this.refused();
+      throw new DejaError('overloaded', 'Too many request bodies are on their way at the moment.', { retryAfterMs: RETRY_AFTER_MS });
+    }
     this.held += bytes;
   }
 
