@@ -33,7 +33,7 @@ interface Open {
   port: number;
   http: HttpServer;
   /** As a gateway stops. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 async function open(port = 0, most = Infinity): Promise<Open> {
@@ -84,8 +84,8 @@ describe('a gateway of one process', () => {
     await stall(port, MANY);
     let turns = 0;
     for (; accepted < MANY; turns++) await turn();
-    // As many as there are, where the kernel spreads them evenly; one a turn would be MANY turns.
-    if (process.platform === 'linux') expect(turns).toBeLessThan(MANY / 4);
+    // The kernel does not spread them evenly; one a turn would be MANY turns, as it is where a port has one handle.
+    expect(turns).toBeLessThan(process.platform === 'linux' ? MANY / 4 : MANY + 10);
   });
 
   test('that closes first answers all that came to it while it stood still', async () => {

@@ -22,9 +22,9 @@ export interface WidePort {
   host: string;
   port: number;
   /** Has the server of the first handle listen, and resolves with that server. */
-  listen(at: ListenAt): Promise<Server>;
+  listen: (at: ListenAt) => Promise<Server>;
   /** Makes the server of a further handle. */
-  another(): Server;
+  another: () => Server;
 }
 
 /**
