@@ -1,8 +1,11 @@
+import { createServer, type Server, type Socket } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Environment } from '@deja/config';
 import { DEFAULT_OPS_PORT } from '@deja/config';
 import { startOpsServer, type OpsServerOptions } from '@deja/telemetry';
+import { acceptWaiting } from './accept-queue.ts';
 import type { Stopping } from './stopping.ts';
+import { listenWide } from './wide-port.ts';
 
 /** The client's API, and the admin surface where it has a port of its own. */
 export type Surface = 'client' | 'admin';
@@ -30,6 +33,8 @@ export interface Front {
 export class OwnFront implements Front {
   private readonly environment: Pick<Environment, 'host' | 'opsPort'>;
   private ops: Awaited<ReturnType<typeof startOpsServer>> | null = null;
+  /** Of the handles that a port has besides its application's. */
+  private readonly further: Server[] = [];
 
   constructor(environment: Pick<Environment, 'host' | 'opsPort'>) {
     this.environment = environment;
@@ -46,14 +51,28 @@ export class OwnFront implements Front {
   }
 
   async listen(_surface: Surface, app: NestFastifyApplication, port: number): Promise<number | null> {
-    await app.listen(port, this.environment.host);
-    const address = app.getHttpServer().address();
+    const http = app.getHttpServer();
+    this.further.push(...(await listenWide({
+      host: this.environment.host,
+      port,
+      listen: async (at) => {
+        await app.listen(at);
+        return http;
+      },
+      // As Node's own server of HTTP has its connections.
+      another: () => createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => void http.emit('connection', socket)),
+    })));
+    const address = http.address();
     return typeof address === 'object' && address !== null ? address.port : null;
   }
 
   opened(): void {}
 
-  async closing(): Promise<void> {}
+  /** What comes from now on, comes by the application's own handle. */
+  async closing(): Promise<void> {
+    await acceptWaiting(this.further);
+    for (const server of this.further) server.close();
+  }
 
   async close(): Promise<void> {
     await this.ops?.close();

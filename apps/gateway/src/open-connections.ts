@@ -94,7 +94,7 @@ export class OpenConnections {
   async closeBy(close: () => Promise<void>): Promise<void> {
     // Node and Fastify would end every quiet connection in this very moment.
     this.server.closeIdleConnections = () => undefined;
-    await acceptWaiting(this.server);
+    await acceptWaiting([this.server]);
     this.endQuiet();
     // Not in the timer itself, which in a process that stood still comes before what was sent meanwhile is read.
     const looking = setInterval(() => void setImmediate(() => this.endQuiet()), LOOK_MS);

@@ -44,6 +44,8 @@ export interface StallOptions {
   quietMs: number;
 }
 
+const STALL_MS = 10_000;
+
 /** Clients of a process that stands still, as one does that is paused or computes: what they do meanwhile is all in the kernel's hands. */
 export class ClientsOfAStall {
   /** All that came by each connection, once it is closed. */
@@ -63,11 +65,11 @@ export class ClientsOfAStall {
     return clients;
   }
 
-  /** This thread stands still until all have sent their requests. */
+  /** This thread stands still until all have sent their requests. Throws where some are not even connected after STALL_MS: nobody had room for them to wait. */
   stall(): void {
     Atomics.store(this.flags, 0, 1);
     Atomics.notify(this.flags, 0);
-    Atomics.wait(this.flags, 1, 0);
+    if (Atomics.wait(this.flags, 1, 0, STALL_MS) === 'timed-out') throw new Error('not every client could connect while the process stood still');
   }
 
   async untilClosed(count: number): Promise<void> {

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Logger } from '@deja/telemetry';
 import { acceptWaiting } from '../accept-queue.ts';
 import type { Surface } from '../front.ts';
+import { BACKLOG } from '../wide-port.ts';
 
 /** One that connections are given to. */
 export interface Taker {
@@ -57,7 +58,7 @@ export class HandOver {
       socket.on('error', () => undefined); // whoever has it, notices
       this.accept(surface, socket);
     });
-    server.listen(port, host);
+    server.listen({ port, host, backlog: BACKLOG });
     await once(server, 'listening');
     const { port: bound } = server.address() as AddressInfo;
     server.on('error', (error) => this.logger.error({ err: error, surface }, 'a connection could not be accepted'));
@@ -142,7 +143,7 @@ export class HandOver {
 
   private async closeAll(): Promise<void> {
     await Promise.all(this.servers.splice(0).map(async (server) => {
-      await acceptWaiting(server);
+      await acceptWaiting([server]);
       server.close();
     }));
     this.isClosed = true;
