@@ -2,7 +2,7 @@ import { DETECTOR_NAMES, isDetectorName, type Action, type Side } from './action
 import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
 import { FINDERS, type Finder } from './detectors.ts';
 import { redacted, withoutPlaceholders, type Match } from './redaction.ts';
-import { Scan, type Span } from './scan.ts';
+import { Scan } from './scan.ts';
 import type { SafetyRules } from './safety-rules.ts';
 import { finished, type Work } from './work.ts';
 
@@ -22,7 +22,7 @@ export interface Inspection {
 }
 
 interface Rule extends Finding {
-  find: (scan: Scan) => Work<Span[]>;
+  find: Finder;
 }
 
 interface Rules {
@@ -108,19 +108,11 @@ export class Inspector {
   }
 }
 
-/** A detector reads in one go. */
-const detecting = (find: Finder): Rule['find'] =>
-  function* found(scan) {
-    const spans = find(scan);
-    yield;
-    return spans;
-  };
-
 function compiled(rules: SafetyRules, side: Side): Rules {
   const all: Rule[] = [];
   for (const rule of DETECTOR_NAMES) {
     const action = rules[side][rule];
-    if (action !== 'off') all.push({ rule, action, find: detecting(FINDERS[rule]) });
+    if (action !== 'off') all.push({ rule, action, find: FINDERS[rule] });
   }
   let reach = 0;
   for (const { name, pattern, action, on } of rules.deny) {
