@@ -81,7 +81,8 @@ export function* decodingToo(text: string, treat: (text: string) => Work<string>
 
 /** The same, in one go. */
 export function alsoDecoded(text: string, treat: Treat): string {
-  return finished(decodingToo(text, function* done(piece) {
+  return finished(decodingToo(text, function* treating(piece) {
+    yield;
     return treat(piece);
   }));
 }

@@ -36,7 +36,7 @@ test('what takes less than a turn is done at once', () => {
 
 test('however many inspections are under way, no turn of the event loop takes longer than one of theirs', async () => {
   const { turns, clock, loop, turn } = stage();
-  const all = ['a', 'b', 'c'].map((name) => turns.run(work(name, 25, clock), staying));
+  const all = ['a', 'b', 'c'].map((name) => Promise.resolve(turns.run(work(name, 25, clock), staying)));
   while (loop.length > 0) expect(turn()).toBeLessThanOrEqual(10);
   expect(await Promise.all(all)).toEqual(['a', 'b', 'c']);
   // In turn, not one after the other.
