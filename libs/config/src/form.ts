@@ -42,11 +42,15 @@ function stepsOf(path: PropertyKey[]): Path {
   return path.filter((step) => typeof step !== 'symbol');
 }
 
+/** Of so many unknown keys of one map it is said what may have been meant: it is looked for among all that are known. */
+const MOST_HINTS = 100;
+
 function takeOutUnknownKeys(tree: unknown, path: Path, keys: string[]): FormProblem[] {
   const holder = valueAt(tree, path);
   const known = keysOf(schemaAt(path));
-  return keys.map((key) => {
+  return keys.map((key, n) => {
     if (typeof holder === 'object' && holder !== null) Reflect.deleteProperty(holder, key);
+    if (n >= MOST_HINTS) return { path: [...path, key], message: `unknown key ${JSON.stringify(key)}` };
     const hint = didYouMean(key, known) || `: ${path.length === 0 ? 'the file' : pathText(path)} takes ${known.join(', ')}`;
     return { path: [...path, key], message: `unknown key ${JSON.stringify(key)}${hint}` };
   });

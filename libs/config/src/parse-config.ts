@@ -69,7 +69,7 @@ function read(yamlText: string): { source: YamlSource; data: unknown } | { error
 
 function check(yamlText: string, environment: Omit<ConfigEnvironment, 'variables'>): { errors: ConfigProblem[]; warnings: ConfigProblem[] } {
   const text = read(yamlText);
-  if ('errors' in text) return { errors: text.errors, warnings: [] };
+  if ('errors' in text) return { errors: theFirst(text.errors), warnings: [] };
   const { source } = text;
   const { data, referring } = resolveReferences(text.data, null);
   const form = checkForm(data);
@@ -79,15 +79,24 @@ function check(yamlText: string, environment: Omit<ConfigEnvironment, 'variables
   const open = referring.map(({ path }) => ({ path, message: 'refers to a variable or a file, which is not looked at here: whether its value will do is seen when the file is read' }));
   const idle = form.file === null ? [] : withoutEffect(data, form.file);
   const warnings = errors.length > 0 ? [] : [...idle, ...open].map(({ path, message }) => source.problem(path, message));
-  return { errors: errors.toSorted(byPlace), warnings: warnings.toSorted(byPlace) };
+  return { errors: theFirst(errors.toSorted(byPlace)), warnings: theFirst(warnings.toSorted(byPlace)) };
 }
 
 const byPlace = (a: ConfigProblem, b: ConfigProblem): number => a.line - b.line || a.column - b.column;
 
+/** A text can have a problem for every few characters of it: more than these are counted, not told. */
+const MOST_TOLD = 1000;
+
+function theFirst(problems: ConfigProblem[]): ConfigProblem[] {
+  const next = problems[MOST_TOLD];
+  if (next === undefined) return problems;
+  return [...problems.slice(0, MOST_TOLD), { ...next, path: '', message: `and ${problems.length - MOST_TOLD} more from here on` }];
+}
+
 function parse(yamlText: string | null, environment: ConfigEnvironment, readFile: (path: string) => string): ParsedConfig {
   if (yamlText === null) return { ok: true, config: withoutFile(environment), warnings: [], files: [] };
   const text = read(yamlText);
-  if ('errors' in text) return { ok: false, errors: text.errors, files: [] };
+  if ('errors' in text) return { ok: false, errors: theFirst(text.errors), files: [] };
   const { source } = text;
   const resolved = resolveReferences(text.data, { variables: environment.variables, readFile });
   const form = checkForm(resolved.data);
@@ -95,7 +104,7 @@ function parse(yamlText: string | null, environment: ConfigEnvironment, readFile
   const config = form.file === null ? null : assemble(form.file, environment, problems);
   if (problems.length > 0 || form.file === null || config === null) {
     const told = [...resolved.problems, ...problems.slice(resolved.problems.length).map((problem) => unquoted(problem, resolved.referring))];
-    return { ok: false, errors: told.map(({ path, message }) => source.problem(path, message)).toSorted(byPlace), files: resolved.files };
+    return { ok: false, errors: theFirst(told.map(({ path, message }) => source.problem(path, message)).toSorted(byPlace)), files: resolved.files };
   }
   const warnings = withoutEffect(resolved.data, form.file).map(({ path, message }) => `${pathText(path)} (line ${source.lineOf(path)}) ${message}`);
   return { ok: true, config, warnings, files: resolved.files };

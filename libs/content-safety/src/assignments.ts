@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { charClass, has, type CharClass, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 /**
  * Secrets that only their name gives away: `AWS_SECRET_ACCESS_KEY=…`, `"api-key": "…"`, `password: …`. A name, at most two blanks, an
@@ -42,16 +43,16 @@ const REDACTED = '[redacted:';
 /** How much of a value is looked at; what is longer is never taken for code. */
 const LONG_VALUE = 64;
 
-export function findAwsSecretKeys(scan: Scan): Span[] {
+export function findAwsSecretKeys(scan: Scan): Work<Span[]> {
   return spansWhere(scan, ({ name, value }) => AWS_NAME.test(name) && AWS_SECRET.testExact(value) && [UPPER, LOWER, DIGIT].every((some) => some.test(value)));
 }
 
-export function findAzureKeys(scan: Scan): Span[] {
+export function findAzureKeys(scan: Scan): Work<Span[]> {
   return spansWhere(scan, ({ name, value }) => AZURE_NAME.test(name) && AZURE_KEY.testExact(value) && new Set(value).size >= 6);
 }
 
 /** A value of 8 or more characters, with a digit among others: `password: string` and `token = None` are none. */
-export function findAssignedSecrets(scan: Scan): Span[] {
+export function findAssignedSecrets(scan: Scan): Work<Span[]> {
   return spansWhere(scan, ({ value }) => {
     const head = value.slice(0, LONG_VALUE);
     if (value.length > LONG_VALUE) return true;
@@ -59,17 +60,22 @@ export function findAssignedSecrets(scan: Scan): Span[] {
   });
 }
 
-function spansWhere(scan: Scan, isSecret: (assignment: Assignment) => boolean): Span[] {
-  return assignmentsIn(scan).filter(isSecret).map((assignment) => assignment.span);
+function* spansWhere(scan: Scan, isSecret: (assignment: Assignment) => boolean): Work<Span[]> {
+  const spans: Span[] = [];
+  for (const assignment of yield* assignmentsIn(scan)) {
+    if (scan.isTurnOver()) yield;
+    if (isSecret(assignment)) spans.push(assignment.span);
+  }
+  return spans;
 }
 
 /** Three detectors read the same assignments of a text. */
 const read = new WeakMap<Scan, Assignment[]>();
 
-function assignmentsIn(scan: Scan): Assignment[] {
+function* assignmentsIn(scan: Scan): Work<Assignment[]> {
   const known = read.get(scan);
   if (known) return known;
-  const found = [...assignmentsWith(scan, ':'), ...assignmentsWith(scan, '=')];
+  const found = [...(yield* assignmentsWith(scan, ':')), ...(yield* assignmentsWith(scan, '='))];
   read.set(scan, found);
   return found;
 }
@@ -78,10 +84,11 @@ function assignmentsIn(scan: Scan): Assignment[] {
 const OPERATOR_REACH = 8;
 
 /** A long value is read once, whatever operators stand in it but at its end (`…password: …`); a short one costs little to read again. */
-function assignmentsWith(scan: Scan, operator: string): Assignment[] {
+function* assignmentsWith(scan: Scan, operator: string): Work<Assignment[]> {
   const found: Assignment[] = [];
   let at = scan.indexOf(operator, Math.max(0, scan.from - OPERATOR_REACH));
   while (at >= 0) {
+    if (scan.isTurnOver()) yield;
     const assignment = assignmentAt(scan, at);
     if (assignment && assignment.span.start >= scan.from) found.push(assignment);
     at = scan.indexOf(operator, assignment && assignment.value.length > LONG_VALUE ? assignment.span.end - OPERATOR_REACH : at + 1);

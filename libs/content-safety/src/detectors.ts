@@ -10,12 +10,13 @@ import { findPrivateKeys } from './private-key.ts';
 import type { Scan, Span } from './scan.ts';
 import { tokenFinder } from './tokens.ts';
 import { findUrlPasswords } from './url-password.ts';
+import type { Work } from './work.ts';
 
 /**
  * Finds what a detector looks for. What streams rely on (`sentence-buffer.ts`): a match holds no line break and no end of a sentence,
  * except a private key; it holds blanks only within its first 100 characters; and whether it is one depends on nothing beyond a blank.
  */
-export type Finder = (scan: Scan) => Span[];
+export type Finder = (scan: Scan) => Work<Span[]>;
 
 export const FINDERS: Readonly<Record<DetectorName, Finder>> = {
   openai_key: tokenFinder('openai_key'),

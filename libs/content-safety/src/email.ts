@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { charClass, has, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const LOCAL = charClass('a-z', 'A-Z', '0-9', '.', '_', '%', '+', '-');
 const DOMAIN = charClass('a-z', 'A-Z', '0-9', '.', '-');
@@ -12,11 +13,12 @@ const MAX_DOMAIN = 254;
 const MAX_TRIES = 8;
 
 /** Mail addresses as people have them (RFC 5321, 4.5.3.1 for the lengths); no quoted names, no addresses without a dot in the host. Of a longer name its end is taken. */
-export function findEmails(scan: Scan): Span[] {
+export function* findEmails(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const { text } = scan;
   let at = scan.indexOf('@', scan.from);
   while (at >= 0) {
+    if (scan.isTurnOver()) yield;
     let start = scan.runStart(at, LOCAL, Math.max(scan.from, spans.at(-1)?.end ?? 0, at - MAX_LOCAL));
     if (text[start - 1] === '\\' && 'nrt'.includes(text[start] ?? ' ')) start++; // the escape of a JSON string
     while (start < at && has(TRIMMED, text, start)) start++;

@@ -1,4 +1,5 @@
 import { has, charClass, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 /** Lengths by country, from the IBAN registry (ISO 13616, kept by SWIFT). */
 const LENGTHS = new Map(
@@ -15,9 +16,10 @@ const UPPER = charClass('A-Z');
 const LETTER_OR_DIGIT = charClass('A-Z', '0-9');
 
 /** IBANs in capitals, unbroken or in groups of four, of their country's length and with right check digits. */
-export function findIbans(scan: Scan): Span[] {
+export function* findIbans(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   for (const group of scan.digits()) {
+    if (scan.isTurnOver()) yield;
     const start = group.start - 2;
     if (start < scan.from || start < (spans.at(-1)?.end ?? 0) || !has(UPPER, scan.text, start) || !has(UPPER, scan.text, start + 1) || !scan.begins(start)) continue;
     const end = ibanEnd(scan, start);

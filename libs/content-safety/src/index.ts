@@ -4,3 +4,4 @@ export { noSafetyRules, rulesDigest, safetyRules, type DenyRule, type Moderation
 export { Inspector, type Finding, type Inspection } from './inspector.ts';
 export { AnswerGuard } from './answer-guard.ts';
 export { SentenceBuffer, type Piece } from './sentence-buffer.ts';
+export { finished, type Work } from './work.ts';

@@ -4,6 +4,7 @@ import { FINDERS, type Finder } from './detectors.ts';
 import { redacted, withoutPlaceholders, type Match } from './redaction.ts';
 import { Scan } from './scan.ts';
 import type { SafetyRules } from './safety-rules.ts';
+import { finished, type Work } from './work.ts';
 
 export interface Finding {
   /** A detector, or a rule of the operator's. */
@@ -55,16 +56,25 @@ export class Inspector {
   }
 
   inspect(text: string, side: Side): Inspection {
-    return this.treat(text, this.matches(text, side), side);
+    return finished(this.inspecting(text, side));
+  }
+
+  /** The same, for a text that may be long: it can be left off for a while. Several may be under way at once. */
+  *inspecting(text: string, side: Side): Work<Inspection> {
+    return yield* this.treating(text, yield* this.run(this.rules[side].all, new Scan(text, 0, true)), side);
   }
 
   /** All matches from `from` on, by place. `final: false` says that the text may go on: a private key without an end then reaches to it. */
   matches(text: string, side: Side, o: { from: number; final: boolean } = { from: 0, final: true }): Match[] {
-    return this.run(this.rules[side].all, new Scan(text, o.from, o.final));
+    return finished(this.run(this.rules[side].all, new Scan(text, o.from, o.final)));
   }
 
   /** What a text with these matches, by place, comes to. `before` is what went out before it, treated, as far as it matters to look back. */
   treat(text: string, matches: Match[], side: Side, before = ''): Inspection {
+    return finished(this.treating(text, matches, side, before));
+  }
+
+  private *treating(text: string, matches: Match[], side: Side, before = ''): Work<Inspection> {
     let found = matches;
     let treated = text;
     const findings = new Map<string, Finding>();
@@ -74,22 +84,22 @@ export class Inspector {
       }
       const last = treated;
       treated = redacted(last, found);
-      found = treated === last ? [] : this.laidBare(treated, side, before);
+      found = treated === last ? [] : yield* this.laidBare(treated, side, before);
     }
     const all = [...findings.values()];
     return { text: treated, findings: all, blocked: all.find(({ action }) => action === 'block')?.rule ?? null };
   }
 
-  private laidBare(text: string, side: Side, before: string): Match[] {
+  private *laidBare(text: string, side: Side, before: string): Work<Match[]> {
     const from = before.length;
-    const matches = this.run(this.rules[side].redacting, new Scan(before + text, from, true));
+    const matches = yield* this.run(this.rules[side].redacting, new Scan(before + text, from, true));
     return matches.map((match) => ({ ...match, start: match.start - from, end: match.end - from }));
   }
 
-  private run(rules: Rule[], scan: Scan): Match[] {
+  private *run(rules: Rule[], scan: Scan): Work<Match[]> {
     const matches: Match[] = [];
     for (const { rule, action, find } of rules) {
-      for (const span of find(scan)) matches.push({ ...span, rule, action });
+      for (const span of yield* find(scan)) matches.push({ ...span, rule, action });
     }
     this.steps += scan.steps;
     if (matches.length === 0) return matches;

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { RE2JS } from 're2js';
 import { rowsFrom } from './digit-groups.ts';
 import { charClass, has, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const LIMITS = { separators: new Set(['.']), maxGroups: 5, minDigits: 4, maxDigits: 15 };
 const DIGIT = charClass('0-9');
@@ -15,17 +16,18 @@ const SOME_DIGIT = RE2JS.compile('[0-9]');
 const LONG_GROUP = RE2JS.compile('[0-9A-Fa-f]{3,4}');
 
 /** IPv4 in dotted decimal and IPv6 in every text form (RFC 4291, 2.2), but for those that name no machine. */
-export function findIpAddresses(scan: Scan): Span[] {
-  const v6 = findV6(scan);
+export function* findIpAddresses(scan: Scan): Work<Span[]> {
+  const v6 = yield* findV6(scan);
   const ends = new Set(v6.map((span) => span.end)); // the last 32 bits of an IPv6 address may be written as an IPv4 one
-  return [...findV4(scan).filter((span) => !ends.has(span.end)), ...v6];
+  return [...(yield* findV4(scan)).filter((span) => !ends.has(span.end)), ...v6];
 }
 
-function findV4(scan: Scan): Span[] {
+function* findV4(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const { text } = scan;
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
+    if (scan.isTurnOver()) yield;
     const head = groups[first];
     if (!head || head.end - head.start > 3 || text[head.end] !== '.' || !scan.begins(head.start) || scan.hyphenBefore(head.start) || text[head.start - 1] === '.') continue;
     const row = rowsFrom(text, groups, first, LIMITS)[0];
@@ -44,11 +46,12 @@ function isOctet(text: string): boolean {
   return Number(text) <= 255 && (text.length === 1 || text[0] !== '0');
 }
 
-function findV6(scan: Scan): Span[] {
+function* findV6(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   let read = scan.from;
   let colon = scan.indexOf(':', scan.from);
   while (colon >= 0) {
+    if (scan.isTurnOver()) yield;
     const start = scan.runStart(colon, V6, read);
     read = scan.runEnd(colon, V6);
     let end = read;

@@ -1,14 +1,16 @@
 import { rowsFrom } from './digit-groups.ts';
 import { charClass, has, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const SSN_LIMITS = { separators: new Set(['-']), maxGroups: 3, minDigits: 9, maxDigits: 9 };
 
 /** US social security numbers, written 3-2-4, of an area, group and serial number that can have been given (SSA, "SSN randomization"). */
-export function findSocialSecurityNumbers(scan: Scan): Span[] {
+export function* findSocialSecurityNumbers(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const { text } = scan;
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
+    if (scan.isTurnOver()) yield;
     const head = groups[first];
     if (!head || head.end - head.start !== 3 || !scan.begins(head.start) || scan.hyphenBefore(head.start) || './'.includes(text[head.start - 1] ?? ' ')) continue;
     const row = rowsFrom(text, groups, first, SSN_LIMITS)[0];
@@ -29,11 +31,12 @@ const NO_PREFIX = new Set(['BG', 'GB', 'NK', 'KN', 'TN', 'NT', 'ZZ']);
 const SUFFIX = charClass('A-D');
 
 /** UK National Insurance numbers: `QQ 12 34 56 C`, spaced or not. */
-export function findNationalInsuranceNumbers(scan: Scan): Span[] {
+export function* findNationalInsuranceNumbers(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const { text } = scan;
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
+    if (scan.isTurnOver()) yield;
     const row = rowsFrom(text, groups, first, NINO_LIMITS)[0];
     if (row?.shape !== '6' && row?.shape !== '2 2 2') continue;
     const start = (text[row.start - 1] === ' ' ? row.start - 1 : row.start) - 2;

@@ -1,5 +1,6 @@
 import { rowsFrom, type DigitRow } from './digit-groups.ts';
 import type { Scan, Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 /** [first, last prefix, lengths], from ISO/IEC 7812 as the networks publish their ranges. */
 const ISSUERS: readonly (readonly [string, string, readonly number[]])[] = [
@@ -30,10 +31,11 @@ const GROUPINGS = new Set(['4 4 4 4', '4 4 4 4 3', '4 4 4 1', '4 6 5', '4 6 4', 
 const LIMITS = { separators: SEPARATORS, maxGroups: 5, minDigits: 13, maxDigits: 19 };
 
 /** Payment card numbers of 13 to 19 digits: of a known issuer, of its length, grouped as cards are, with the check digit right. */
-export function findPaymentCards(scan: Scan): Span[] {
+export function* findPaymentCards(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
+    if (scan.isTurnOver()) yield;
     const head = groups[first];
     if (!head || !scan.begins(head.start) || scan.text[head.start - 1] === '.') continue;
     const rows = rowsFrom(scan.text, groups, first, LIMITS);

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { rowsFrom, type DigitGroup, type DigitRow } from './digit-groups.ts';
 import { charClass, has, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const LIMITS = { separators: new Set([' ', '-', '.', '/', '(', ')', ' (', ') ', ')-', '-(']), maxGroups: 7, minDigits: 9, maxDigits: 15 };
 /** A national number is written in groups, and the first is short. */
@@ -27,11 +28,12 @@ const ALL_PADDED = RE2JS.compile('(?:0\\d){5,6}');
  * Phone numbers: with + or 00 and a country code, and in the national forms of North America (3-3-4) and of countries that dial a
  * leading 0. A plain run of digits is none, nor is a date, a version or a number with thousands separated.
  */
-export function findPhones(scan: Scan): Span[] {
+export function* findPhones(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   const { text } = scan;
   const groups = scan.digits();
   for (let first = 0; first < groups.length; first++) {
+    if (scan.isTurnOver()) yield;
     const head = groups[first];
     if (!head) continue;
     const row = phoneFrom(scan, groups, first, head);

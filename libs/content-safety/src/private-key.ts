@@ -1,4 +1,5 @@
 import { charClass, DASHES, has, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const BEGIN = '-----BEGIN ';
 const LABEL = charClass('A-Z', '0-9', ' ');
@@ -15,10 +16,11 @@ const WORD_LENGTH = 12;
  * Private keys in PEM (RFC 7468; also `OPENSSH`, `EC`, `RSA`, `ENCRYPTED` and PGP's). A key whose end is missing is found as far as its
  * base64 goes. While a text may still grow, a key that has not ended reaches to the end of the text.
  */
-export function findPrivateKeys(scan: Scan): Span[] {
+export function* findPrivateKeys(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   let start = scan.indexOf(BEGIN, scan.from);
   while (start >= 0) {
+    if (scan.isTurnOver()) yield;
     const body = bodyStart(scan, start);
     const span = body === null ? null : keySpan(scan, start, body);
     if (span) spans.push(span);

@@ -50,6 +50,20 @@ test.each([
   expect(rules.deny).toHaveLength(file.deny.length - 1);
 });
 
+test('a pattern too large to be held against every character is refused by its name, and what comes after too much of it is not compiled', () => {
+  const large = { name: 'absurd', pattern: '(abc?|d){1,1000}'.repeat(8) };
+  const huge = `(${'[a-z]?'.repeat(200)}){1000}`;
+  const { rules, problems } = compile({ deny: [large, huge, 'fine'] });
+  expect(problems.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^the pattern of "absurd" comes to \d+ instructions, of which a pattern may have 25000: repeat less/),
+    expect.stringContaining('"deny[1]"'),
+    expect.stringContaining('patterns before it come to more than 250000 instructions together'),
+  ]);
+  expect(rules.deny).toEqual([]);
+  const words = Array.from({ length: 1500 }, (_, n) => `word${n}x`).join('|');
+  expect(compile({ deny: [`(?i)\\b(?:${words})\\b`, '\\w{1,1000}@'] }).problems).toEqual([]);
+});
+
 test.each(['\\w{1,50}', '[^\\n]{0,400}x', '(?i)project (falcon|eagle)', '(a|b){1,50}c', 'x'])('%s is of bounded length, and may redact', (pattern) => {
   expect(compile({ deny: [{ pattern, action: 'redact' }] }).problems).toEqual([]);
 });

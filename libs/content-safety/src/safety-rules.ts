@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { actionOfGroup, DETECTOR_NAMES, DETECTORS, perDetector, type Action, type DetectorName, type Side } from './action.ts';
-import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
+import { DenyPattern, LONGEST_MATCH, MOST_INSTRUCTIONS } from './deny-pattern.ts';
 import type { SafetyConfig } from './safety-schema.ts';
 
 export interface DenyRule {
@@ -35,15 +35,22 @@ export interface SafetyProblem {
   message: string;
 }
 
+/** Of all patterns together: each character of a text is held against every one of them. */
+const MOST_INSTRUCTIONS_TOGETHER = 250_000;
+
 /** The rules, and what is wrong with them. Patterns that are none are reported and left out. */
 export function safetyRules(config: SafetyConfig): { rules: SafetyRules; problems: SafetyProblem[] } {
   const problems: SafetyProblem[] = [];
   const deny: DenyRule[] = [];
   const names = new Set<string>(DETECTOR_NAMES);
+  let instructions = 0;
   config.deny.forEach((entry, index) => {
     const rule = denyRule(entry, index);
     const inPattern = typeof entry === 'string' ? [] : ['pattern'];
-    const reason = patternProblem(rule);
+    // What is too large together is not even compiled: a thousand such patterns would take minutes.
+    const compiled = instructions > MOST_INSTRUCTIONS_TOGETHER ? TOO_LARGE_TOGETHER : compiledOf(rule.pattern);
+    if (typeof compiled !== 'string') instructions += compiled.instructions;
+    const reason = typeof compiled === 'string' ? compiled : patternProblem(compiled, rule);
     if (reason !== null) problems.push({ path: ['deny', index, ...inPattern], message: reason });
     else if (names.has(rule.name)) problems.push({ path: ['deny', index, 'name'], message: `${JSON.stringify(rule.name)} is the name of another rule or of a detector: names must differ` });
     else deny.push(rule);
@@ -79,16 +86,23 @@ function denyRule(entry: SafetyConfig['deny'][number], index: number): DenyRule 
   return { name: entry.name ?? fallback, pattern: entry.pattern, action: entry.action, on: entry.on === 'both' ? ['prompts', 'answers'] : [entry.on] };
 }
 
-function patternProblem({ pattern, action }: DenyRule): string | null {
+const TOO_LARGE_TOGETHER = `the patterns before it come to more than ${MOST_INSTRUCTIONS_TOGETHER} instructions together, which is too large: repeat less, as in {1,50} instead of {1,1000}`;
+
+/** The pattern, or why it is none. */
+function compiledOf(pattern: string): DenyPattern | string {
   try {
-    const compiled = new DenyPattern(pattern);
-    if (compiled.matchesNothingAtAll()) return 'matches the empty text, and so every text: make a part of it obligatory';
-    if (action !== 'redact' || compiled.longest <= LONGEST_MATCH) return null;
-    return `can match more than ${LONGEST_MATCH} characters, which cannot be redacted: write how many at most, as in \\w{1,50} or [^\\n]{0,200} instead of \\w+ or .*`;
+    return new DenyPattern(pattern);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return `not an RE2 pattern (${reason}): RE2 has no look-around and no back-references`;
   }
+}
+
+function patternProblem(compiled: DenyPattern, { name, action }: DenyRule): string | null {
+  if (compiled.instructions > MOST_INSTRUCTIONS) return `the pattern of ${JSON.stringify(name)} comes to ${compiled.instructions} instructions, of which a pattern may have ${MOST_INSTRUCTIONS}: repeat less, as in {1,50} instead of {1,1000}, or make several rules of it`;
+  if (compiled.matchesNothingAtAll()) return 'matches the empty text, and so every text: make a part of it obligatory';
+  if (action !== 'redact' || compiled.longest <= LONGEST_MATCH) return null;
+  return `can match more than ${LONGEST_MATCH} characters, which cannot be redacted: write how many at most, as in \\w{1,50} or [^\\n]{0,200} instead of \\w+ or .*`;
 }
 
 function detectorActions(config: SafetyConfig, side: Side): Record<DetectorName, Action> {

@@ -11,6 +11,10 @@ export interface Span {
 /** Around the labels of PEM blocks (RFC 7468). Whatever touches them is not joined to them. */
 export const DASHES = '-----';
 
+/** A look at one place costs microseconds, a step nanoseconds. */
+const LOOKS_A_TURN = 500;
+const STEPS_A_TURN = 200_000;
+
 /** A set of ASCII characters. */
 export type CharClass = Uint8Array;
 
@@ -40,12 +44,24 @@ export function has(chars: CharClass, text: string, at: number): boolean {
 export class Scan {
   steps = 0;
   private groups: DigitGroup[] | null = null;
+  /** Steps when a turn of the work last ended, and what was looked at since. */
+  private turnFrom = 0;
+  private looked = 0;
 
   constructor(
     readonly text: string,
     readonly from: number,
     readonly final: boolean,
   ) {}
+
+  /** Whether so much was read or looked at that a detector should let others have a turn: some milliseconds' worth. To be asked once for each place that is looked at. */
+  isTurnOver(): boolean {
+    this.looked++;
+    if (this.looked < LOOKS_A_TURN && this.steps - this.turnFrom < STEPS_A_TURN) return false;
+    this.looked = 0;
+    this.turnFrom = this.steps;
+    return true;
+  }
 
   indexOf(literal: string, at: number): number {
     const found = this.text.indexOf(literal, at);

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import type { DetectorName } from './action.ts';
 import { charClass, DASHES, type CharClass, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 /** A secret that is one unbroken run of characters with a telling start. */
 interface TokenForm {
@@ -59,13 +60,14 @@ const FORMS = {
 export type TokenName = keyof typeof FORMS;
 
 /** Runs are read only from their beginnings, and what begins inside of a run that was read is not read again: linear. */
-export function tokenFinder(name: TokenName): (scan: Scan) => Span[] {
+export function tokenFinder(name: TokenName): (scan: Scan) => Work<Span[]> {
   const { starts, chars, form, check }: TokenForm = FORMS[name];
-  return (scan) => {
+  return function* findTokens(scan) {
     const spans: Span[] = [];
     for (const start of starts) {
       let at = scan.indexOf(start, scan.from);
       while (at >= 0) {
+        if (scan.isTurnOver()) yield;
         if (!scan.begins(at, chars)) {
           at = scan.indexOf(start, at + 1);
           continue;

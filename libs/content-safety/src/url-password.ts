@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { charClass, type Scan, type Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 const SEPARATOR = '://';
 const USER_INFO = charClass('!-~');
@@ -8,10 +9,11 @@ for (const end of ['/', '?', '#', '@', '"', "'", '`', '<', '>', '[', ']', '{', '
 const STAND_IN = RE2JS.compile('(?i)(?:password|passwd|pass|pwd|secret|user|x+|\\*+|\\$.*|%.*%|<.*>|your.*|changeme|example)');
 
 /** The password in `postgres://user:password@host` (RFC 3986, 3.2.1). */
-export function findUrlPasswords(scan: Scan): Span[] {
+export function* findUrlPasswords(scan: Scan): Work<Span[]> {
   const spans: Span[] = [];
   let at = scan.indexOf(SEPARATOR, scan.from);
   while (at >= 0) {
+    if (scan.isTurnOver()) yield;
     const start = at + SEPARATOR.length;
     const end = scan.runEnd(start, USER_INFO);
     const info = scan.text.slice(start, end);

@@ -1,4 +1,4 @@
-import { Inspector, rulesDigest } from '@deja/content-safety';
+import { Inspector, rulesDigest, type Work } from '@deja/content-safety';
 import { DejaError, type RoutingSnapshot, type Settings } from '@deja/contracts';
 import type { Attempts, Question } from '../attempt/attempts.ts';
 import { AttemptFailure } from '../attempt/failure.ts';
@@ -10,8 +10,9 @@ import { AnswerRules } from './answer-rules.ts';
 import type { Planner, Wanted } from '../plan/planner.ts';
 import { BlockedByRule } from './blocked-by-rule.ts';
 import { parseJsonBody, type JsonBody } from '../validate/json-body.ts';
-import { promptTexts, treatedBody } from './prompt-texts.ts';
-import { alsoDecoded } from './texts.ts';
+import { promptTexts, textsToTreat, treatedBody } from './prompt-texts.ts';
+import { decodingToo } from './texts.ts';
+import { Turns } from './turns.ts';
 
 type Snapshot = Pick<RoutingSnapshot, 'version' | 'settings'>;
 
@@ -23,33 +24,53 @@ const SENTENCE_END = /[.!?。！？\n]["')\]]?\s*$/;
 export class Guard {
   private compiled: { version: number; source: string; inspector: Inspector; digest: string } | null = null;
 
+  private readonly turns = new Turns();
+
   constructor(
     private readonly attempts: Attempts,
     private readonly planner: Planner,
   ) {}
 
-  /** The request with what must not leave the house taken out of it; throws a BlockedByRule. */
-  prompt<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, request: R, snapshot: Snapshot): R {
-    const body = this.treated(operation, request.body, endpoint.textMembers, snapshot);
-    return body === request.body ? request : endpoint.parse(body);
+  /** The request with what must not leave the house taken out of it, at once or, where there is much to read, in turns; throws a BlockedByRule. */
+  prompt<R extends ApiRequest>(endpoint: Endpoint<R>, operation: Operation, request: R, snapshot: Snapshot): R | Promise<R> {
+    const treated = this.treated(operation, request.body, endpoint.textMembers, snapshot);
+    const asked = (body: JsonBody): R => (body === request.body ? request : endpoint.parse(body));
+    return treated instanceof Promise ? treated.then(asked) : asked(treated);
   }
 
   /** The same for a body that is passed on, with what people wrote into these members of it; the very same body where nothing had to be taken out. */
-  passing(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): { body: JsonBody; texts: string[] } {
-    const treated = this.treated(operation, body, members, snapshot);
+  async passing(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): Promise<{ body: JsonBody; texts: string[] }> {
+    const treated = await this.treated(operation, body, members, snapshot);
     return { body: treated, texts: promptTexts(treated, members) };
   }
 
-  private treated(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): JsonBody {
-    if (members.length === 0 || !this.rules(snapshot).inspector.active('prompts')) return body;
-    return treatedBody(body, (text, member) => this.passingText(operation, text, member, snapshot));
+  private treated(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): JsonBody | Promise<JsonBody> {
+    const { inspector } = this.rules(snapshot);
+    if (members.length === 0 || !inspector.active('prompts')) return body;
+    return this.turns.run(this.treating(operation, body, inspector), operation.signal);
+  }
+
+  private *treating(operation: Operation, body: JsonBody, inspector: Inspector): Work<JsonBody> {
+    const known = new Map<string, string>();
+    let isChanged = false;
+    for (const [text, member] of textsToTreat(body)) {
+      if (known.has(text)) continue;
+      const treated = yield* this.treatingText(operation, text, member, inspector);
+      known.set(text, treated);
+      isChanged ||= treated !== text;
+      yield;
+    }
+    return isChanged ? treatedBody(body, (text) => known.get(text) ?? text) : body;
   }
 
   /** The same for one text. `param` is where it stands. */
-  passingText(operation: Operation, text: string, param: string, snapshot: Snapshot): string {
-    const { inspector } = this.rules(snapshot);
-    return alsoDecoded(text, (piece) => {
-      const { text: treated, findings, blocked } = inspector.inspect(piece, 'prompts');
+  passingText(operation: Operation, text: string, param: string, snapshot: Snapshot): string | Promise<string> {
+    return this.turns.run(this.treatingText(operation, text, param, this.rules(snapshot).inspector), operation.signal);
+  }
+
+  private treatingText(operation: Operation, text: string, param: string, inspector: Inspector): Work<string> {
+    return decodingToo(text, function* treat(piece) {
+      const { text: treated, findings, blocked } = yield* inspector.inspecting(piece, 'prompts');
       for (const { rule } of findings) operation.flags.add(rule);
       if (blocked !== null) throw new BlockedByRule('request', blocked, param);
       return treated;

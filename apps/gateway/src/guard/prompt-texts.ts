@@ -14,6 +14,16 @@ export const isSetting = (name: string): boolean => SETTINGS.has(name);
 /** Everything a person wrote into these members of a request, in order. */
 export const promptTexts = (body: JsonBody, members: readonly string[]): string[] => members.flatMap((name) => textsIn(body.value[name]));
 
+/** Every text in it that is to be treated, settings apart, with the member in which it stands, in order. */
+export function textsToTreat(body: JsonBody): [text: string, member: string][] {
+  const texts: [string, string][] = [];
+  treatedBody(body, (text, member) => {
+    texts.push([text, member]);
+    return text;
+  });
+  return texts;
+}
+
 /** The body with each text in it replaced by what `treat` makes of it, settings apart; the very same body when nothing changes. `treat` is told in which member a text stands. */
 export function treatedBody(body: JsonBody, treat: (text: string, member: string) => string): JsonBody {
   const changes: Record<string, string> = {};

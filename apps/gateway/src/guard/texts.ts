@@ -1,3 +1,4 @@
+import { finished, type Work } from '@deja/content-safety';
 import { endOfString } from '../validate/json-body.ts';
 
 type Fields = Record<string, unknown>;
@@ -63,23 +64,32 @@ const isStrings = (value: unknown): boolean => typeof value === 'string' || (Arr
  * The text as it is, and then, where it is JSON with escapes in it, each string of that JSON as whoever parses it will read it: a model
  * may write `\u0046` for a letter. Only strings that change are written anew.
  */
-export function alsoDecoded(text: string, treat: Treat): string {
-  const treated = treat(text);
+export function* decodingToo(text: string, treat: (text: string) => Work<string>): Work<string> {
+  const treated = yield* treat(text);
   if (!treated.includes('\\') || !/^\s*[{["]/.test(treated) || !isJson(treated)) return treated;
   let out = '';
   let from = 0;
   for (let open = treated.indexOf('"'); open >= 0; open = treated.indexOf('"', from)) {
     const close = endOfString(treated, open) + 1;
     const literal = treated.slice(open, close);
-    out += treated.slice(from, open) + (literal.includes('\\') ? rewritten(literal, treat) : literal);
+    out += treated.slice(from, open) + (literal.includes('\\') ? yield* rewritten(literal, treat) : literal);
     from = close;
+    yield;
   }
   return out + treated.slice(from);
 }
 
-function rewritten(literal: string, treat: Treat): string {
+/** The same, in one go. */
+export function alsoDecoded(text: string, treat: Treat): string {
+  return finished(decodingToo(text, function* treating(piece) {
+    yield;
+    return treat(piece);
+  }));
+}
+
+function* rewritten(literal: string, treat: (text: string) => Work<string>): Work<string> {
   const text = JSON.parse(literal) as string;
-  const treated = alsoDecoded(text, treat); // JSON in JSON: each layer doubles its backslashes, so there are few
+  const treated = yield* decodingToo(text, treat); // JSON in JSON: each layer doubles its backslashes, so there are few
   return treated === text ? literal : JSON.stringify(treated);
 }
 

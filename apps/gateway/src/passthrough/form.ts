@@ -13,8 +13,8 @@ const PLAIN_FIELDS = ['model', 'purpose'];
 interface FormTexts {
   /** Fields in which people write: they are judged, and must come as plain fields. */
   texts: readonly string[];
-  /** What a field holds, settings apart, as it may leave the house; throws the refusal when it may not. */
-  treat: (text: string, field: string) => string;
+  /** What a field holds, settings apart, as it may leave the house, at once or in turns; throws, or rejects with, the refusal when it may not. */
+  treat: (text: string, field: string) => string | Promise<string>;
   /** Resolves when these texts, as they leave, may go on; rejects with the refusal when they may not. */
   judge: (texts: string[]) => Promise<void>;
 }
@@ -27,6 +27,9 @@ export class Form {
   private readonly prelude: Prelude;
   private readonly ahead: MultipartScanner;
   private sent = false;
+  /** Fields that have come and were not treated, and what became of those that were, by name and value. */
+  private untreated: [field: string, value: string][] = [];
+  private readonly treated = new Map<string, string>();
   private readonly judged = new Set<string>();
   private unjudged: string[] = [];
   /** Nothing more comes: the form may be sent more than once. */
@@ -40,7 +43,8 @@ export class Form {
     this.boundary = boundary;
     this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }));
     this.plainFields = [...PLAIN_FIELDS, ...o.texts];
-    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: this.plainFields });
+    const noted: RewriteField = (field, value) => void this.untreated.push([field, value]);
+    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: this.plainFields, rewrite: noted });
   }
 
   /** Reads until this field has come, the form has ended or enough was read; null when it has not come. */
@@ -52,6 +56,7 @@ export class Form {
 
   /** Has what people wrote into the fields that were read ahead treated and judged, before anything is sent. What comes later is judged on its way. */
   async judgeAhead(): Promise<void> {
+    await this.treatComing();
     for (const [field, value] of this.ahead.fields) this.leaving(field, value);
     await this.judge();
   }
@@ -77,9 +82,10 @@ export class Form {
   }
 
   private async *through(scanner: MultipartScanner, needsModel: boolean): AsyncGenerator<Uint8Array> {
+    await this.treatComing();
     // The last chunk is held until all is known: a form without a model, or with a text that is refused, must not be complete when it arrives.
     let held: Uint8Array | null = null;
-    for await (const chunk of this.prelude.through(scanner)) {
+    for await (const chunk of this.prelude.through(scanner, (coming) => this.come(coming))) {
       await this.judge();
       if (held !== null) yield held;
       held = chunk;
@@ -88,10 +94,23 @@ export class Form {
     if (held !== null) yield held;
   }
 
+  /** A chunk is read before it is sent on: treating what stands in it may take its time, and a scanner does not wait. */
+  private async come(chunk: Uint8Array): Promise<void> {
+    this.ahead.push(chunk);
+    await this.treatComing();
+  }
+
+  private async treatComing(): Promise<void> {
+    for (const [field, value] of this.untreated.splice(0)) {
+      if (!isSetting(field)) this.treated.set(keyOf(field, value), await this.o.treat(value, field));
+    }
+  }
+
   /** The field's value as it may leave; notes a text that is to be judged, unless it was. */
   private leaving(field: string, value: string): string {
     if (isSetting(field)) return value;
-    const text = this.o.treat(value, field);
+    const text = this.treated.get(keyOf(field, value));
+    if (text === undefined) throw new Error(`the field ${field} leaves before it was treated`);
     if (!this.o.texts.includes(field)) return text;
     if (!this.judged.has(text)) this.unjudged.push(text);
     this.judged.add(text);
@@ -103,4 +122,5 @@ export class Form {
   }
 }
 
+const keyOf = (field: string, value: string): string => `${field}\0${value}`;
 const changed = (before: string, after: string): string | undefined => (after === before ? undefined : after);

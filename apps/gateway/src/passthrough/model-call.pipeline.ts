@@ -64,7 +64,7 @@ export class ModelCallPipeline {
     const parsed = parseJsonBody(bytes);
     const model = modelOf(parsed.value['model'], operation, principal, snapshot);
     // 4 Guard
-    const { body, texts } = this.guard.passing(operation, parsed, endpoint.textMembers, snapshot);
+    const { body, texts } = await this.guard.passing(operation, parsed, endpoint.textMembers, snapshot);
     operation.captured?.asked(body, endpoint.textMembers);
     const moderation = this.guard.moderateTexts(operation, texts, snapshot);
     // 5 Plan
@@ -87,7 +87,7 @@ export class ModelCallPipeline {
   async answerForm(endpoint: ModelCall, operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     operation.captured?.sentForm(operation.headers['content-type'] ?? '');
-    const treat = (text: string, field: string): string => this.guard.passingText(operation, text, field, snapshot);
+    const treat = (text: string, field: string): string | Promise<string> => this.guard.passingText(operation, text, field, snapshot);
     const judge = (texts: string[]): Promise<void> => this.guard.moderateTexts(operation, texts, snapshot);
     const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge });
     try {

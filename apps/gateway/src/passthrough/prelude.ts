@@ -32,14 +32,15 @@ export class Prelude {
     return { head: this.head.bytes(), exhausted: this.exhausted };
   }
 
-  /** The whole body through a new scanner; again only when it was exhausted. Ends with the scanner's error when the form does not end well. */
-  async *through(scanner: MultipartScanner): AsyncGenerator<Uint8Array> {
+  /** The whole body through a new scanner; again only when it was exhausted. `before` is waited for with each chunk that was not read ahead. Ends with the scanner's error when the form does not end well. */
+  async *through(scanner: MultipartScanner, before: (chunk: Uint8Array) => Promise<void> = () => Promise.resolve()): AsyncGenerator<Uint8Array> {
     if (this.isTaken && !this.exhausted) throw new Error('a body that was not read to its end can be sent once');
     this.isTaken = true;
     if (this.head.length > 0) yield* scanner.push(this.head.bytes());
     while (!this.exhausted) {
       const { done, value } = await this.source.next();
       if (done === true) break;
+      await before(value);
       yield* scanner.push(value);
     }
     yield* scanner.end();

@@ -1,5 +1,5 @@
 /**
- * Bytes that come in pieces, in one buffer that grows. A list of the pieces would weigh two hundred times what is in them when a peer sends them one by one:
+ * Bytes that come in pieces, in one buffer that grows. A list of the pieces would weigh some two hundred times what is in them when a peer sends chunks of one byte (docs/decisions/0051):
  * each is an object, with a slice of memory of its own.
  */
 export class GatheredBytes {

@@ -3,6 +3,7 @@ import { bounded, MOST_INDEXED } from '../dialects/stream-bounds.ts';
 import { callItem, type CalledTool } from './chat-output.ts';
 import type { ItemEvents, ResponseEvents } from './response-events.ts';
 import type { OutputItem, ResponseOrigin } from './response-object.ts';
+import { WholeJson } from './whole-json.ts';
 
 interface Call extends CalledTool {
   key: number;
@@ -10,6 +11,8 @@ interface Call extends CalledTool {
   at: ItemEvents | null;
   /** Characters of the arguments already told. */
   told: number;
+  /** Whether the arguments are whole: asked at each fragment while another call waits. */
+  json: WholeJson;
 }
 
 /**
@@ -50,12 +53,13 @@ export class ToolCallQueue {
     }
     let call = this.waiting.find((each) => each.key === key);
     if (!call) {
-      this.waiting.push((call = { key, id: '', name: '', arguments: '', at: null, told: 0 }));
+      this.waiting.push((call = { key, id: '', name: '', arguments: '', at: null, told: 0, json: new WholeJson() }));
       bounded(this.waiting.length + this.told.size, MOST_INDEXED, 'tool calls');
     }
     if (call.id === '' && typeof fragment['id'] === 'string') call.id = fragment['id'];
     if (call.name === '' && typeof said.name === 'string') call.name = said.name;
     call.arguments += piece;
+    call.json.add(piece);
     this.lastKey = key;
   }
 
@@ -64,7 +68,7 @@ export class ToolCallQueue {
     for (let [call] = this.waiting; call; [call] = this.waiting) {
       if (call.name === '') return;
       this.tell(call);
-      if (this.waiting.length === 1 || !isWhole(call.arguments)) return;
+      if (this.waiting.length === 1 || !call.json.isWhole) return;
       this.finish(call, 'completed');
     }
   }
@@ -109,14 +113,5 @@ export class ToolCallQueue {
     if (known) return known.key;
     const isNew = (typeof id === 'string' && id !== '') || typeof name === 'string' || this.lastKey < 0;
     return isNew ? Math.max(-1, ...this.told, ...this.waiting.map(({ key }) => key)) + 1 : this.lastKey;
-  }
-}
-
-function isWhole(json: string): boolean {
-  try {
-    JSON.parse(json);
-    return true;
-  } catch {
-    return false;
   }
 }

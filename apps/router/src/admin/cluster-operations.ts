@@ -38,8 +38,8 @@ export function clusterOperations({ db, environment, configFile, inForce, publis
       return Promise.resolve({ body, etag: null });
     },
 
-    validateConfig({ body }) {
-      return Promise.resolve({ body: configVerdict(body.yaml, environment), etag: null });
+    async validateConfig({ body }) {
+      return { body: await configVerdict(body.yaml, environment), etag: null };
     },
 
     async reloadConfig() {
