@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { compileWordings } from '@deja/cache-key';
 import { readEnvironment } from '@deja/config';
 import { GATEWAY_LEASE_S } from '@deja/contracts';
 import { createLogger, startTelemetry } from '@deja/telemetry';
@@ -31,6 +32,7 @@ export async function serve(given: Front | null = null): Promise<never> {
   const front = given ?? new OwnFront(environment);
   const stopping = new Stopping({ delayMs: environment.drainDelayMs, logger });
   front.heed(stopping);
+  compileWordings();
   const isDraining = (): boolean => stopping.isDraining;
   const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining, admits: (request, reply) => services.admits(request, reply), read: async (request, payload) => (isForAdmin(request) ? payload : services.bodies.read(payload)) });
   const services = app.get(GatewayServices);
