@@ -76,6 +76,15 @@ test.each(LONG)('however a long text is cut into windows, %j finds what it finds
   }
 });
 
+test.each([['abc', 'abc '], ['(a|b){1,50}c', `${'ab'.repeat(28)}c`]])('where %j matches everywhere, it can be left off between its matches', (source, unit) => {
+  const scan = new Scan(unit.repeat(Math.ceil(2 ** 17 / unit.length)), 0, true);
+  const work = new DenyPattern(source).findAll(scan);
+  for (let before = 0, done: boolean | undefined = false; done !== true; before = scan.steps) {
+    done = work.next().done;
+    expect(scan.steps - before).toBeLessThan(16_384); // a window is read twice at most, and some matches
+  }
+});
+
 test.each(['(?i)(a|b){1,50}c', '(a|b){1,200}c', '\\p{L}{1,100}\\d', '(?i)[ab]*a[ab]{100}c', '\\w{1,1000}@', 'a.*b.*c', '(\\w+\\s+){0,30}foo'])('in the middle of a text, %j can be left off at least once in 300,000 steps', (source) => {
   const below = numbers(3);
   const of = `abc1 ${Array.from({ length: 2 ** 16 }, () => 'ab'[below(2)]).join('')}`;

@@ -13,6 +13,9 @@ export const MOST_INSTRUCTIONS = 25_000;
 /** Characters that the library reads at once, at most; and of a large program so many that characters times instructions stay below this. */
 const LARGEST_WINDOW = 4096;
 const LARGEST_WINDOW_WORK = 2 ** 18;
+/** Between two pauses no more than that, where match follows match; and what each of them takes besides. */
+const TURN_WORK = 2 ** 17;
+const MATCH_WORK = 500;
 
 /**
  * One pattern of the operator's, compiled. RE2 matches in linear time: no text can make it slow (RE2 syntax, github.com/google/re2/wiki/Syntax).
@@ -54,9 +57,15 @@ export class DenyPattern {
     const { text, from } = scan;
     const spans: Span[] = [];
     let placeholders: Span[] | null = null;
+    let work = 0;
     for (let at = from; at <= text.length; ) {
       const span = yield* this.next(scan, at);
       if (span === null) break;
+      work += MATCH_WORK + (span.end - at) * this.instructions;
+      if (work > TURN_WORK) {
+        work = 0;
+        yield;
+      }
       placeholders ??= placeholdersIn(text);
       const mark = placeholderAt(placeholders, span);
       if (!mark && span.end > span.start) spans.push(span);

@@ -1,7 +1,7 @@
 import { DETECTOR_NAMES, isDetectorName, type Action, type Side } from './action.ts';
 import { DenyPattern, LONGEST_MATCH } from './deny-pattern.ts';
 import { FINDERS, type Finder } from './detectors.ts';
-import { redacted, withoutPlaceholders, type Match } from './redaction.ts';
+import { redacting, withoutPlaceholders, type Match } from './redaction.ts';
 import { Scan } from './scan.ts';
 import type { SafetyRules } from './safety-rules.ts';
 import { finished, type Work } from './work.ts';
@@ -83,7 +83,7 @@ export class Inspector {
         if (!findings.has(rule)) findings.set(rule, { rule, action });
       }
       const last = treated;
-      treated = redacted(last, found);
+      treated = yield* redacting(last, found);
       found = treated === last ? [] : yield* this.laidBare(treated, side, before);
     }
     const all = [...findings.values()];
@@ -103,7 +103,9 @@ export class Inspector {
     }
     this.steps += scan.steps;
     if (matches.length === 0) return matches;
+    yield;
     matches.sort((a, b) => a.start - b.start || b.end - a.end);
+    yield;
     return withoutPlaceholders(scan.text, withoutGuesses(matches));
   }
 }

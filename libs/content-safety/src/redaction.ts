@@ -1,11 +1,13 @@
 import type { Action } from './action.ts';
 import type { Span } from './scan.ts';
+import type { Work } from './work.ts';
 
 export interface Match extends Span {
   rule: string;
   action: Exclude<Action, 'off'>;
 }
 
+const MATCHES_A_TURN = 5000;
 const OPENING = '[redacted:';
 /** What redaction wrote, here or before: a detector's name or an operator's rule's. Every part is of bounded length, so this is linear. */
 const PLACEHOLDER = /\[redacted:[A-Za-z][A-Za-z0-9._-]{0,62}(?:\[\d{1,6}\])?\]/g;
@@ -47,9 +49,10 @@ export function withoutPlaceholders(text: string, matches: Match[]): Match[] {
  * Replaces what is to be redacted or blocked. Matches that overlap or touch become one, named after the first of them. `matches` are
  * sorted by `start`. The same string when there is nothing to replace.
  */
-export function redacted(text: string, matches: Match[]): string {
+export function* redacting(text: string, matches: Match[]): Work<string> {
   const merged: Match[] = [];
-  for (const match of matches) {
+  for (const [n, match] of matches.entries()) {
+    if (n % MATCHES_A_TURN === MATCHES_A_TURN - 1) yield;
     if (match.action === 'flag') continue;
     const last = merged.at(-1);
     if (last && match.start <= last.end) last.end = Math.max(last.end, match.end);
@@ -58,7 +61,8 @@ export function redacted(text: string, matches: Match[]): string {
   if (merged.length === 0) return text;
   let out = '';
   let kept = 0;
-  for (const { start, end, rule } of merged) {
+  for (const [n, { start, end, rule }] of merged.entries()) {
+    if (n % MATCHES_A_TURN === MATCHES_A_TURN - 1) yield;
     out += text.slice(kept, start) + placeholder(rule);
     kept = end;
   }
