@@ -26,7 +26,8 @@ export class YamlSource {
   syntaxProblems(): ConfigProblem[] {
     const errors = this.#document.errors.map((error) => ({ offset: error.pos[0], message: syntaxMessage(error.code, error.message) }));
     const twice = keysTwice(this.#document).map((offset) => ({ offset, message: 'this key stands twice in the same map: keep one of them' }));
-    return [...errors, ...twice].sort((a, b) => a.offset - b.offset).map(({ offset, message }) => ({ path: '', ...this.#at(offset), message }));
+    const within = aliasesWithin(this.#document).map((offset) => ({ offset, message: 'this alias stands within what it names, which would have no end: write the value itself' }));
+    return [...errors, ...twice, ...within].sort((a, b) => a.offset - b.offset).map(({ offset, message }) => ({ path: '', ...this.#at(offset), message }));
   }
 
   /** Plain data. A syntactically good file can still fail here (an alias without its anchor, aliases that explode): throws an Error. */
@@ -94,6 +95,17 @@ function keysTwice(document: Document.Parsed): number[] {
         if (seen.has(key.value) && key.value !== MERGE) offsets.push(key.range?.[0] ?? 0);
         seen.add(key.value);
       }
+    },
+  });
+  return offsets;
+}
+
+/** Where aliases stand within the node of their anchor. The library would follow each through all the others, which takes minutes for some thousand of them. */
+function aliasesWithin(document: Document.Parsed): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Alias: (_, alias, path) => {
+      if (path.some((node) => (isMap(node) || isSeq(node)) && node.anchor === alias.source)) offsets.push(alias.range?.[0] ?? 0);
     },
   });
   return offsets;

@@ -74,11 +74,17 @@ export class ReportedUsage {
   }
 }
 
+/** So many objects called `usage` that count nothing are looked at, from the end: each may be read to the end of the text, and a text can be made of nothing else. */
+const MOST_LOOKED_AT = 64;
+
 /** The last object called `usage` in a JSON text or an event stream; null when there is none that counts. */
 export function lastUsageIn(text: string, medium: Medium = null): Usage | null {
-  for (let at = text.lastIndexOf('"usage"'); at >= 0; at = at === 0 ? -1 : text.lastIndexOf('"usage"', at - 1)) {
+  let looked = 0;
+  for (let at = text.lastIndexOf('"usage"'); at >= 0 && looked < MOST_LOOKED_AT; at = at === 0 ? -1 : text.lastIndexOf('"usage"', at - 1)) {
     const open = /^"usage"\s*:\s*\{/.exec(text.slice(at, at + 64));
-    const usage = open ? countsOf(objectAt(text, at + open[0].length - 1), medium) : null;
+    if (open === null) continue;
+    looked++;
+    const usage = countsOf(objectAt(text, at + open[0].length - 1), medium);
     if (usage) return usage;
   }
   return null;
