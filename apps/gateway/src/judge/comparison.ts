@@ -24,8 +24,13 @@ export function comparisonRequest(model: string, what: Compared, [first, second]
   return parseJsonBody(Buffer.from(JSON.stringify({ model, messages, temperature: 0, max_completion_tokens: VERDICT_TOKENS })));
 }
 
+/** One word, and what it may be wrapped in. Signs at the end of a longer text would be looked for in the square of their number. */
+const LONGEST_WORD = 64;
+
 /** Whether the judge's answer says that the texts are the same; null for anything but one of the two words: it is no judge's word, and nothing is remembered of it. */
 export function saysSame(answer: string): boolean | null {
-  const [word] = /^(?:SAME|DIFFERENT)$/.exec(answer.trim().replace(/^["'*]+|["'*.!]+$/g, '').toUpperCase()) ?? [];
+  const said = answer.trim();
+  if (said.length > LONGEST_WORD) return null;
+  const [word] = /^(?:SAME|DIFFERENT)$/.exec(said.replace(/^["'*]+|["'*.!]+$/g, '').toUpperCase()) ?? [];
   return word === undefined ? null : word === 'SAME';
 }
