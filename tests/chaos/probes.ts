@@ -14,7 +14,7 @@ const BAD_EVERY_MS = 400;
 const PATIENCE_MS = 60_000;
 const NOBODYS_KEY = `sk-deja-${'0'.repeat(16)}-${'0'.repeat(32)}`;
 const GATEWAYS = [0, 1];
-/** A gateway that decides limits by itself begins with empty windows: nothing is to be said of this change then. */
+/** A gateway that decides limits by itself knows only what it admitted in that way: nothing is to be said of this change then. */
 export const LOWERED_LIMIT = 'a limit that was lowered below what is used';
 
 interface Reply {

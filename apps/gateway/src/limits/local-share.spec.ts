@@ -52,20 +52,32 @@ describe('a gateway’s share of a limit', () => {
     expect(admittedOf(1, share, [shard(limit)])).toBe(1);
   });
 
-  test('is whole again when Redis decides, for that shard alone', () => {
+  test('is used up by many short outages as by a long one, and whole again when its window is over', () => {
     const share = new LocalShare();
-    const limit = ceiling({ requests_per_minute: 1 });
+    const limit = ceiling({ requests_per_minute: 2 });
     expect(admittedOf(1, share, [shard(limit)])).toBe(1);
-    share.forget('other');
+    share.redisDecides('t');
+    expect(admittedOf(2, share, [shard(limit)])).toBe(1);
+    share.redisDecides(null);
     expect(admittedOf(1, share, [shard(limit)])).toBe(0);
-    share.forget('t');
-    expect(admittedOf(1, share, [shard(limit)])).toBe(1);
-    share.forget(null);
-    expect(admittedOf(1, share, [shard(limit)])).toBe(1);
+    expect(share.admit([shard(limit)], charge(), NOW_MS + 61_000, 1)).toEqual({ kind: 'admitted' });
   });
 });
 
 describe('a gateway’s share of a budget', () => {
+  test('is used up by many short outages as by a long one, until Redis says how the budget stands', () => {
+    const share = new LocalShare();
+    const money = budget(100n);
+    expect(share.admit([shard(money)], charge({ nanoUsd: 60n }), NOW_MS, 1)).toEqual({ kind: 'admitted' });
+    share.redisDecides('other');
+    share.redisDecides('t');
+    expect(share.admit([shard(money)], charge({ nanoUsd: 60n }), NOW_MS, 1)).toMatchObject({ kind: 'refused', waitMs: -1 });
+    expect(share.admit([shard(money)], charge({ nanoUsd: 30n }), NOW_MS, 1)).toEqual({ kind: 'admitted' });
+    share.redisDecides(null);
+    share.saw([{ budget: money, spentNanoUsd: 20n, heldNanoUsd: 0n }]);
+    expect(share.admit([shard(money)], charge({ nanoUsd: 80n }), NOW_MS, 1)).toEqual({ kind: 'admitted' });
+  });
+
   test('is what was last seen to be left of it, divided; settlement gives back what was not spent', () => {
     const share = new LocalShare();
     const money = budget(100n);

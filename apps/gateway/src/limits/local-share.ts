@@ -19,21 +19,21 @@ interface Taken {
 }
 
 /** Windows of one ceiling by their length in seconds. */
-interface Counter {
-  shard: string;
-  windows: Map<number, LocalWindow>;
-}
+type Windows = Map<number, LocalWindow>;
+
+const UNSPENT = { spentNanoUsd: 0n, heldNanoUsd: 0n };
 
 /** Ceilings and budgets that are remembered at most; the one that was used longest ago is forgotten first. */
 const MOST_REMEMBERED = 20_000;
 
 /**
  * This gateway's share of limits and budgets, for as long as Redis cannot be asked: a limit divided by the live gateways, at
- * least 1, in sliding windows of its own; of a budget, what was last seen to be left of it, divided likewise. Begins empty with
- * every outage: what was used before it is known to Redis alone, but for the operations that run here.
+ * least 1, in sliding windows of its own; of a budget, what was last seen to be left of it, divided likewise. What Redis admitted
+ * is known to Redis alone, but for the operations that run here; what was admitted here counts in the next outage too, so that many
+ * short ones admit no more than a long one.
  */
 export class LocalShare {
-  private readonly counters = new Map<string, Counter>();
+  private readonly counters = new Map<string, Windows>();
   private readonly running = new Map<string, number>();
   private readonly seenBudgets = new Map<string, { spentNanoUsd: bigint; heldNanoUsd: bigint }>();
   private readonly spent = new Map<string, { shard: string; nanoUsd: bigint }>();
@@ -50,7 +50,7 @@ export class LocalShare {
     const taken: Taken = { entries: [], accounts: [], charge };
     for (const { name, ceilings, budgets } of shards) {
       for (const ceiling of ceilings) {
-        for (const window of this.windowsOf(ceiling, name)) taken.entries.push({ window, entry: window.add(nowMs, 1, charge.tokens) });
+        for (const window of this.windowsOf(ceiling)) taken.entries.push({ window, entry: window.add(nowMs, 1, charge.tokens) });
       }
       for (const key of new Set(budgets.map(({ account }) => account.key))) {
         this.spent.set(key, { shard: name, nanoUsd: (this.spent.get(key)?.nanoUsd ?? 0n) + charge.nanoUsd });
@@ -103,10 +103,14 @@ export class LocalShare {
     }
   }
 
-  /** Redis decides again: what was counted here meanwhile is no longer wanted. `shard` null: everywhere. */
-  forget(shard: string | null): void {
-    for (const counted of [this.counters, this.spent]) {
-      for (const [key, { shard: of }] of counted) if (shard === null || shard === of) counted.delete(key);
+  /** Redis decides again. Windows run out by themselves; what was spent is taken to be gone until Redis says how the budget stands. `shard` null: everywhere. */
+  redisDecides(shard: string | null): void {
+    for (const [key, { shard: of, nanoUsd }] of this.spent) {
+      if (shard !== null && shard !== of) continue;
+      this.spent.delete(key);
+      const { spentNanoUsd, heldNanoUsd } = this.seenBudgets.get(key) ?? UNSPENT;
+      this.seenBudgets.delete(key);
+      remember(this.seenBudgets, key, { spentNanoUsd: spentNanoUsd + nanoUsd, heldNanoUsd });
     }
   }
 
@@ -127,7 +131,7 @@ export class LocalShare {
     if (needed > limit) return -1;
     const share = Math.max(1, Math.floor(limit / Math.max(1, replicas)));
     if (counts === 'concurrency') return (this.running.get(ceiling.counter) ?? 0) < share ? 0 : CONCURRENCY_RETRY_MS;
-    const window = windowS === null ? undefined : this.counters.get(ceiling.counter)?.windows.get(windowS);
+    const window = windowS === null ? undefined : this.counters.get(ceiling.counter)?.get(windowS);
     if (window === undefined) return needed <= share ? 0 : TOO_LARGE_FOR_SHARE_MS;
     if (window.used(counts, nowMs) + needed <= share) return 0;
     return needed > share ? TOO_LARGE_FOR_SHARE_MS : window.roomAfterMs(counts, needed, share, nowMs);
@@ -135,7 +139,7 @@ export class LocalShare {
 
   private refusedByBudget(budget: BudgetCeiling, charge: Charge, replicas: number): Exclude<LocalVerdict, { kind: 'admitted' }> | null {
     if (budget.budget.mode !== 'hard') return null;
-    const { spentNanoUsd, heldNanoUsd } = this.seenBudgets.get(budget.account.key) ?? { spentNanoUsd: 0n, heldNanoUsd: 0n };
+    const { spentNanoUsd, heldNanoUsd } = this.seenBudgets.get(budget.account.key) ?? UNSPENT;
     const left = budget.limitNanoUsd - spentNanoUsd - heldNanoUsd;
     if (left <= 0n || charge.nanoUsd > left) return { kind: 'refused', by: { budget: { budget, spentNanoUsd, heldNanoUsd } }, waitMs: -1 };
     const share = left / BigInt(Math.max(1, replicas));
@@ -143,15 +147,15 @@ export class LocalShare {
     return used >= share || used + charge.nanoUsd > share ? { kind: 'share_used' } : null;
   }
 
-  private windowsOf(ceiling: Ceiling, shard: string): Iterable<LocalWindow> {
-    const counter = this.counters.get(ceiling.counter) ?? { shard, windows: new Map<number, LocalWindow>() };
+  private windowsOf(ceiling: Ceiling): Iterable<LocalWindow> {
+    const windows: Windows = this.counters.get(ceiling.counter) ?? new Map<number, LocalWindow>();
     this.counters.delete(ceiling.counter);
-    remember(this.counters, ceiling.counter, counter);
+    remember(this.counters, ceiling.counter, windows);
     for (const measure of MEASURE_NAMES) {
       const { windowS } = MEASURES[measure];
-      if (windowS !== null && ceiling.limits[measure] !== undefined && !counter.windows.has(windowS)) counter.windows.set(windowS, new LocalWindow(windowS));
+      if (windowS !== null && ceiling.limits[measure] !== undefined && !windows.has(windowS)) windows.set(windowS, new LocalWindow(windowS));
     }
-    return counter.windows.values();
+    return windows.values();
   }
 }
 

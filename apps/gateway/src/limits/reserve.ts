@@ -80,7 +80,7 @@ export class Reserver {
     this.freedSoon = new FreedSoon(parts);
     this.deadlineMs = parts.deadlineMs ?? DECISION_MS;
     parts.watch.recovered((shard) => {
-      this.local.forget(shard);
+      this.local.redisDecides(shard);
       void parts.leases.renew(); // what runs already and was admitted without Redis counts there from now on
     });
     parts.metrics.watch(() => parts.watch.isDegraded);
