@@ -75,3 +75,9 @@ test('whoever sends nothing, or never ends the head of a request, is told 408 af
     server.headersTimeout = 30_000;
   }
 }, 20_000);
+
+test.each(['169.254.169.254:80', '/v1/call'])('CONNECT %s is answered with a 400, and its connection is closed', async (target) => {
+  const { text, closed } = await sent(head(`CONNECT ${target} HTTP/1.1`, 'host: deja'));
+  expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"error"/);
+  expect(closed).toBe(true);
+});

@@ -60,5 +60,7 @@ export async function httpApp(module: DynamicModule, { read, isDraining, admits,
   if (admits !== undefined) http.addHook('onRequest', (request, reply, done) => (admits(request, reply) ? done() : undefined));
   // Whoever expects more than `100-continue` is answered like anybody else: Node's own refusal would have no body (RFC 9110, section 10.1.1, leaves the choice).
   http.server.on('checkExpectation', (request, response) => void http.server.emit('request', request, response));
+  // Node would close the connection without a word.
+  http.server.on('connect', (_request, socket: Socket) => refuseRaw(new Error('deja is no proxy'), socket));
   return app;
 }

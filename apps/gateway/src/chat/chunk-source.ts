@@ -3,6 +3,7 @@ import type { ChatStreamTranslator } from '../dialects/dialect.ts';
 import { StreamedCalls } from '../dialects/openai/tool-calls.ts';
 import { SSE_DONE, type SseEvent } from '../dialects/sse.ts';
 import { isChoice } from './completion.ts';
+import { boundedJson } from '../dialects/bounded-json.ts';
 
 /** One chunk of a streamed chat completion, parsed, and as the JSON text to be sent on. */
 export interface SourcedChunk {
@@ -65,7 +66,7 @@ export const sourced = (chunk: unknown): SourcedChunk => ({ chunk, text: JSON.st
 function parsed(data: string): unknown {
   let chunk: unknown;
   try {
-    chunk = JSON.parse(data);
+    chunk = boundedJson(data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }

@@ -11,6 +11,7 @@ import { SSE_DONE, sseEvent, type SseEvent } from '../dialects/sse.ts';
 import { bounded, MAX_HELD_CHARS, MOST_CHOICES, MOST_HEAD_NAMES, MOST_LOG_PROBS } from '../dialects/stream-bounds.ts';
 import type { AnswerRules, HeldText } from '../guard/answer-rules.ts';
 import { isStorableText, type TextChoice, type TextCompletion } from './text-completion.ts';
+import { boundedJson } from '../dialects/bounded-json.ts';
 
 /** The stream of a legacy completion: pieces of `choices[].text`. */
 export class TextReader implements StreamReader {
@@ -125,7 +126,7 @@ export class TextReader implements StreamReader {
 function eventOf(data: string): TextCompletion {
   let event: unknown;
   try {
-    event = JSON.parse(data);
+    event = boundedJson(data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { Inspector, safetyRules, safetySchema, type Work } from '@deja/content-safety';
 import { Turns } from './turns.ts';
@@ -62,6 +63,16 @@ test('nothing is inspected for a client that has left', async () => {
   while (loop.length > 0) turn();
   await expect(left).rejects.toMatchObject({ kind: 'cancelled' });
   expect(clock.log.length).toBeLessThan(20);
+});
+
+test('whoever waits for an inspection listens for the client’s leaving, and no longer than that', async () => {
+  const { turns, clock, loop, turn } = stage();
+  const { signal } = new AbortController();
+  const inspected = turns.run(work('long', 30, clock), signal);
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  while (loop.length > 0) turn();
+  await inspected;
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
 test('a prompt that is costly to inspect gives others the processor many times, and is found out all the same', async () => {

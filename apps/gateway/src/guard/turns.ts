@@ -6,6 +6,8 @@ const TURN_MS = 10;
 /** And so long one that has just come, where others wait for their next turn. */
 const FIRST_TURN_MS = 1;
 
+const LISTENS = (): void => undefined;
+
 interface Waiting {
   go: () => boolean;
   signal: AbortSignal;
@@ -29,7 +31,9 @@ export class Turns {
   run<T>(work: Work<T>, signal: AbortSignal): T | Promise<T> {
     const first = this.turn(work, this.waiting.length === 0 ? TURN_MS : FIRST_TURN_MS);
     if (first.done === true) return first.value;
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
+      // Who listens to nothing is not told that the client has left (Operation.stop).
+      signal.addEventListener('abort', LISTENS);
       const go = (): boolean => {
         const { done, value } = this.turn(work, TURN_MS);
         if (done === true) resolve(value);
@@ -37,7 +41,7 @@ export class Turns {
       };
       this.waiting.push({ go, signal, reject });
       if (this.waiting.length === 1) this.later(this.next);
-    });
+    }).finally(() => signal.removeEventListener('abort', LISTENS));
   }
 
   private turn<T>(work: Work<T>, ms: number): IteratorResult<undefined, T> {

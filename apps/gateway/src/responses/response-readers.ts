@@ -16,6 +16,7 @@ import { responseSse } from './response-events.ts';
 import { itemIds, type OutputItem, type ResponseObject } from './response-object.ts';
 import { responseEvents } from './response-replay.ts';
 import { isCompleteResponse, isStorableResponse, ResponseReader } from './response-stream.ts';
+import { boundedJson } from '../dialects/bounded-json.ts';
 
 const NOTHING: Relayed = { text: '', content: false };
 
@@ -158,7 +159,7 @@ const named = (event: string | null, data: string): string => (event === null ? 
 
 function parsedEvent(data: string): unknown {
   try {
-    return JSON.parse(data) as unknown;
+    return boundedJson(data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }

@@ -7,6 +7,7 @@ import { failureOfErrorObject } from './failure.ts';
 import { finishReason, inputJson, isThought, refusalText, replyShape, thinkingBlock, type ReplyShape } from './message-to-chat.ts';
 import { fieldOf, isBlock, isObject, textOf, type Block, type JsonObject } from './messages-api.ts';
 import { laterUsage, messageUsage } from './usage.ts';
+import { boundedJson } from '../bounded-json.ts';
 
 interface OpenBlock {
   block: Block;
@@ -182,7 +183,7 @@ export class MessageStreamToChat implements ChatStreamTranslator {
 function parsedEvent(event: SseEvent): JsonObject {
   let data: unknown;
   try {
-    data = JSON.parse(event.data);
+    data = boundedJson(event.data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }

@@ -8,6 +8,7 @@ import { CandidateReader, logprobsOf } from './candidate.ts';
 import { geminiFailure } from './failure.ts';
 import { blockReason, indexOf, isGenerateContentReply, isObject, objectsOf, type GenerateContentReply } from './generate-content.ts';
 import { callIdStem, headOf, refusalOf, usageIn } from './generate-content-to-chat.ts';
+import { boundedJson } from '../bounded-json.ts';
 
 /**
  * A `streamGenerateContent?alt=sse` stream as chunks. Gemini has no last event: the stream is complete when the connection
@@ -68,7 +69,7 @@ export class GenerateContentStreamTranslator implements ChatStreamTranslator {
 function replyIn(event: SseEvent): GenerateContentReply {
   let value: unknown;
   try {
-    value = JSON.parse(event.data);
+    value = boundedJson(event.data);
   } catch (cause) {
     throw new AttemptFailure('malformed', { cause });
   }
