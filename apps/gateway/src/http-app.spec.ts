@@ -10,8 +10,12 @@ import type { Runtime } from './runtime.ts';
 
 let app: NestFastifyApplication;
 
+/** Of the requests that reached a controller. */
+const reached: unknown[] = [];
+
 class Calls {
   call(request: FastifyRequest, reply: FastifyReply): void {
+    reached.push(String(request.body));
     // An answer that is never made.
     if (request.body !== 'wait') void reply.send({ read: String(request.body) });
   }
@@ -81,3 +85,21 @@ test.each(['169.254.169.254:80', '/v1/call'])('CONNECT %s is answered with a 400
   expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"error"/);
   expect(closed).toBe(true);
 });
+
+test('a request that crosses with a 408 on its way is not carried out: its client will repeat it', async () => {
+  const server = app.getHttpServer();
+  server.headersTimeout = 100; // Node looks every five seconds
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  try {
+    const [told] = (await once(socket, 'data')) as [Buffer];
+    expect(told.toString()).toMatch(/^HTTP\/1\.1 408 /);
+    socket.write(head('POST /v1/call HTTP/1.1', 'host: deja', 'content-length: 4') + 'late');
+    // Both are read in the order in which they came.
+    expect(await sent(head('POST /v1/call HTTP/1.1', 'host: deja', 'content-length: 5') + 'other', (text) => text.includes('read'))).toMatchObject({ text: expect.stringContaining('other') });
+    expect(reached).toContain('other');
+    expect(reached).not.toContain('late');
+  } finally {
+    server.headersTimeout = 30_000;
+    socket.destroy();
+  }
+}, 20_000);

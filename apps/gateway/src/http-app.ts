@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { fromAzurePath } from './azure-paths.ts';
 import type { Admits } from './overload/overload-hook.ts';
 import { headProblem } from './request-head.ts';
-import { refuseRaw, refuseUnreadable } from './unreadable.ts';
+import { refuseRaw, refuseUnreadable, wasRefused } from './unreadable.ts';
 
 export interface HttpAppOptions {
   /** What becomes of a body; that of a form streams by. */
@@ -51,7 +51,7 @@ export async function httpApp(module: DynamicModule, { read, isDraining, admits,
   const misread = new WeakSet<Socket>();
   http.addHook('onRequest', ({ raw }, reply, done) => {
     // What stands behind a head of two meanings may be the body of it: it is no request.
-    if (misread.has(raw.socket)) return void reply.hijack();
+    if (misread.has(raw.socket) || wasRefused(raw.socket)) return void reply.hijack();
     const problem = headProblem(raw);
     if (problem !== null) misread.add(raw.socket);
     if (problem !== null || isDraining()) reply.raw.setHeader('connection', 'close');
