@@ -65,6 +65,8 @@ export interface BadRequest {
   endMs: number;
   status: number | null;
   code: string | null;
+  /** Why there was no answer. */
+  why?: string;
 }
 
 /** A limit of requests or of places, or a budget, and who was held to it. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '@deja/launcher';
+import { reasonOf } from './balancer.ts';
 import { MODEL } from './load.ts';
 import type { BadRequest, ChangeProbe } from './evidence.ts';
 import { badRequest, fresh } from './questions.ts';
@@ -177,8 +178,8 @@ export class BadClient {
       const response = await post(this.stage, { gateway, ...request });
       sent.status = response.status;
       sent.code = codeOf(await response.text());
-    } catch {
-      // It has no status: the connection broke.
+    } catch (error) {
+      sent.why = reasonOf(error); // it has no status: the connection broke
     }
     sent.endMs = Date.now();
   }

@@ -53,7 +53,8 @@ function tenantsApart(evidence: Evidence): Judged {
   return { counts: { answers: texts.length, 'hits among them': texts.filter(isHit).length, rows: evidence.operations.length }, broken: [...broken, ...rows] };
 }
 
-const isOfNobody = ({ status, errorCode, why }: Try): boolean => status === 503 && errorCode === 'overloaded' && /\bkey\b/i.test(why ?? '');
+/** Who asks could not be told, or nobody looked who it is, for overload. */
+const isOfNobody = ({ status, errorCode, why }: Try): boolean => status === 503 && errorCode === 'overloaded' && /\bkey\b|more requests than it can serve/i.test(why ?? '');
 
 function exactlyOnce({ tries, calls, operations, attempts, rates }: Evidence): Judged {
   // A request that reached nobody has no id; who asked could not be told of one that was refused for that: nobody's bill.
@@ -90,7 +91,7 @@ function badInput({ bad, faults, badAtProvider }: Evidence): Judged {
     // Nobody can tell a key that nobody knows while those who know are away.
     return (status < 400 || status >= 500) && !(status === 503 && code === 'overloaded' && what === 'a key of nobody');
   });
-  const broken = wrong.map(({ what, gateway, status, code, startMs }) => `${what} got ${status ?? 'no answer'} ${code ?? ''} at gateway ${gateway + 1}, during ${faults.filter((fault) => during(fault, startMs, startMs)).map(({ target, kind }) => `${kind} of ${target}`).join(' and ') || 'calm'}`);
+  const broken = wrong.map(({ what, gateway, status, code, why, startMs }) => `${what} got ${status ?? 'no answer'} ${code ?? why ?? ''} at gateway ${gateway + 1}, during ${faults.filter((fault) => during(fault, startMs, startMs)).map(({ target, kind }) => `${kind} of ${target}`).join(' and ') || 'calm'}`);
   return { counts: { 'bad requests': bad.length, 'seen by a provider': badAtProvider }, broken: badAtProvider === 0 ? broken : [...broken, `${badAtProvider} reached a provider`] };
 }
 

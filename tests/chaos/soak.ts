@@ -13,7 +13,7 @@ import { chaos } from './run.ts';
 import { ROOT } from './stage.ts';
 
 const MINUTE_MS = 60_000;
-const MOST_SHOWN = 20;
+const MOST_SHOWN = 500;
 /** A fault of full length and the calm after it need so long at least. */
 const LENGTHS = { least: 3000, most: 10_000 };
 const CALM_MS = 6000;
