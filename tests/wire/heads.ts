@@ -34,8 +34,8 @@ export function requestLines({ key }: Known): BadInput[] {
     ...['get', 'Post', 'FOO', 'G\0ET', 'GET/', 'GE T', 'G(T', '{}', '<GET>', 'GÉT', 'X'.repeat(3000)].map((method) => raw(`method ${method.slice(0, 12).replace('\0', '<NUL>')}`, `${method} /v1/models HTTP/1.1\r\nhost: deja\r\n\r\n`)),
     ...['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL', 'SEARCH', 'REPORT', 'QUERY', 'LINK', 'PURGE', 'SOURCE'].map((method) => row(`${method} where only POST is answered`, { method, headers, body }, NOTHING_THERE)),
     row('HEAD where only POST is answered', { method: 'HEAD', headers: [bearer(key)] }, NOTHING_THERE),
-    row('CONNECT to another server', { method: 'CONNECT', target: 'example.com:443', headers: [bearer(key)] }, { status: null, code: '' }),
-    row('CONNECT to a path', { method: 'CONNECT', target: '/v1/models', headers: [bearer(key)] }, { status: null, code: '' }),
+    { ...row('CONNECT to another server', { method: 'CONNECT', target: 'example.com:443', headers: [bearer(key)] }, NO_HTTP), ends: true },
+    { ...row('CONNECT to a path', { method: 'CONNECT', target: '/v1/models', headers: [bearer(key)] }, NO_HTTP), ends: true },
     { ...row('a target that is too long', { method: 'GET', target: `/v1/${TOO_LONG}` }, { ...NO_HTTP, status: 431 }), ends: true },
     ...targets(headers),
   ];
