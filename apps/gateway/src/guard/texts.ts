@@ -1,5 +1,6 @@
 import { finished, type Work } from '@deja/content-safety';
 import { endOfString } from '../validate/json-body.ts';
+import { isJson } from '../validate/is-json.ts';
 
 type Fields = Record<string, unknown>;
 export type Treat = (text: string) => string;
@@ -91,13 +92,4 @@ function* rewritten(literal: string, treat: (text: string) => Work<string>): Wor
   const text = JSON.parse(literal) as string;
   const treated = yield* decodingToo(text, treat); // JSON in JSON: each layer doubles its backslashes, so there are few
   return treated === text ? literal : JSON.stringify(treated);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,15 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { WholeJson } from './whole-json.ts';
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { isJson } from '../validate/is-json.ts';
 
 /** JSON, JSON with something wrong in it, and numbers and words in all states of being written. */
 const texts = fc.oneof(

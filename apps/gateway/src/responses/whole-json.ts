@@ -1,3 +1,5 @@
+import { isJson } from '../validate/is-json.ts';
+
 const BLANK = /^[ \t\n\r]*$/;
 /** Longer than any number or word of JSON whose runs of digits have been cut to two, with a blank after it. */
 const LONGEST_SCALAR = 16;
@@ -69,14 +71,5 @@ export class WholeJson {
   private never(): void {
     this.state = 'never';
     this.text = '';
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
