@@ -42,17 +42,18 @@ export class OutboxStage {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** An outbox and what it is surrounded by; `queue` says whether jobs are taken, how many wait already, and what may. */
+  /** An outbox and what it is surrounded by; `queue` says whether jobs are taken, and when; how many wait already, and what may. */
   outbox(instance: string, given: { spoolBytes?: number; spoolDir?: string } = {}) {
     const queued: string[] = [];
     const errors: object[] = [];
-    const queue = { up: true, jobs: 0, maxBytes: 1_000_000 };
+    const queue = { up: true, jobs: 0, maxBytes: 1_000_000, until: Promise.resolve() };
     const limits = { spoolBytes: given.spoolBytes ?? 10_000_000 };
     const bound = new QueueBound({ look: () => Promise.resolve({ jobs: queue.jobs, jobBytes: 1000 }), maxBytes: () => queue.maxBytes, replicas: () => 1 });
     const accepted = new AcceptedCounts(instance);
     const box = new Outbox(
       this.server.client,
       async (data) => {
+        await queue.until;
         if (!queue.up) throw new Error('queue is away');
         queued.push(...eventsOf(data).map(lineId));
       },

@@ -47,7 +47,7 @@ export class Guard {
   private treated(operation: Operation, body: JsonBody, members: readonly string[], snapshot: Snapshot): JsonBody | Promise<JsonBody> {
     const { inspector } = this.rules(snapshot);
     if (members.length === 0 || !inspector.active('prompts')) return body;
-    return this.turns.run(this.treating(operation, body, inspector), operation.signal);
+    return this.turns.run(this.treating(operation, body, inspector), operation);
   }
 
   private *treating(operation: Operation, body: JsonBody, inspector: Inspector): Work<JsonBody> {
@@ -65,7 +65,7 @@ export class Guard {
 
   /** The same for one text. `param` is where it stands. */
   passingText(operation: Operation, text: string, param: string, snapshot: Snapshot): string | Promise<string> {
-    return this.turns.run(this.treatingText(operation, text, param, this.rules(snapshot).inspector), operation.signal);
+    return this.turns.run(this.treatingText(operation, text, param, this.rules(snapshot).inspector), operation);
   }
 
   private treatingText(operation: Operation, text: string, param: string, inspector: Inspector): Work<string> {

@@ -6,11 +6,14 @@ const TURN_MS = 10;
 /** And so long one that has just come, where others wait for their next turn. */
 const FIRST_TURN_MS = 1;
 
-const LISTENS = (): void => undefined;
+/** An operation, asked anew each time: it makes its signal only for those who ask. */
+interface Wanted {
+  readonly signal: AbortSignal;
+}
 
 interface Waiting {
   go: () => boolean;
-  signal: AbortSignal;
+  wanted: Wanted;
   reject: (error: unknown) => void;
 }
 
@@ -28,20 +31,18 @@ export class Turns {
   ) {}
 
   /** The result, or a promise of it. Throws, or rejects with, what the work throws; rejects with `cancelled` when nobody waits for it any more. */
-  run<T>(work: Work<T>, signal: AbortSignal): T | Promise<T> {
+  run<T>(work: Work<T>, wanted: Wanted): T | Promise<T> {
     const first = this.turn(work, this.waiting.length === 0 ? TURN_MS : FIRST_TURN_MS);
     if (first.done === true) return first.value;
     return new Promise<T>((resolve, reject) => {
-      // Who listens to nothing is not told that the client has left (Operation.stop).
-      signal.addEventListener('abort', LISTENS);
       const go = (): boolean => {
         const { done, value } = this.turn(work, TURN_MS);
         if (done === true) resolve(value);
         return done === true;
       };
-      this.waiting.push({ go, signal, reject });
+      this.waiting.push({ go, wanted, reject });
       if (this.waiting.length === 1) this.later(this.next);
-    }).finally(() => signal.removeEventListener('abort', LISTENS));
+    });
   }
 
   private turn<T>(work: Work<T>, ms: number): IteratorResult<undefined, T> {
@@ -58,9 +59,9 @@ export class Turns {
     if (this.waiting.length > 0) this.later(this.next);
   };
 
-  private isOver({ go, signal, reject }: Waiting): boolean {
+  private isOver({ go, wanted, reject }: Waiting): boolean {
     try {
-      if (signal.aborted) throw new AttemptFailure('cancelled');
+      if (wanted.signal.aborted) throw new AttemptFailure('cancelled');
       return go();
     } catch (error) {
       reject(error);

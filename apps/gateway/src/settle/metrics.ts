@@ -109,7 +109,7 @@ export class OutboxMetrics {
   constructor(meter: Meter) {
     this.meter = meter;
     this.spooledEvents = meter.createCounter('deja.gateway.usage.spooled', { description: 'Usage records that went to the disk, by why: redis_away, queue_full' });
-    this.heldEvents = meter.createCounter('deja.gateway.usage.held', { description: 'Usage records that stay in Redis until the queue has room, because the disk takes no more' });
+    this.heldEvents = meter.createCounter('deja.gateway.usage.held', { description: 'Usage records that wait in Redis alone: the disk takes no more while the queue has no room, or Redis takes jobs too slowly' });
     this.lostEvents = meter.createCounter('deja.gateway.usage.lost', { description: 'Usage records that neither Redis nor the disk took' });
     for (const why of ['redis_away', 'queue_full'] as const) this.spooledEvents.add(0, { why });
     this.heldEvents.add(0);

@@ -47,6 +47,21 @@ describe('settled operations on their way to the ledger', () => {
     expect(queued).toHaveLength(records.length);
   });
 
+  test('where the queue takes jobs slower than operations end, only so many wait in memory; the others wait in Redis, and all of them arrive', async () => {
+    const { box, queued, queue } = stage.outbox('slow');
+    const taken = Promise.withResolvers<void>();
+    queue.until = taken.promise;
+    await box.start();
+    const records = Array.from({ length: 12_000 }, () => settled());
+    await Promise.all(records.map((record) => stage.settle(box, record)));
+    expect(box.inMemory).toBe(10_000);
+    expect(await stage.server.client.hlen(gatewayOpsKey('slow'))).toBe(records.length);
+    taken.resolve();
+    await eventually('the records to arrive', async () => all(records, queued) && (await stage.server.client.hlen(gatewayOpsKey('slow'))) === 0);
+    await box.close();
+    expect(stage.filesIn('slow')).toEqual([]);
+  });
+
   test('while Redis is away openings and settlements are on disk, and come back with it', async () => {
     const { box, queued } = stage.outbox('d');
     await box.start();

@@ -7,7 +7,7 @@ import { BATCH_SIZE, batchMs } from './batching.ts';
 import { jobData, written, type WrittenEvent } from './job-data.ts';
 import { LastSent, type UsageJob } from './last-sent.ts';
 import type { OutboxMetrics } from './metrics.ts';
-import { Overflow, type SpoolReason } from './overflow.ts';
+import { Overflow, type Place, type SpoolReason } from './overflow.ts';
 import { Presence } from './presence.ts';
 import type { QueueBound } from './queue-bound.ts';
 import { Replay } from './replay.ts';
@@ -30,11 +30,13 @@ const TICK_MS = 1000;
 /** How long a process that stops goes on with what is on its disk; the rest is for the next one there. */
 const CLOSING_MS = 5000;
 const PAGE = 200;
+/** Records in memory that wait for the job before theirs. Redis has each of them, so more than these wait there alone. */
+const MOST_WAITING = 10_000;
 
 /**
  * The way of a settled operation to the usage-worker. First its record replaces the opening in this process's hash in Redis, so that it survives a kill; then
  * batches go on the queue; then the hash forgets it. What Redis cannot take, or the queue has no room for, goes to the spool and is replayed. Where the spool is
- * full, what is in the hash stays there until there is room. A shadow's record takes the same steps under its own id. Nothing of it fails or delays a request.
+ * full, or Redis takes too slowly what it has anyway, what is in the hash stays there until there is room. A shadow's record takes the same steps under its own id. Nothing of it fails or delays a request.
  */
 export class Outbox {
   private readonly redis: RedisClient;
@@ -76,6 +78,11 @@ export class Outbox {
   /** Live gateway processes. */
   get replicas(): number {
     return this.presence.replicas;
+  }
+
+  /** Settled operations in memory that wait for a job. */
+  get inMemory(): number {
+    return this.waiting.length;
   }
 
   /** Announces this process, keeps its lease and replays what the spool holds. */
@@ -128,7 +135,8 @@ export class Outbox {
       this.overflow.keep([event], { inRedis: false, why: 'redis_away', counts });
       return;
     }
-    this.waiting.push(text === undefined ? written(event) : { event, text });
+    if (this.waiting.length < MOST_WAITING) this.waiting.push(text === undefined ? written(event) : { event, text });
+    else this.leave([event]);
     if (!this.flushing) this.schedule();
   }
 
@@ -179,9 +187,14 @@ export class Outbox {
   /** Records that are in this process's hash. */
   private keep(events: UsageEvent[], why: SpoolReason): void {
     // What is left by a process that stops the sweep takes: nobody has to come back to this disk for it.
-    const place = this.closingMs !== null ? this.overflow.leave(events, null) : this.overflow.keep(events, { inRedis: true, why });
+    const place = this.closingMs !== null ? this.leave(events) : this.overflow.keep(events, { inRedis: true, why });
     if (place === 'disk') void this.forget(events);
     else this.held = true;
+  }
+
+  private leave(events: UsageEvent[]): Place {
+    this.held = true;
+    return this.overflow.leave(events, null);
   }
 
   /** On the queue, and then out of the hash. Rejects when the queue has not taken them, as far as is known. */
@@ -257,13 +270,14 @@ export class Outbox {
   /** Records in this process's hash that nobody has put on the queue. */
   private async fromHash(): Promise<void> {
     const { instance, queue } = this.o;
-    if (!this.held || this.closingMs !== null) return;
+    if (!this.held || this.closingMs !== null || this.waiting.length > MOST_WAITING / 2) return;
     this.held = false;
     try {
       for (let cursor = '0'; ; ) {
         if (queue.isFull) throw new Error('the usage queue has no room');
         const [next, flat] = await this.redis.hscan(gatewayOpsKey(instance), cursor, 'COUNT', PAGE);
-        const events = flat.filter((_, i) => i % 2 === 1).map(writtenIn).filter((event) => event !== null);
+        const goAnyway = new Set(this.waiting.map(({ event }) => lineId(event)));
+        const events = flat.filter((_, i) => i % 2 === 1).map(writtenIn).filter((one) => one !== null).filter(({ event }) => !goAnyway.has(lineId(event)));
         for (let at = 0; at < events.length; at += BATCH_SIZE) await this.post(events.slice(at, at + BATCH_SIZE), instance);
         cursor = next;
         if (cursor === '0') return;
