@@ -4,8 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { APPS, type AppName } from '@deja/launcher';
+import { Inspected } from '@deja/testing';
 import { withBenchCluster } from './profile/bench-cluster.ts';
-import { Inspected } from './profile/inspected.ts';
 import { allocationTable, timeTable } from './profile/profile-tables.ts';
 import { KINDS, type Kind } from './added-latency/work.ts';
 

@@ -109,7 +109,7 @@ async function main(): Promise<void> {
 }
 
 function appsEnvironment(config: string): NodeJS.ProcessEnv {
-  return { NODE_ENV: 'production', ...process.env, DEJA_CONFIG: config, DEJA_LOG_PRETTY: process.stderr.isTTY ? '1' : '' };
+  return { NODE_ENV: 'production', DEJA_LOG_PRETTY: process.stderr.isTTY ? '1' : '', ...process.env, DEJA_CONFIG: config };
 }
 
 /** The path as one would type it here. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { CallFrame, CpuProfile, HeapNode, HeapProfile } from './inspected.ts';
+import type { CallFrame, CpuProfile, HeapNode, HeapProfile } from '@deja/testing';
 
 const SHOWN = 90;
 /** Samples of these are no work. */

@@ -77,7 +77,7 @@ export class Balancer {
       try {
         return await fetch(`${this.cluster.urls[gateway]}${pathname}${search}`, init);
       } catch (error) {
-        if (!reasonOf(error).includes('ECONNREFUSED') || i === order.length - 1) throw error;
+        if (!wasNotTaken(error) || i === order.length - 1) throw error;
       }
     }
     throw new Error('there is no gateway');
@@ -165,6 +165,9 @@ function refusalIn(text: string): { errorCode: string | null; why: string | null
     return { errorCode: null, why: text }; // it broke off, or is no answer of deja's
   }
 }
+
+/** Whether nobody listened: as long as a look has not found out that a gateway stops, this is how the balancer learns of it, and goes to another one. */
+export const wasNotTaken = (error: unknown): boolean => reasonOf(error).includes('ECONNREFUSED');
 
 /** All that is known of an error: what `fetch` throws hides the reason in its cause. */
 export function reasonOf(error: unknown): string {

@@ -75,11 +75,12 @@ export type Ceiling =
   | { tenant: string; kind: 'places'; atOnce: number }
   | { tenant: string; kind: 'budget'; nanoUsd: bigint };
 
-/** Memory of a process: its resident set. */
+/** Memory of a process: its resident set, or what is live of it, which is in use after a full garbage collection. */
 export interface MemorySample {
   process: string;
   pid: number;
   atMs: number;
+  of: 'resident' | 'live';
   mib: number;
 }
 

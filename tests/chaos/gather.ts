@@ -5,7 +5,7 @@ import type { TestCluster } from '@deja/testing';
 import { Redis } from 'ioredis';
 import { placesOf, secretsIn, tablesOf, type Planted } from '../src/secret-search.ts';
 import type { LedgerCall, LedgerOperation } from './agreement.ts';
-import type { Evidence, MemorySample } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import { whatIsMissing } from './faults.ts';
 import { MODEL } from './load.ts';
 import { fresh } from './questions.ts';
@@ -138,17 +138,4 @@ async function* pagesOf(cluster: TestCluster): AsyncGenerator<string> {
 export async function notReady(cluster: TestCluster): Promise<string[]> {
   const all = await Promise.all(cluster.apps.map(async ({ app, n }) => (await whatIsMissing(cluster, app, n)).map((what) => `${app}-${n}: ${what}`)));
   return all.flat().slice(0, MOST_SHOWN);
-}
-
-/** Resident memory of every app now; nothing where the system does not tell. */
-export function memoryNow(cluster: TestCluster): MemorySample[] {
-  return cluster.apps.flatMap(({ app, n, pid }) => {
-    if (pid === null) return [];
-    try {
-      const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-      return kib === undefined ? [] : [{ process: `${app}-${n}`, pid, atMs: Date.now(), mib: Number(kib) / 1024 }];
-    } catch {
-      return []; // it ended in this moment
-    }
-  });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { poll } from '@deja/launcher';
-import { reasonOf } from './balancer.ts';
+import { reasonOf, wasNotTaken } from './balancer.ts';
 import { MODEL } from './load.ts';
 import type { BadRequest, ChangeProbe } from './evidence.ts';
 import { badRequest, fresh } from './questions.ts';
@@ -173,15 +173,16 @@ export class BadClient {
 
   private async send(gateway: number, { what, ...request }: { what: string; key: string; body: string | object; path?: string }): Promise<void> {
     const sent: BadRequest = { what, gateway, startMs: Date.now(), endMs: Date.now(), status: null, code: null };
-    this.sent.push(sent);
     try {
       const response = await post(this.stage, { gateway, ...request });
       sent.status = response.status;
       sent.code = codeOf(await response.text());
     } catch (error) {
+      if (wasNotTaken(error)) return;
       sent.why = reasonOf(error); // it has no status: the connection broke
     }
     sent.endMs = Date.now();
+    this.sent.push(sent);
   }
 }
 

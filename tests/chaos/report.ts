@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { during, type Try } from './evidence.ts';
-import type { Memory } from './memory.ts';
+import type { Course, Memory } from './memory.ts';
 import type { Verdict } from './promises.ts';
 import type { ChaosRun } from './run.ts';
 import { KINDS, TARGETS } from './schedule.ts';
@@ -25,9 +25,12 @@ export function reportOf({ run, verdicts, memory, machine, asked }: Report): str
     table(['promise', 'held', 'what was seen'], verdicts.map(({ row, promise, held, counts, broken }) => [`${row === null ? '' : `${row}. `}${promise}`, held ? 'yes' : `**no**: ${broken.length}`, Object.entries(counts).map(([what, n]) => `${n.toLocaleString('en')} ${what}`).join(', ')])),
     table(['faults', ...KINDS], TARGETS.map((target) => [target, ...KINDS.map((kind) => String(evidence.faults.filter((fault) => fault.target === target && fault.kind === kind).length || ''))])),
     table(['latency of whole answers, ms', 'requests', 'p50', 'p99', 'most'], latencies(run)),
-    memory.length === 0 ? 'No process lived long enough to say something of its memory.' : table(['memory', 'minutes', 'MiB at half of its life', 'MiB at its end', 'flat'], memory.map((one) => [one.process, one.minutes.toFixed(1), one.fromMib.toFixed(0), one.toMib.toFixed(0), one.isFlat ? 'yes' : '**no**'])),
+    memory.length === 0 ? 'No process lived long enough to say something of its memory.' : table(['memory, MiB at half of its life and at its end', 'minutes', 'live', 'resident', 'flat'], memory.map(memoryRow)),
   ].join('\n\n');
 }
+
+const memoryRow = ({ process, minutes, live, resident }: Memory): string[] => [process, minutes.to.toFixed(1), course(live), course(resident), resident.isFlat && live?.isFlat !== false ? 'yes' : '**no**'];
+const course = (one: Course | null): string => (one === null ? '' : `${one.from.toFixed(0)} → ${one.to.toFixed(0)}`);
 
 const table = (head: string[], rows: string[][]): string => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 

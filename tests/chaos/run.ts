@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Balancer } from './balancer.ts';
-import type { Evidence, Fault, MemorySample } from './evidence.ts';
+import type { Evidence, Fault } from './evidence.ts';
 import { doFault } from './faults.ts';
-import { decidedAlone, ledgerOf, memoryNow, notReady, secretsFound, settled } from './gather.ts';
+import { decidedAlone, ledgerOf, notReady, secretsFound, settled } from './gather.ts';
 import { Load } from './load.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { BadClient, ChangeProber } from './probes.ts';
 import { randomFrom } from './random.ts';
 import { schedule, type PlannedFault, type ScheduleOptions, type Target } from './schedule.ts';
 import { chaosStage, RATES, REPLICAS, type ChaosStage } from './stage.ts';
 
-const MEMORY_EVERY_MS = 5000;
 /** During these a change is heard of all the same: they are on nobody's way from the admin API to a gateway. */
 const HARMLESS_TO_CHANGES: ReadonlySet<Target> = new Set(['provider', 'usage-worker', 'semantic-cache']);
 
@@ -46,9 +46,9 @@ export async function chaos(o: ChaosOptions): Promise<ChaosRun> {
     const over = (): boolean => isOver;
     const prober = new ChangeProber(stage, () => [...running].every(({ target }) => HARMLESS_TO_CHANGES.has(target)));
     const badClient = new BadClient(stage, (gateway) => balancer.isReady(gateway));
-    const memory: MemorySample[] = [];
+    const memory = new MemoryWatch(stage.cluster);
     const others = [
-      new Load(balancer, stage.keys, randomFrom(o.seed + 2)).run(o.perSecond, over), prober.run(over), badClient.run(over, randomFrom(o.seed + 3)), watched(stage, memory, over),
+      new Load(balancer, stage.keys, randomFrom(o.seed + 2)).run(o.perSecond, over), prober.run(over), badClient.run(over, randomFrom(o.seed + 3)), memory.run(over),
     ];
     const faults = await inTime(planned, { stage, fromMs, running, log: o.log ?? (() => undefined) }).finally(() => (isOver = true));
     await Promise.all(others);
@@ -57,7 +57,7 @@ export async function chaos(o: ChaosOptions): Promise<ChaosRun> {
     const { found, sought } = await secretsFound(stage);
     const evidence: Evidence = {
       fromMs, untilMs, faults, tries: balancer.tries, ...(await ledgerOf(stage.cluster)), calls: stage.providers.flatMap(({ calls }) => calls), rates: RATES, changes: prober.found, bad: badClient.sent,
-      badAtProvider: stage.providers.reduce((sum, { bad }) => sum + bad, 0), ceilings: stage.ceilings, alone: decidedAlone(stage.cluster), secretsFound: found, secretsSought: sought, left, notReady: await notReady(stage.cluster), memory,
+      badAtProvider: stage.providers.reduce((sum, { bad }) => sum + bad, 0), ceilings: stage.ceilings, alone: decidedAlone(stage.cluster), secretsFound: found, secretsSought: sought, left, notReady: await notReady(stage.cluster), memory: memory.samples,
     };
     return { evidence, planned, settledMs: Date.now() - untilMs, abandoned: prober.abandoned };
   } finally {
@@ -111,13 +111,5 @@ async function oneOf(fault: PlannedFault, roundMs: number, { stage, fromMs, runn
     throw new Error(`${fault.kind} of ${fault.target} ${fault.n}: ${error instanceof Error ? error.message : String(error)}\n${stage.cluster.tail()}`, { cause: error });
   } finally {
     running.delete(fault);
-  }
-}
-
-async function watched({ cluster }: ChaosStage, memory: MemorySample[], isOver: () => boolean): Promise<void> {
-  for (let nextMs = 0; !isOver(); await delay(100)) {
-    if (Date.now() < nextMs) continue;
-    nextMs = Date.now() + MEMORY_EVERY_MS;
-    memory.push(...memoryNow(cluster));
   }
 }

@@ -5,6 +5,7 @@ import type { Rates } from './agreement.ts';
 import type { Ceiling } from './evidence.ts';
 import { LIMITED_SHARE, MODEL, VECTORS, type Keys } from './load.ts';
 import { LoggedProvider } from './logged-provider.ts';
+import { INSPECTED } from './memory-watch.ts';
 import { APPS } from './schedule.ts';
 
 /** Of the checkout. */
@@ -47,7 +48,7 @@ export async function chaosStage({ random, perSecond, env }: StageOptions): Prom
   };
   try {
     await Promise.all(providers.map((provider) => provider.start()));
-    const cluster = await testCluster({ config: configFor(providers), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env: { DEJA_OVERLOAD: 'on', ...env } });
+    const cluster = await testCluster({ config: configFor(providers), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env: { DEJA_OVERLOAD: 'on', ...INSPECTED, ...env } });
     stopping.unshift(() => cluster.stop({ force: true }));
     const admin = new AdminClient(cluster);
     return { cluster, paths, providers, admin, ...(await clientsOf(admin, perSecond)), stop };
@@ -66,7 +67,8 @@ function configFor(providers: LoggedProvider[]): object {
     prices: { [MODEL]: price, [VECTORS]: price },
     timeouts: { first_byte_ms: FIRST_BYTE_MS, unary_ms: FIRST_BYTE_MS },
     breaker: { pause_ms: [500, 4000] },
-    cache: { exact: { ttl_s: 120 }, semantic: { audit: { share: 0 } } },
+    // Short lives: what is kept at once is as much in the tenth minute as in the thirtieth, so that memory is flat where nothing leaks.
+    cache: { exact: { ttl_s: 120 }, semantic: { ttl_s: 120, audit: { share: 0 } } },
   };
 }
 

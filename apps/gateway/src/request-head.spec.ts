@@ -99,6 +99,8 @@ describe('a request with more than one reading is refused, its connection closed
     ['NUL in the name of a header', get('GET /v1/first HTTP/1.1', `${HOST}x\0: b\r\n`)],
     ['two host headers', get('GET /v1/first HTTP/1.1', 'host: deja\r\nHost: other\r\n')],
     ['the same host header twice', get('GET /v1/first HTTP/1.1', `${HOST}${HOST}`)],
+    ['two content-types', post('content-type: application/json\r\nContent-Type: multipart/form-data; boundary=a\r\ncontent-length: 2\r\n', '{}')],
+    ['two credentials', get('GET /v1/first HTTP/1.1', `${HOST}authorization: Bearer a\r\nauthorization: Bearer b\r\n`)],
     ['no host header', get('GET /v1/first HTTP/1.1', '')],
     ['a host that is none', get('GET /v1/first HTTP/1.1', 'host: a b/c\r\n')],
     ['a host with a user', get('GET /v1/first HTTP/1.1', 'host: a@b\r\n')],
@@ -122,7 +124,7 @@ describe('a request with more than one reading is refused, its connection closed
 });
 
 describe('a request is refused with a 400 that says so where its target cannot be read:', () => {
-  test.each(['http://[/v1/files', 'http://[::1/v1/files?a=b', '//[/v1/files', 'http://a:b/v1/files', '/v1/%zz'])('%s', async (target) => {
+  test.each(['http://[/v1/files', 'http://[::1/v1/files?a=b', '//[/v1/files', 'http://a:b/v1/files', '/v1/%zz', '/v1/first#', '/v1/first#/../second', 'http://deja/v1/first#x'])('%s', async (target) => {
     const text = await answersTo(get(`GET ${target} HTTP/1.1`) + SECOND);
     expect(text).toMatch(/^HTTP\/1\.1 400 /);
     expect(text).toContain('"param":"path"');
@@ -138,6 +140,7 @@ describe('what HTTP allows is served, and the next request of the connection too
     ['chunks with trailers', post('transfer-encoding: chunked\r\n', '3\r\nabc\r\n0\r\nx: y\r\n\r\n')],
     ['a host with a port', get('GET /v1/first HTTP/1.1', 'HOST: deja:3000\r\n')],
     ['an IPv6 address as the host', get('GET /v1/first HTTP/1.1', 'host: [::1]:3000\r\n')],
+    ['one content-type twice', post('content-type: text/plain\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n', 'a')],
     ['an empty host', get('GET /v1/first HTTP/1.1', 'host:\r\n')],
     ['a GET with a body', get('GET /v1/first HTTP/1.1', `${HOST}content-length: 3\r\n`) + 'abc'],
     ['an empty line before the request', `\r\n${get('GET /v1/first HTTP/1.1')}`],

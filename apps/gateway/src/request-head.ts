@@ -16,25 +16,34 @@ export function headProblem(head: Head): DejaError | null {
   if (encoding !== undefined && (httpVersion === '1.0' || encoding.toLowerCase() !== 'chunked')) return invalid('The request has a transfer-encoding other than chunked.', 'transfer-encoding');
   if (encoding !== undefined && headers['content-length'] !== undefined) return invalid('The request has both a transfer-encoding and a content-length.', 'transfer-encoding');
   const { host } = headers;
-  if (host === undefined) return httpVersion === '1.1' ? invalid('The request has no host header.', 'host') : null;
-  if (!HOST.test(host) || hasTwoHosts(head.rawHeaders)) return invalid('The request must have one host header, which names a host.', 'host');
+  if (host === undefined && httpVersion === '1.1') return invalid('The request has no host header.', 'host');
+  if (host !== undefined && !HOST.test(host)) return invalid('The host header names no host.', 'host');
+  const twice = saidTwice(head);
+  if (twice !== null) return invalid(`The request has several headers ${twice}, of which one is allowed.`, twice);
   return isTarget(url) ? null : invalid('The path of the request cannot be read.', 'path');
 }
 
 /** `host [":" port]`, and nothing where there is no authority (RFC 9110, section 7.2; RFC 3986, section 3.2.2). */
 const HOST = /^(?:\[[\w:.%]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
-/** Node keeps the first of several, as it came in `headers`; a proxy may have gone by the last. */
-function hasTwoHosts(rawHeaders: readonly string[]): boolean {
-  let count = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++;
-  return count > 1;
+/** One of the headers of which Node keeps the first where there are several, and a proxy may have gone by the last. What is said twice in the same words is harmless, but for the host. */
+function saidTwice({ rawHeaders, headers }: Pick<Head, 'rawHeaders' | 'headers'>): string | null {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const length = rawHeaders[i]?.length;
+    if (length !== 4 && length !== 12 && length !== 13) continue; // most are none of these
+    const name = rawHeaders[i]?.toLowerCase() ?? '';
+    if (name === 'host') hosts++;
+    else if ((name === 'content-type' || name === 'authorization') && rawHeaders[i + 1] !== headers[name]) return name;
+  }
+  return hosts > 1 ? 'host' : null;
 }
 
 const SLASH = 0x2f;
 
-/** A path, `*`, or as a proxy is asked a whole URL (RFC 9112, section 3.2). `//[` would be read as the beginning of a host. */
+/** A path, `*`, or as a proxy is asked a whole URL, without a fragment (RFC 9112, section 3.2). `//[` would be read as the beginning of a host. */
 function isTarget(url: string): boolean {
+  if (url.includes('#')) return false;
   if (url.charCodeAt(0) === SLASH) return url.charCodeAt(1) !== SLASH || URL.canParse(url, 'http://gateway');
   return url === '*' || URL.canParse(url);
 }

@@ -38,6 +38,10 @@ describe('deja.yaml', () => {
     expect(errors(`providers: ${'['.repeat(depth)}${']'.repeat(depth)}`)).not.toHaveLength(0);
   });
 
+  test.each(['['.repeat(50_000), `content_safety: { deny: ${'['.repeat(50_000)} }`])('a file nested deeper than can be read is called so, and nothing else (%#)', (text) => {
+    expect(errors(text).map(({ message }) => message)).toEqual(['the file is nested too deeply to be a configuration']);
+  });
+
   test('becomes a complete configuration, with the defaults that were decided', () => {
     const { config, warnings } = good(`
 providers:

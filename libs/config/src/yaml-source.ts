@@ -11,6 +11,9 @@ export interface ConfigProblem {
   message: string;
 }
 
+/** As V8 says it, of a call and within a regular expression. */
+const OUT_OF_STACK = /Maximum call stack size exceeded|Stack overflow/;
+
 /** A parsed deja.yaml that knows where each value stands. */
 export class YamlSource {
   readonly #document: Document.Parsed;
@@ -22,8 +25,10 @@ export class YamlSource {
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true, uniqueKeys: false });
   }
 
-  /** What makes the text no YAML at all. */
+  /** What makes the text no YAML at all. Throws a RangeError where it is nested too deeply to be read. */
   syntaxProblems(): ConfigProblem[] {
+    // The parser takes running out of stack for a mistake in the text, wherever that happened.
+    if (this.#document.errors.some(({ message }) => OUT_OF_STACK.test(message))) throw new RangeError('the text is nested too deeply');
     const errors = this.#document.errors.map((error) => ({ offset: error.pos[0], message: syntaxMessage(error.code, error.message) }));
     const twice = keysTwice(this.#document).map((offset) => ({ offset, message: 'this key stands twice in the same map: keep one of them' }));
     const within = aliasesWithin(this.#document).map((offset) => ({ offset, message: 'this alias stands within what it names, which would have no end: write the value itself' }));

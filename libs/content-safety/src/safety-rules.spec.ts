@@ -38,7 +38,8 @@ test('moderation has the documented defaults', () => {
 });
 
 test.each([
-  [{ deny: ['(?<=a)b'] }, ['deny', 0], 'not an RE2 pattern'],
+  [{ deny: ['(?<=a)b'] }, ['deny', 0], 'RE2 has no look-around'],
+  [{ deny: ['(a{1,100}){1,100}'] }, ['deny', 0], 'RE2 repeats at most 1000 times'],
   [{ deny: [{ pattern: 'a(' }] }, ['deny', 0, 'pattern'], 'not an RE2 pattern'],
   [{ deny: ['a*'] }, ['deny', 0], 'matches the empty text'],
   [{ deny: [{ pattern: 'secret .*', action: 'redact' }] }, ['deny', 0, 'pattern'], 'can match more than 1000 characters'],
@@ -48,6 +49,11 @@ test.each([
   const { rules, problems } = compile(file);
   expect(problems).toEqual([{ path, message: expect.stringContaining(message) }]);
   expect(rules.deny).toHaveLength(file.deny.length - 1);
+});
+
+test('what is said of a long pattern is short', () => {
+  const { problems } = compile({ deny: ['('.repeat(5000)] });
+  expect(problems.map(({ message }) => message)).toEqual([expect.stringMatching(/^not an RE2 pattern .{100,250}$/)]);
 });
 
 test('a pattern too large to be held against every character is refused by its name, and what comes after too much of it is not compiled', () => {

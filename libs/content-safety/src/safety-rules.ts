@@ -93,9 +93,22 @@ function compiledOf(pattern: string): DenyPattern | string {
   try {
     return new DenyPattern(pattern);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return `not an RE2 pattern (${reason}): RE2 has no look-around and no back-references`;
+    return notAPattern(error);
   }
+}
+
+/** By what the library says of a pattern, which quotes it. */
+const HINTS: [RegExp, string][] = [
+  [/^error parsing regexp: invalid repeat/, ': RE2 repeats at most 1000 times, nested repetitions multiplied'],
+  [/^error parsing regexp: invalid (?:or unsupported Perl syntax|escape sequence)/, ': RE2 has no look-around and no back-references'],
+];
+const LONGEST_REASON = 200;
+
+function notAPattern(error: unknown): string {
+  if (error instanceof RangeError) return 'its groups are nested too deeply to be a pattern';
+  const reason = error instanceof Error ? error.message : String(error);
+  const hint = HINTS.find(([about]) => about.test(reason))?.[1] ?? '';
+  return `not an RE2 pattern (${reason.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON)}…` : reason})${hint}`;
 }
 
 function patternProblem(compiled: DenyPattern, { name, action }: DenyRule): string | null {

@@ -14,3 +14,4 @@ export * from './prometheus-programs.ts';
 export * from './prometheus.ts';
 export * from './prometheus-dashboards.ts';
 export * from './observed-cluster.ts';
+export * from './inspected.ts';
