@@ -171,7 +171,8 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const reservations = new Reservations(this.keys, this.limits.reserver, settler, this.limits.watch);
     const admission = new Admission(this.keys, this.routing, reservations);
     const rawCalls = new RawCalls(this.upstream, leases, watchers);
-    this.bodies = new BodyReader(this.keys, this.routing, this.addresses, measuredBodyMemory(telemetry.meter, environment.bodyMemoryBytes));
+    const bodyMemory = measuredBodyMemory(telemetry.meter, environment.bodyMemoryBytes);
+    this.bodies = new BodyReader(this.keys, this.routing, this.addresses, bodyMemory);
     this.overload = new OverloadGate({ settings: environment.overload, keyPriority: (headers) => this.keys.priorityOf(headers) });
     const overloadMetrics = new OverloadMetrics(telemetry.meter, this.overload);
     this.admits = overloadHook({ gate: this.overload, refused: (refused) => overloadMetrics.refused(refused) });
@@ -179,8 +180,8 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const answering = new Answering(guard, objects, planner, this.pipelineCache, attempts, this.shadows, new Flights());
     this.pipeline = new Pipeline(this.keys, this.routing, validator, guard, objects, planner, reservations, quotaAdmission, this.pipelineCache, answering);
     this.embeddings = new EmbeddingsPipeline(this.keys, this.routing, validator, guard, planner, reservations, quotaAdmission, attempts, answers);
-    this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner);
-    this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner);
+    this.models = new ModelCallPipeline(admission, guard, objects, rawCalls, planner, bodyMemory);
+    this.objects = new ObjectsPipeline(admission, guard, objects, rawCalls, planner, bodyMemory);
     this.admin = new AdminSurface({
       adminKey: environment.adminKey,
       callRouter: (pattern, request, options) => this.router.call(pattern, request, options),

@@ -63,7 +63,7 @@ function asked(bytes: Buffer, endpointNumber: number, candidateNumber: number): 
   holds(new URL(exchange.url).origin === 'https://provider.test', `another host is asked: ${exchange.url}`);
 }
 
-const BOUNDS = { maxFieldBytes: 4096, maxParts: 20, maxHeaderBytes: 2048 };
+const BOUNDS = { maxFieldBytes: 4096, maxFieldsBytes: 16_384, maxParts: 20, maxHeaderBytes: 2048 };
 const FORM = (boundary: string): string => `--${boundary}\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhisper\r\n--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\nRIFF\r\n\r\n--${boundary}\r\nContent-Disposition: form-data; name=prompt\r\ncontent-length: 2\r\n\r\nHi\r\n--${boundary}--\r\n`;
 
 function form(bytes: Buffer, parts: Buffer[]): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { wholeUpload } from './file-upload.ts';
 
-const BOUNDS = { maxFieldBytes: 1024, maxParts: 16, maxHeaderBytes: 1024 };
+const BOUNDS = { maxFieldBytes: 1024, maxFieldsBytes: 4096, maxParts: 16, maxHeaderBytes: 1024 };
 const field = (name: string, value: string): string => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
 const file = (name: string): string => `--b\r\nContent-Disposition: form-data; name="${name}"; filename="a.jsonl"\r\n\r\n{}\r\n`;
 const END = '--b--\r\n';

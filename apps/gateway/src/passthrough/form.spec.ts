@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { BodyMemory } from '../pipeline/body-memory.ts';
 import { Form } from './form.ts';
 
 const BOUNDARY = 'XbX';
@@ -12,6 +13,7 @@ const FILE = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; file
 let server: Server;
 let agent: Agent;
 let handle: (form: Form) => Promise<void>;
+let memory: BodyMemory;
 /** Names of the fields that were treated. */
 let treated: string[];
 
@@ -20,14 +22,17 @@ beforeAll(async () => {
   let connections = 0;
   const numbers = new WeakMap<object, number>();
   server = createServer((incoming, response) => {
-    const form = new Form(incoming.headers['content-type'], incoming, { texts: ['prompt'], treat: (value, name) => (treated.push(name), value.replace('secret', 'gone')), judge: () => Promise.resolve() });
+    const form = new Form(incoming.headers['content-type'], incoming, { texts: ['prompt'], treat: (value, name) => (treated.push(name), value.replace('secret', 'gone')), judge: () => Promise.resolve(), share: memory.share() });
     void handle(form).then(() => response.end(String(numbers.get(incoming.socket))));
   });
   server.on('connection', (socket) => numbers.set(socket, ++connections));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
-beforeEach(() => (treated = []));
+beforeEach(() => {
+  treated = [];
+  memory = new BodyMemory(3 * 1024 * 1024);
+});
 beforeEach(() => (agent = new Agent({ keepAlive: true, maxSockets: 1 })));
 afterEach(() => agent.destroy());
 afterAll(async () => {
@@ -91,4 +96,36 @@ test('every field that is no setting is treated, wherever it stands; a text may 
   expect(sent.match(/secret|gone/g)).toEqual(['secret', 'secret', 'gone', 'gone']);
   await send(`--${BOUNDARY}\r\nContent-Disposition: form-data; name="prompt"; filename="p"\r\n\r\nthe secret\r\n`);
   expect(sent).toMatch("'prompt' is a file");
+});
+
+test('what is held of a form counts among all bodies, a file that streams by does not, and when it is over nothing is held', async () => {
+  let heldBytes = 0;
+  handle = async (form) => {
+    await form.readAhead('model');
+    for await (const chunk of form.body(null) ?? []) if (chunk.length > 0) heldBytes = memory.heldBytes;
+    form.close();
+  };
+  const sent = upload();
+  const before = `${field('language', 'x'.repeat(300_000))}${field('model', 'm')}`;
+  sent.write(before);
+  sent.end(`${FILE}${'y'.repeat(8 * 1024 * 1024)}\r\n--${BOUNDARY}--\r\n`);
+  await answerTo(sent);
+  expect(heldBytes).toBeGreaterThanOrEqual(before.length + 2 * 300_001);
+  expect(heldBytes).toBeLessThan(before.length + 2 * 300_001 + 256 * 1024);
+  expect(memory.heldBytes).toBe(0);
+});
+
+test('a form for which there is no room is refused with a 503 that says when to come back, and the next one that fits is read', async () => {
+  const outcomes: unknown[] = [];
+  handle = async (form) => {
+    outcomes.push(await form.readAhead('model').catch((error: unknown) => error));
+    form.close();
+  };
+  for (const length of [1_000_000, 1000]) {
+    const sent = upload();
+    sent.end(`${field('prompt', 'x'.repeat(length))}${field('model', 'm')}--${BOUNDARY}--\r\n`);
+    memory.take(length === 1000 ? 0 : 1024 * 1024);
+    await answerTo(sent);
+  }
+  expect(outcomes).toEqual([expect.objectContaining({ code: 'overloaded', retryAfterMs: expect.any(Number) }), 'm']);
 });

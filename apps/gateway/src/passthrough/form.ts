@@ -1,22 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 import { DejaError } from '@deja/contracts';
 import { boundaryOf, MultipartScanner, type MultipartBounds, type RewriteField } from './multipart.ts';
+import type { BodyShare } from '../pipeline/body-memory.ts';
 import { Prelude } from './prelude.ts';
 import { isSetting } from '../guard/prompt-texts.ts';
 
 /** Enough for the fields that people put before a file, and for small files whole. */
 const READ_AHEAD_BYTES = 1024 * 1024;
-const BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
+export const FORM_BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxFieldsBytes: 4 * 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
+/** A field is held here, and by what sends it on. */
+const COPIES = 2;
 /** Must be plain fields: some providers read a file of that name as the field. */
 const PLAIN_FIELDS = ['model', 'purpose'];
 
-interface FormTexts {
+interface FormOptions {
   /** Fields in which people write: they are judged, and must come as plain fields. */
   texts: readonly string[];
   /** What a field holds, settings apart, as it may leave the house, at once or in turns; throws, or rejects with, the refusal when it may not. */
   treat: (text: string, field: string) => string | Promise<string>;
   /** Resolves when these texts, as they leave, may go on; rejects with the refusal when they may not. */
   judge: (texts: string[]) => Promise<void>;
+  /** Room for what is held of it: the beginning, and fields. Files stream by. */
+  share: BodyShare;
 }
 
 /** One multipart request on its way through: read ahead as far as routing needs it, then sent on as it comes. */
@@ -36,15 +41,15 @@ export class Form {
   ended = false;
 
   /** Throws `invalid_value` when this is no form. */
-  constructor(contentType: string | undefined, private readonly source: IncomingMessage, private readonly o: FormTexts) {
+  constructor(contentType: string | undefined, private readonly source: IncomingMessage, private readonly o: FormOptions) {
     const boundary = boundaryOf(contentType ?? '');
     if (boundary === null || contentType === undefined) throw new DejaError('invalid_value', 'Send the body as multipart/form-data with a boundary.', { param: 'content-type' });
     this.contentType = contentType;
     this.boundary = boundary;
-    this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }));
+    this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }), (bytes) => o.share.take(bytes));
     this.plainFields = [...PLAIN_FIELDS, ...o.texts];
     const noted: RewriteField = (field, value) => void this.untreated.push([field, value]);
-    this.ahead = new MultipartScanner(boundary, { ...BOUNDS, plainFields: this.plainFields, rewrite: noted });
+    this.ahead = new MultipartScanner(boundary, { ...FORM_BOUNDS, plainFields: this.plainFields, rewrite: noted, held: (bytes) => o.share.take(bytes * COPIES) });
   }
 
   /** Reads until this field has come, the form has ended or enough was read; null when it has not come. */
@@ -69,7 +74,7 @@ export class Form {
       if (field === 'model' && modelFor !== null) return changed(value, modelFor(value));
       return changed(value, this.leaving(field, value));
     };
-    return this.through(new MultipartScanner(this.boundary, { ...BOUNDS, plainFields: this.plainFields, rewrite }), modelFor !== null);
+    return this.through(new MultipartScanner(this.boundary, { ...FORM_BOUNDS, plainFields: this.plainFields, rewrite }), modelFor !== null);
   }
 
   /**
@@ -77,6 +82,7 @@ export class Form {
    * for it: a client that stalls in its upload is answered all the same.
    */
   close(): void {
+    this.o.share.release();
     const rest = (): unknown => this.source.resume();
     this.prelude.close().then(rest, rest);
   }

@@ -16,6 +16,7 @@ import type { Planner } from '../plan/planner.ts';
 import { parseJsonBody } from '../validate/json-body.ts';
 import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
+import type { BodyMemory } from '../pipeline/body-memory.ts';
 import { Form } from './form.ts';
 import type { RawAnswer, RawCalls, RawQuestion } from './raw-call.ts';
 import { relayRaw } from './raw-reply.ts';
@@ -52,6 +53,7 @@ export class ModelCallPipeline {
     private readonly objects: StoredObjects,
     private readonly calls: RawCalls,
     private readonly planner: Planner,
+    private readonly bodies: BodyMemory,
   ) {}
 
   /** A JSON body, read whole. */
@@ -89,7 +91,7 @@ export class ModelCallPipeline {
     operation.captured?.sentForm(operation.headers['content-type'] ?? '');
     const treat = (text: string, field: string): string | Promise<string> => this.guard.passingText(operation, text, field, snapshot);
     const judge = (texts: string[]): Promise<void> => this.guard.moderateTexts(operation, texts, snapshot);
-    const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge });
+    const form = new Form(operation.headers['content-type'], source, { texts: endpoint.textMembers, treat, judge, share: this.bodies.share() });
     try {
       const model = await form.readAhead('model');
       const route = model === null ? this.lateRoute(endpoint, form, operation, principal, snapshot) : this.namedRoute(endpoint, model, operation, principal, snapshot);

@@ -5,7 +5,7 @@ import { boundaryOf, MultipartScanner, type ScannerOptions } from './multipart.t
 import { Prelude } from './prelude.ts';
 
 const BOUNDARY = 'b0undary-x';
-const BOUNDS: ScannerOptions = { maxFieldBytes: 10_000, maxParts: 20, maxHeaderBytes: 1000 };
+const BOUNDS: ScannerOptions = { maxFieldBytes: 10_000, maxFieldsBytes: 100_000, maxParts: 20, maxHeaderBytes: 1000 };
 
 interface FormPart {
   name: string;
@@ -172,6 +172,7 @@ describe('a malformed form', () => {
     ['the header of a part is longer than 1000 bytes', withHeader(`${named}\r\nX: ${'y'.repeat(1000)}`)],
     ["the field 'model' is encoded as base64", withHeader(`${named}\r\nContent-Transfer-Encoding: base64`, 'bQ==')],
     ["the field 'model' is longer than 10000 bytes", withHeader(named, 'v'.repeat(10_001))],
+    ['its fields have more than 100000 bytes together', formOf(Array.from({ length: 11 }, (_, i) => field(`f${i}`, 'v'.repeat(9_500)))).toString()],
     ['it has more than 20 parts', formOf(Array.from({ length: 21 }, () => field('a', ''))).toString()],
     ["'purpose' is a file", withHeader('Content-Disposition: form-data; name="purpose"; filename="x"')],
   ])('is refused, whole or byte by byte: %s', (why, text) => {

@@ -7,6 +7,8 @@ export { boundaryOf } from './part-header.ts';
 export interface MultipartBounds {
   /** Of one field that is no file, in bytes: all of it is held until it ends. */
   maxFieldBytes: number;
+  /** Of all fields that are no file together, in bytes. */
+  maxFieldsBytes: number;
   maxParts: number;
   /** Of one part's header block, in bytes. */
   maxHeaderBytes: number;
@@ -25,6 +27,8 @@ export interface FormFile {
 
 export interface ScannerOptions extends MultipartBounds {
   rewrite?: RewriteField;
+  /** Told of bytes of fields that are held from now on; may throw. */
+  held?: (bytes: number) => void;
   /** Names that must be plain fields: what decides where a form goes must not come as a file, which some providers read as a field all the same. */
   plainFields?: readonly string[];
 }
@@ -53,7 +57,7 @@ const LINE_BREAK = 2;
 
 /**
  * Follows a multipart/form-data body (RFC 2046, section 5.1; RFC 7578) as it streams by, and may change fields on the way. Holds one header block and one
- * field at a time, and the values of the fields seen: at most `maxParts` × `maxFieldBytes`; never a file. Without a rewrite what goes out is what came in.
+ * field at a time, and the values of the fields seen: at most `maxFieldsBytes`; never a file. Without a rewrite what goes out is what came in.
  *
  * Strict, because what is checked here has to be what the provider sees: no preamble but one CRLF, nothing but white space after the final
  * boundary, no line that begins with the boundary and goes on. Throws `invalid_value` for a form that is not well formed, and is of no use then.
@@ -64,6 +68,7 @@ export class MultipartScanner {
   private readonly delimiter: Buffer;
   private readonly parts: Part[] = [];
   private partCount = 0;
+  private fieldsBytes = 0;
   private state: State = 'start';
   /** Bytes of the delimiter that the last ones seen agree with, and how many of these need not be sent: they were, or never came. */
   private matched = LINE_BREAK;
@@ -207,6 +212,9 @@ export class MultipartScanner {
       return;
     }
     if (part.bytes > this.o.maxFieldBytes) throw malformed(`the field '${part.name}' is longer than ${this.o.maxFieldBytes} bytes`);
+    this.fieldsBytes += bytes.length;
+    if (this.fieldsBytes > this.o.maxFieldsBytes) throw malformed(`its fields have more than ${this.o.maxFieldsBytes} bytes together`);
+    this.o.held?.(bytes.length);
     part.held.add(bytes);
   }
 

@@ -15,8 +15,8 @@ import { checkModel, checkSize, validationFor } from '../validate/validator.ts';
 import type { Admission } from './admission.ts';
 import { purposeMissing, wholeUpload } from './file-upload.ts';
 import { batchBill, responseBill, type LateBill } from './late-bill.ts';
-import { Form } from './form.ts';
-import type { MultipartBounds } from './multipart.ts';
+import type { BodyMemory } from '../pipeline/body-memory.ts';
+import { Form, FORM_BOUNDS } from './form.ts';
 import { listOwn, type ListPage } from './own-list.ts';
 import { UNBILLED, type RawAnswer, type RawCalls, type RawQuestion } from './raw-call.ts';
 import { readJson, relayRaw, sendJson } from './raw-reply.ts';
@@ -32,8 +32,6 @@ export interface ObjectCall {
   query: QueryPairs;
 }
 
-/** What the form was read with already holds; these only have to be no narrower. */
-const FORM_BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
 const FOLDER: Record<StoredObjectKind, 'files' | 'batches' | 'responses'> = { file: 'files', batch: 'batches', response: 'responses' };
 
 /** Files, batches and stored responses: they belong to the tenant that made them, and go back to the account that has them. */
@@ -44,13 +42,14 @@ export class ObjectsPipeline {
     private readonly objects: StoredObjects,
     private readonly calls: RawCalls,
     private readonly planner: Planner,
+    private readonly bodies: BodyMemory,
   ) {}
 
   /** `POST /v1/files`: a form that streams by to the provider of the model in `x-deja-model`, else of the first that keeps files. */
   async upload(operation: Operation, source: IncomingMessage, response: ServerResponse): Promise<void> {
     const { principal, snapshot } = await this.admission.authenticate(operation);
     operation.captured?.sentForm(operation.headers['content-type'] ?? '');
-    const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve() });
+    const form = new Form(operation.headers['content-type'], source, { texts: [], treat: (text) => text, judge: () => Promise.resolve(), share: this.bodies.share() });
     try {
       if ((await form.readAhead('purpose')) === null && form.ended) throw purposeMissing();
       const plan = this.planFor(principal.tenant, snapshot, keeperOf('files', operation, principal, snapshot));

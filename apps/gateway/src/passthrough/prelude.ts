@@ -8,7 +8,8 @@ export class Prelude {
   private exhausted = false;
   private isTaken = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  /** @param held told of each chunk that is read ahead, and so held; may throw */
+  constructor(source: AsyncIterable<Uint8Array>, private readonly held: (bytes: number) => void = () => undefined) {
     this.source = source[Symbol.asyncIterator]();
   }
 
@@ -25,6 +26,7 @@ export class Prelude {
         this.exhausted = true;
         break;
       }
+      this.held(value.length);
       this.head.add(value);
       bytes += value.length;
       scanner.push(value);

@@ -5,7 +5,7 @@ const RETRY_AFTER_MS = 1000;
 
 /**
  * How much memory the bodies that are on their way in may take together: each is bounded, but not how many there are. An account of bytes that are held
- * while a body is read; what has been read is an operation's, and those are bounded by their number. Forms stream by and are not in it.
+ * while a body is read; what has been read is an operation's, and those are bounded by their number. Of a form it has what is not sent on at once.
  */
 export class BodyMemory {
   private held = 0;
@@ -31,5 +31,31 @@ export class BodyMemory {
 
   give(bytes: number): void {
     this.held -= bytes;
+  }
+
+  /** For one body. */
+  share(): BodyShare {
+    return new BodyShare(this);
+  }
+}
+
+/** What one body takes of the account, until it is released for good. */
+export class BodyShare {
+  private held = 0;
+  private isReleased = false;
+
+  constructor(private readonly memory: BodyMemory) {}
+
+  /** Throws a 503 `overloaded` when there is no room for so many more bytes. */
+  take(bytes: number): void {
+    if (this.isReleased) return;
+    this.memory.take(bytes);
+    this.held += bytes;
+  }
+
+  release(): void {
+    this.isReleased = true;
+    this.memory.give(this.held);
+    this.held = 0;
   }
 }

@@ -56,32 +56,27 @@ function collect(request: IncomingMessage, { most, expected, memory, principal }
   return new Promise((resolve, reject) => {
     // By events: to iterate over a stream takes longer than all else that is done to read a small body.
     const gathered = new GatheredBytes(expected);
-    let held = 0;
-    const release = (): void => {
-      memory.give(held);
-      held = 0;
-    };
+    const share = memory.share();
     const take = (chunk: Buffer): void => {
       try {
         if (gathered.length + chunk.length > most) throw new DejaError('request_too_large', `The request body has more than ${most} bytes, which is the most allowed.`);
-        memory.take(chunk.length);
-        held += chunk.length;
+        share.take(chunk.length);
         gathered.add(chunk);
       } catch (error) {
-        release();
+        share.release();
         if (!(error instanceof DejaError)) return reject(error as Error);
         request.off('data', take).resume();
         resolve(new RefusedBody(error, principal));
       }
     };
     const broken = (): void => {
-      release();
+      share.release();
       // It closes also when it has come whole.
       if (!request.readableEnded) reject(request.errored ?? Object.assign(new Error('the request broke off'), { code: 'ECONNRESET' }));
     };
     if (request.destroyed) return broken();
     request.on('data', take).once('error', broken).once('close', broken).once('end', () => {
-      release();
+      share.release();
       resolve(gathered.bytes());
     });
   });
