@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 import type { TestCluster } from '@deja/testing';
-import type { Asker, Try } from './evidence.ts';
+import type { Asker, NotTaken, Try } from './evidence.ts';
 
 const LOOK_MS = 250;
 /** Who has not said by then that it is ready gets nothing new. */
@@ -25,6 +25,8 @@ export interface Asked {
  */
 export class Balancer {
   readonly tries: Try[] = [];
+  /** When a gateway that said it was ready took no connection. */
+  readonly notTaken: NotTaken[] = [];
   private readonly cluster: TestCluster;
   private readonly ready = new Set<number>();
   private readonly stopped = new AbortController();
@@ -77,6 +79,7 @@ export class Balancer {
       try {
         return await fetch(`${this.cluster.urls[gateway]}${pathname}${search}`, init);
       } catch (error) {
+        if (wasNotTaken(error) && this.ready.has(gateway)) this.notTaken.push({ gateway, atMs: Date.now() });
         if (!wasNotTaken(error) || i === order.length - 1) throw error;
       }
     }

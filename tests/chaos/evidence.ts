@@ -84,6 +84,12 @@ export interface MemorySample {
   mib: number;
 }
 
+/** A connection that a gateway, from 0, did not take although it had said that it was ready. Unix ms. */
+export interface NotTaken {
+  gateway: number;
+  atMs: number;
+}
+
 /** Everything that was seen in a run. */
 export interface Evidence {
   fromMs: number;
@@ -96,6 +102,7 @@ export interface Evidence {
   rates: Rates;
   changes: ChangeProbe[];
   bad: BadRequest[];
+  notTaken: NotTaken[];
   /** Bad requests that a provider saw. */
   badAtProvider: number;
   ceilings: Ceiling[];

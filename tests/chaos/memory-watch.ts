@@ -16,13 +16,15 @@ export const INSPECTED = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 export class MemoryWatch {
   readonly samples: MemorySample[] = [];
   private readonly cluster: TestCluster;
+  private readonly liveEveryMs: number;
 
-  constructor(cluster: TestCluster) {
+  constructor(cluster: TestCluster, liveEveryMs = LIVE_EVERY_MS) {
     this.cluster = cluster;
+    this.liveEveryMs = liveEveryMs;
   }
 
   async run(isOver: () => boolean): Promise<void> {
-    await Promise.all([this.every(RESIDENT_EVERY_MS, isOver, () => this.resident()), this.every(LIVE_EVERY_MS, isOver, () => this.live(isOver))]);
+    await Promise.all([this.every(RESIDENT_EVERY_MS, isOver, () => this.resident()), this.every(this.liveEveryMs, isOver, () => this.live(isOver))]);
   }
 
   private async every(ms: number, isOver: () => boolean, look: () => void | Promise<void>): Promise<void> {
@@ -57,11 +59,7 @@ export class MemoryWatch {
   private async liveBytes(process: string): Promise<number | null> {
     const url = /ws:\/\/\S+/.exec(this.cluster.logged('Debugger listening on').findLast(({ from }) => from === process)?.text ?? '')?.[0];
     if (url === undefined) return null;
-    const inspected = await Inspected.open(url);
-    try {
-      return await Promise.race([inspected.liveBytes(), delay(ANSWER_MS, null, { ref: false })]);
-    } finally {
-      inspected.close();
-    }
+    const seen = Inspected.open(url).then((inspected) => inspected.liveBytes().finally(() => inspected.close()));
+    return await Promise.race([seen, delay(ANSWER_MS, null, { ref: false })]);
   }
 }

@@ -43,12 +43,13 @@ export function memoryOf(samples: readonly MemorySample[]): Memory[] {
   });
 }
 
-/** What is to be said of memory that goes on growing; empty where none does. */
+/** What is to be said of memory that goes on growing, or could not be seen; empty where all is flat. */
 export function growing(memory: readonly Memory[]): string[] {
   return memory.flatMap(({ process, minutes, ...courses }) =>
     (['resident', 'live'] as const).flatMap((of) => {
       const course = courses[of];
-      return course === null || course.isFlat ? [] : [`${of} memory of ${process}: ${course.from.toFixed(0)} MiB after ${minutes.from.toFixed(1)} minutes, ${course.to.toFixed(0)} after ${minutes.to.toFixed(1)}`];
+      if (course === null) return [`live memory of ${process} could not be looked at often enough`];
+      return course.isFlat ? [] : [`${of} memory of ${process}: ${course.from.toFixed(0)} MiB after ${minutes.from.toFixed(1)} minutes, ${course.to.toFixed(0)} after ${minutes.to.toFixed(1)}`];
     }),
   );
 }

@@ -23,7 +23,7 @@ const fault = (more: Partial<Fault>): Fault => ({ target: 'router', kind: 'kill'
 /** A run in which all went well, but for what is said. */
 const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   fromMs: AT_MS, untilMs: AT_MS + 60_000, faults: [], tries: [request(1)], calls: [call('w1')], operations: [row(1)], attempts: [attempt(1)], rates: { input: 1_000_000n, cachedInput: 1_000_000n, output: 1_000_000n },
-  changes: [], bad: [], badAtProvider: 0, ceilings: [], alone: [], secretsFound: [], secretsSought: 1, left: { 'open operations': 0 }, notReady: [], memory: [], ...more,
+  changes: [], bad: [], notTaken: [], badAtProvider: 0, ceilings: [], alone: [], secretsFound: [], secretsSought: 1, left: { 'open operations': 0 }, notReady: [], memory: [], ...more,
 });
 const brokenRows = (more: Partial<Evidence>): (number | null)[] => verdicts(evidence(more)).filter(({ held }) => !held).map(({ row: n }) => n);
 const alone = (one: Try): Partial<Evidence> => ({ tries: [one], operations: one.requestId === null ? [] : [row(1, { tenant: one.tenant, question: one.question })] });
@@ -41,6 +41,7 @@ test('a change has a second, and a lowered limit says nothing of a gateway that 
 
 test('all promises hold where all went well', () => {
   expect(brokenRows({})).toEqual([]);
+  expect(brokenRows({ notTaken: [{ gateway: 0, atMs: AT_MS }], faults: [fault({ target: 'gateway', kind: 'restart', n: 2 })] })).toEqual([]);
 });
 
 test.each<[what: string, seen: Partial<Evidence>, row: number | null]>([
@@ -57,6 +58,7 @@ test.each<[what: string, seen: Partial<Evidence>, row: number | null]>([
   ['a limit that a client has none of', alone(request(1, { status: 429, errorCode: 'rate_limit_exceeded', text: null })), 5],
   ['a connection that broke while no gateway was killed', { tries: [request(1, { status: null, requestId: null, ended: 'broken', text: null })], faults: [fault({})] }, 5],
   ['a stream that was cut in calm', alone(request(1, { stream: true, text: null })), 5],
+  ['a gateway that is ready and takes no connection', { notTaken: [{ gateway: 0, atMs: AT_MS }], faults: [fault({ target: 'gateway', n: 2 })] }, 5],
   ['a bad request that got a 500', { bad: [{ what: 'no JSON', gateway: 0, startMs: AT_MS, endMs: AT_MS + 1, status: 500, code: 'internal_error' }] }, 8],
   ['a bad request that was answered', { bad: [{ what: 'no JSON', gateway: 0, startMs: AT_MS, endMs: AT_MS + 1, status: 200, code: null }] }, 8],
   ['a bad request without an answer', { bad: [{ what: 'no JSON', gateway: 0, startMs: AT_MS, endMs: AT_MS + 1, status: null, code: null }] }, 8],

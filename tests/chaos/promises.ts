@@ -1,6 +1,6 @@
 import { agreementOf } from './agreement.ts';
 import { ceilingsHeld } from './ceilings.ts';
-import { during, type ChangeProbe, type Evidence, type Try } from './evidence.ts';
+import { during, type ChangeProbe, type Evidence, type NotTaken, type Try } from './evidence.ts';
 import { LOWERED_LIMIT } from './probes.ts';
 import { endOf } from './questions.ts';
 import { outcomeOf, served, type Served } from './served.ts';
@@ -31,7 +31,7 @@ export function verdicts(evidence: Evidence): Verdict[] {
     [2, 'no secret is in clear in Postgres, Redis, a log, a metric', { counts: { 'secrets sought': evidence.secretsSought }, broken: evidence.secretsFound }],
     [3, 'two gateways enforce one limit', ceilingsHeld(evidence)],
     [4, 'each accepted operation is in the ledger exactly once, at its cost', exactlyOnce(evidence)],
-    [5, 'no failure of a part fails a request that a provider could serve', neverFailed(all)],
+    [5, 'no failure of a part fails a request that a provider could serve', neverFailed(evidence, all)],
     [6, 'a cut stream never looks complete, and enters no cache', cutStreams(evidence)],
     [7, 'a change is in force within a second', changesInForce(evidence)],
     [8, 'bad input gets a 4xx, and reaches no provider', badInput(evidence)],
@@ -66,8 +66,11 @@ function exactlyOnce({ tries, calls, operations, attempts, rates }: Evidence): J
   };
 }
 
-function neverFailed({ outcomes, excused, failures }: Served): Judged {
-  return { counts: { answered: outcomes.ok, left: outcomes.left, 'refused by a limit': outcomes.refused, failed: outcomes.failed, ...excused }, broken: failures };
+function neverFailed({ notTaken, faults }: Evidence, { outcomes, excused, failures }: Served): Judged {
+  // The balancer learns of a gateway that dies or stops by its connections, too. At any other time who is ready takes them.
+  const isExplained = ({ gateway, atMs }: NotTaken): boolean => faults.some((fault) => fault.target === 'gateway' && ((fault.kind === 'kill' && fault.n === gateway + 1) || fault.kind === 'restart') && during(fault, atMs - KILL_MS, atMs));
+  const closed = notTaken.filter((one) => !isExplained(one)).map(({ gateway }) => `gateway ${gateway + 1} said that it was ready, and took no connection`);
+  return { counts: { answered: outcomes.ok, left: outcomes.left, 'refused by a limit': outcomes.refused, failed: outcomes.failed, ...excused }, broken: [...failures, ...closed] };
 }
 
 function cutStreams(evidence: Evidence): Judged {

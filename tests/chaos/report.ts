@@ -29,8 +29,8 @@ export function reportOf({ run, verdicts, memory, machine, asked }: Report): str
   ].join('\n\n');
 }
 
-const memoryRow = ({ process, minutes, live, resident }: Memory): string[] => [process, minutes.to.toFixed(1), course(live), course(resident), resident.isFlat && live?.isFlat !== false ? 'yes' : '**no**'];
-const course = (one: Course | null): string => (one === null ? '' : `${one.from.toFixed(0)} → ${one.to.toFixed(0)}`);
+const memoryRow = ({ process, minutes, live, resident }: Memory): string[] => [process, minutes.to.toFixed(1), course(live), course(resident), resident.isFlat && live?.isFlat === true ? 'yes' : '**no**'];
+const course = (one: Course | null): string => (one === null ? 'not seen' : `${one.from.toFixed(0)} → ${one.to.toFixed(0)}`);
 
 const table = (head: string[], rows: string[][]): string => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 

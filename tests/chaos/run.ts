@@ -18,6 +18,8 @@ export interface ChaosOptions extends Omit<ScheduleOptions, 'replicas'> {
   env?: Record<string, string>;
   /** How long all may take to settle in the end: leases of the killed run out first. */
   settlesMs: number;
+  /** How often each process is made to collect its garbage, to see what is live. */
+  liveMemoryEveryMs?: number;
   log?: (line: string) => void;
   /** Is handed the cluster as soon as it runs, so that a run can be interrupted. */
   onStage?: (stage: ChaosStage) => void;
@@ -46,7 +48,7 @@ export async function chaos(o: ChaosOptions): Promise<ChaosRun> {
     const over = (): boolean => isOver;
     const prober = new ChangeProber(stage, () => [...running].every(({ target }) => HARMLESS_TO_CHANGES.has(target)));
     const badClient = new BadClient(stage, (gateway) => balancer.isReady(gateway));
-    const memory = new MemoryWatch(stage.cluster);
+    const memory = new MemoryWatch(stage.cluster, o.liveMemoryEveryMs);
     const others = [
       new Load(balancer, stage.keys, randomFrom(o.seed + 2)).run(o.perSecond, over), prober.run(over), badClient.run(over, randomFrom(o.seed + 3)), memory.run(over),
     ];
@@ -56,7 +58,7 @@ export async function chaos(o: ChaosOptions): Promise<ChaosRun> {
     const left = await settled(stage, o.settlesMs, o.log ?? (() => undefined));
     const { found, sought } = await secretsFound(stage);
     const evidence: Evidence = {
-      fromMs, untilMs, faults, tries: balancer.tries, ...(await ledgerOf(stage.cluster)), calls: stage.providers.flatMap(({ calls }) => calls), rates: RATES, changes: prober.found, bad: badClient.sent,
+      fromMs, untilMs, faults, tries: balancer.tries, ...(await ledgerOf(stage.cluster)), calls: stage.providers.flatMap(({ calls }) => calls), rates: RATES, changes: prober.found, bad: badClient.sent, notTaken: balancer.notTaken,
       badAtProvider: stage.providers.reduce((sum, { bad }) => sum + bad, 0), ceilings: stage.ceilings, alone: decidedAlone(stage.cluster), secretsFound: found, secretsSought: sought, left, notReady: await notReady(stage.cluster), memory: memory.samples,
     };
     return { evidence, planned, settledMs: Date.now() - untilMs, abandoned: prober.abandoned };

@@ -12,7 +12,7 @@ let run: ChaosRun;
 let found: Verdict[];
 beforeAll(async () => {
   run = await chaos({
-    seed: 22, faults: FAULTS.length, pairs: FAULTS, lastsMs: SECONDS * 1000, perSecond: 15, calmMs: 1000, lengthMs: { least: 600, most: 1200 }, settlesMs: 60_000,
+    seed: 22, faults: FAULTS.length, pairs: FAULTS, lastsMs: SECONDS * 1000, perSecond: 15, calmMs: 1000, lengthMs: { least: 600, most: 1200 }, settlesMs: 60_000, liveMemoryEveryMs: 10_000,
     env: { DEJA_LEASE_S: String(LEASE_S), DEJA_DRAIN_DELAY_S: '1' },
   });
   found = verdicts(run.evidence);
@@ -66,6 +66,11 @@ test('while parts break, bad input is refused as such and reaches no provider', 
 test('stops and rolling restarts lose nothing', () => {
   expect(brokenIn(9)).toEqual([]);
   expect(counts(9)['restarts']).toBeGreaterThan(0);
+});
+
+test('each process can be looked into while it works', () => {
+  const seen = run.evidence.memory.filter(({ of, mib }) => of === 'live' && mib > 5).map(({ process }) => process);
+  expect([...new Set(seen)].toSorted()).toEqual(['gateway', 'router', 'semantic-cache', 'usage-worker'].flatMap((app) => [`${app}-1`, `${app}-2`]));
 });
 
 test('in the end all are ready, and no lease, no held money, no open operation and no queued event is left', () => {

@@ -26,7 +26,7 @@ export function headProblem(head: Head): DejaError | null {
 /** `host [":" port]`, and nothing where there is no authority (RFC 9110, section 7.2; RFC 3986, section 3.2.2). */
 const HOST = /^(?:\[[\w:.%]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
-/** One of the headers of which Node keeps the first where there are several, and a proxy may have gone by the last. What is said twice in the same words is harmless, but for the host. */
+/** One of the headers of which Node keeps the first where there are several, and a proxy may have gone by the last. What comes to the same is harmless, but for the host. */
 function saidTwice({ rawHeaders, headers }: Pick<Head, 'rawHeaders' | 'headers'>): string | null {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -34,9 +34,16 @@ function saidTwice({ rawHeaders, headers }: Pick<Head, 'rawHeaders' | 'headers'>
     if (length !== 4 && length !== 12 && length !== 13) continue; // most are none of these
     const name = rawHeaders[i]?.toLowerCase() ?? '';
     if (name === 'host') hosts++;
-    else if ((name === 'content-type' || name === 'authorization') && rawHeaders[i + 1] !== headers[name]) return name;
+    else if (name === 'authorization' && rawHeaders[i + 1] !== headers[name]) return name;
+    else if (name === 'content-type' && bodyType(rawHeaders[i + 1]) !== bodyType(headers[name])) return name;
   }
   return hosts > 1 ? 'host' : null;
+}
+
+/** As far as it decides how a body is read: all of it for a form, whose boundary it has, else without parameters. Client libraries that add a header of their user's to their own send two. */
+function bodyType(contentType = ''): string {
+  const type = contentType.replace(/;.*/s, '').trim().toLowerCase();
+  return type.startsWith('multipart/') ? contentType.trim() : type;
 }
 
 const SLASH = 0x2f;

@@ -27,8 +27,8 @@ export class YamlSource {
 
   /** What makes the text no YAML at all. Throws a RangeError where it is nested too deeply to be read. */
   syntaxProblems(): ConfigProblem[] {
-    // The parser takes running out of stack for a mistake in the text, wherever that happened.
-    if (this.#document.errors.some(({ message }) => OUT_OF_STACK.test(message))) throw new RangeError('the text is nested too deeply');
+    // The parser takes running out of stack for a mistake in the text, wherever that happened. An unexpected token is quoted, so it may say anything.
+    if (this.#document.errors.some(({ code, message }) => code !== 'UNEXPECTED_TOKEN' && OUT_OF_STACK.test(message))) throw new RangeError('the text is nested too deeply');
     const errors = this.#document.errors.map((error) => ({ offset: error.pos[0], message: syntaxMessage(error.code, error.message) }));
     const twice = keysTwice(this.#document).map((offset) => ({ offset, message: 'this key stands twice in the same map: keep one of them' }));
     const within = aliasesWithin(this.#document).map((offset) => ({ offset, message: 'this alias stands within what it names, which would have no end: write the value itself' }));

@@ -100,7 +100,7 @@ function compiledOf(pattern: string): DenyPattern | string {
 /** By what the library says of a pattern, which quotes it. */
 const HINTS: [RegExp, string][] = [
   [/^error parsing regexp: invalid repeat/, ': RE2 repeats at most 1000 times, nested repetitions multiplied'],
-  [/^error parsing regexp: invalid (?:or unsupported Perl syntax|escape sequence)/, ': RE2 has no look-around and no back-references'],
+  [/^error parsing regexp: invalid (?:or unsupported Perl syntax|named capture|escape sequence)/, ': RE2 has no look-around and no back-references'],
 ];
 const LONGEST_REASON = 200;
 

@@ -8,8 +8,8 @@ import { isSetting } from '../guard/prompt-texts.ts';
 /** Enough for the fields that people put before a file, and for small files whole. */
 const READ_AHEAD_BYTES = 1024 * 1024;
 export const FORM_BOUNDS: MultipartBounds = { maxFieldBytes: 1024 * 1024, maxFieldsBytes: 4 * 1024 * 1024, maxParts: 256, maxHeaderBytes: 16 * 1024 };
-/** A field is held here, and by what sends it on. */
-const COPIES = 2;
+/** A field is held as text here and by what sends it on, at up to two bytes a character. */
+const BYTES_HELD = 4;
 /** Must be plain fields: some providers read a file of that name as the field. */
 const PLAIN_FIELDS = ['model', 'purpose'];
 
@@ -20,7 +20,7 @@ interface FormOptions {
   treat: (text: string, field: string) => string | Promise<string>;
   /** Resolves when these texts, as they leave, may go on; rejects with the refusal when they may not. */
   judge: (texts: string[]) => Promise<void>;
-  /** Room for what is held of it: the beginning, and fields. Files stream by. */
+  /** Room for what is held of it until it was answered: the beginning as long as it may be sent, and fields. Files stream by. */
   share: BodyShare;
 }
 
@@ -32,9 +32,9 @@ export class Form {
   private readonly prelude: Prelude;
   private readonly ahead: MultipartScanner;
   private sent = false;
-  /** Fields that have come and were not treated, and what became of those that were, by name and value. */
+  /** Fields that have come and were not treated, and what became of those that were, by name and then by value. */
   private untreated: [field: string, value: string][] = [];
-  private readonly treated = new Map<string, string>();
+  private readonly treated = new Map<string, Map<string, string>>();
   private readonly judged = new Set<string>();
   private unjudged: string[] = [];
   /** Nothing more comes: the form may be sent more than once. */
@@ -46,10 +46,10 @@ export class Form {
     if (boundary === null || contentType === undefined) throw new DejaError('invalid_value', 'Send the body as multipart/form-data with a boundary.', { param: 'content-type' });
     this.contentType = contentType;
     this.boundary = boundary;
-    this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }), (bytes) => o.share.take(bytes));
+    this.prelude = new Prelude(source.iterator({ destroyOnReturn: false }), o.share);
     this.plainFields = [...PLAIN_FIELDS, ...o.texts];
     const noted: RewriteField = (field, value) => void this.untreated.push([field, value]);
-    this.ahead = new MultipartScanner(boundary, { ...FORM_BOUNDS, plainFields: this.plainFields, rewrite: noted, held: (bytes) => o.share.take(bytes * COPIES) });
+    this.ahead = new MultipartScanner(boundary, { ...FORM_BOUNDS, plainFields: this.plainFields, rewrite: noted, held: (bytes) => o.share.take(bytes * BYTES_HELD) });
   }
 
   /** Reads until this field has come, the form has ended or enough was read; null when it has not come. */
@@ -77,12 +77,17 @@ export class Form {
     return this.through(new MultipartScanner(this.boundary, { ...FORM_BOUNDS, plainFields: this.plainFields, rewrite }), modelFor !== null);
   }
 
+  /** A provider has begun to answer: what is held for it is the operation's from here on, as a body is that has come whole. */
+  answered(): void {
+    this.o.share.release();
+  }
+
   /**
    * Nobody wants the rest: it is read and forgotten, because a connection is good for its next request only when all of this one has come. Does not wait
    * for it: a client that stalls in its upload is answered all the same.
    */
   close(): void {
-    this.o.share.release();
+    this.answered();
     const rest = (): unknown => this.source.resume();
     this.prelude.close().then(rest, rest);
   }
@@ -108,14 +113,16 @@ export class Form {
 
   private async treatComing(): Promise<void> {
     for (const [field, value] of this.untreated.splice(0)) {
-      if (!isSetting(field)) this.treated.set(keyOf(field, value), await this.o.treat(value, field));
+      if (isSetting(field)) continue;
+      const known = this.treated.get(field) ?? new Map<string, string>();
+      this.treated.set(field, known.set(value, await this.o.treat(value, field)));
     }
   }
 
   /** The field's value as it may leave; notes a text that is to be judged, unless it was. */
   private leaving(field: string, value: string): string {
     if (isSetting(field)) return value;
-    const text = this.treated.get(keyOf(field, value));
+    const text = this.treated.get(field)?.get(value);
     if (text === undefined) throw new Error(`the field ${field} leaves before it was treated`);
     if (!this.o.texts.includes(field)) return text;
     if (!this.judged.has(text)) this.unjudged.push(text);
@@ -128,5 +135,4 @@ export class Form {
   }
 }
 
-const keyOf = (field: string, value: string): string => `${field}\0${value}`;
 const changed = (before: string, after: string): string | undefined => (after === before ? undefined : after);

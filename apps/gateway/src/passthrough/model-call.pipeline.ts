@@ -100,6 +100,7 @@ export class ModelCallPipeline {
       const question: RawQuestion = { ...this.question(endpoint, operation, snapshot), headers: { 'content-type': form.contentType }, body: (candidate) => form.body(route.modelFor(candidate)) };
       const { plan } = route;
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
+      form.answered();
       const sent = route.sentModel?.() ?? null;
       if (sent !== null) Object.assign(answer.call.record, { model: sent, price: priceAt(answer.candidate, sent, operation, snapshot) });
       await this.reply(endpoint, operation, answer, response, snapshot);

@@ -56,6 +56,7 @@ export class ObjectsPipeline {
       await this.admission.reserve(operation, 0, snapshot);
       const question: RawQuestion = { ...asking('POST', 'files', []), headers: { 'content-type': form.contentType }, body: () => wholeOrNull(form) };
       const answer = await this.calls.run(operation, question, plan, snapshot.settings);
+      form.answered();
       await this.sendMade(operation, principal, 'file', answer, response);
     } finally {
       form.close();

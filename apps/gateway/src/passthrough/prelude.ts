@@ -1,15 +1,16 @@
+import type { BodyShare } from '../pipeline/body-memory.ts';
 import { GatheredBytes } from '../pipeline/gathered-bytes.ts';
 import type { MultipartScanner } from './multipart.ts';
 
 /** A body that is read ahead only as far as it has to be understood, and then sent on whole: what was read first, the rest after it. */
 export class Prelude {
   private readonly source: AsyncIterator<Uint8Array>;
-  private readonly head = new GatheredBytes();
+  private head = new GatheredBytes();
   private exhausted = false;
   private isTaken = false;
 
-  /** @param held told of each chunk that is read ahead, and so held; may throw */
-  constructor(source: AsyncIterable<Uint8Array>, private readonly held: (bytes: number) => void = () => undefined) {
+  /** @param share room for what is read ahead, until it was sent on for the last time */
+  constructor(source: AsyncIterable<Uint8Array>, private readonly share: Pick<BodyShare, 'take' | 'give'> | null = null) {
     this.source = source[Symbol.asyncIterator]();
   }
 
@@ -26,7 +27,7 @@ export class Prelude {
         this.exhausted = true;
         break;
       }
-      this.held(value.length);
+      this.share?.take(value.length);
       this.head.add(value);
       bytes += value.length;
       scanner.push(value);
@@ -39,6 +40,7 @@ export class Prelude {
     if (this.isTaken && !this.exhausted) throw new Error('a body that was not read to its end can be sent once');
     this.isTaken = true;
     if (this.head.length > 0) yield* scanner.push(this.head.bytes());
+    if (!this.exhausted) this.forgetHead();
     while (!this.exhausted) {
       const { done, value } = await this.source.next();
       if (done === true) break;
@@ -46,6 +48,11 @@ export class Prelude {
       yield* scanner.push(value);
     }
     yield* scanner.end();
+  }
+
+  private forgetHead(): void {
+    this.share?.give(this.head.length);
+    this.head = new GatheredBytes();
   }
 
   /** Lets the source go when the rest is not wanted. */

@@ -53,6 +53,13 @@ export class BodyShare {
     this.held += bytes;
   }
 
+  /** So many are not held any more. */
+  give(bytes: number): void {
+    const given = Math.min(bytes, this.held);
+    this.memory.give(given);
+    this.held -= given;
+  }
+
   release(): void {
     this.isReleased = true;
     this.memory.give(this.held);

@@ -7,7 +7,7 @@ export interface UsageJob {
 }
 
 /** A Redis that is killed may come back without what it took last: with `appendfsync everysec`, a second; two where the disk is slow. */
-const KEPT_MS = 3000;
+export const KEPT_MS = 3000;
 const MOST_EVENTS = 20_000;
 
 /** The jobs that were put on the queue in the last moments before now or, while nothing can be sent, before that began. They are kept as they were sent: a tenth of the memory that their events take. */

@@ -58,8 +58,24 @@ describe('settled operations on their way to the ledger', () => {
     expect(await stage.server.client.hlen(gatewayOpsKey('slow'))).toBe(records.length);
     taken.resolve();
     await eventually('the records to arrive', async () => all(records, queued) && (await stage.server.client.hlen(gatewayOpsKey('slow'))) === 0);
+    expect(queued.length).toBeLessThan(records.length + 1000); // those that were on their way while the hash was read came twice
     await box.close();
     expect(stage.filesIn('slow')).toEqual([]);
+  });
+
+  test('what waited in Redis alone when it crashed, and is not in it any more, is told again', async () => {
+    const { box, queued, queue } = stage.outbox('slow-crash');
+    const taken = Promise.withResolvers<void>();
+    queue.until = taken.promise;
+    await box.start();
+    const records = Array.from({ length: 12_000 }, () => settled());
+    await Promise.all(records.map((record) => stage.settle(box, record)));
+    await stage.server.client.flushall();
+    await stage.server.kill();
+    await stage.server.restart();
+    taken.resolve();
+    await eventually('the records to arrive', () => all(records, queued));
+    await box.close();
   });
 
   test('while Redis is away openings and settlements are on disk, and come back with it', async () => {

@@ -5,6 +5,7 @@ import type { Logger } from '@deja/telemetry';
 import type { AcceptedCount, AcceptedCounts } from './accepted.ts';
 import { BATCH_SIZE, batchMs } from './batching.ts';
 import { jobData, written, type WrittenEvent } from './job-data.ts';
+import { LastLeft } from './last-left.ts';
 import { LastSent, type UsageJob } from './last-sent.ts';
 import type { OutboxMetrics } from './metrics.ts';
 import { Overflow, type Place, type SpoolReason } from './overflow.ts';
@@ -44,6 +45,10 @@ export class Outbox {
   private readonly spool: Spool;
   private readonly o: OutboxOptions;
   private waiting: WrittenEvent[] = [];
+  /** The batch under way. */
+  private sending: WrittenEvent[] = [];
+  /** What Redis alone has, as far as it may have forgotten it when it comes back from a crash. */
+  private readonly left = new LastLeft();
   /** Events of the job before. */
   private lastEvents = 0;
   private timer: NodeJS.Timeout | null = null;
@@ -136,7 +141,10 @@ export class Outbox {
       return;
     }
     if (this.waiting.length < MOST_WAITING) this.waiting.push(text === undefined ? written(event) : { event, text });
-    else this.leave([event]);
+    else {
+      this.left.add({ event, text: text ?? written(event).text }, Date.now());
+      this.leave([event]);
+    }
     if (!this.flushing) this.schedule();
   }
 
@@ -153,8 +161,10 @@ export class Outbox {
     if (this.waiting.length === 0) return;
     const events = this.waiting.splice(0, BATCH_SIZE);
     this.lastEvents = events.length;
+    this.sending = events;
     this.flushing = this.send(events).finally(() => {
       this.flushing = null;
+      this.sending = [];
       this.schedule();
     });
     await this.flushing;
@@ -241,7 +251,7 @@ export class Outbox {
     } catch {
       return; // away again, or without room: the next round goes on
     }
-    if (await this.replay.run()) this.overflow.empty();
+    if ((await this.replay.run()) && !this.held) this.overflow.empty();
   }
 
   private async sendAgain(): Promise<void> {
@@ -276,11 +286,13 @@ export class Outbox {
       for (let cursor = '0'; ; ) {
         if (queue.isFull) throw new Error('the usage queue has no room');
         const [next, flat] = await this.redis.hscan(gatewayOpsKey(instance), cursor, 'COUNT', PAGE);
-        const goAnyway = new Set(this.waiting.map(({ event }) => lineId(event)));
+        const goAnyway = new Set([...this.sending, ...this.waiting].map(({ event }) => lineId(event)));
         const events = flat.filter((_, i) => i % 2 === 1).map(writtenIn).filter((one) => one !== null).filter(({ event }) => !goAnyway.has(lineId(event)));
         for (let at = 0; at < events.length; at += BATCH_SIZE) await this.post(events.slice(at, at + BATCH_SIZE), instance);
         cursor = next;
-        if (cursor === '0') return;
+        if (cursor !== '0') continue;
+        if (!this.held) this.left.take(); // on the queue now, all of them
+        return;
       }
     } catch (error) {
       this.held = true;
@@ -292,6 +304,8 @@ export class Outbox {
   private async afterOutage(): Promise<void> {
     this.held = true;
     this.again = this.lastSent.all();
+    this.waiting.push(...this.left.take());
+    this.schedule();
     const open = [...this.open.values()];
     for (let at = 0; at < open.length; at += PAGE) {
       const pipeline = openPipeline(this.redis);
