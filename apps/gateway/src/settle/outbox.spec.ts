@@ -76,6 +76,7 @@ describe('settled operations on their way to the ledger', () => {
     taken.resolve();
     await eventually('the records to arrive', () => all(records, queued));
     await box.close();
+    expect(stage.filesIn('slow-crash')).toEqual([]);
   });
 
   test('while Redis is away openings and settlements are on disk, and come back with it', async () => {
