@@ -10,6 +10,17 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 
+/** An outbox with 12,000 settled operations while no job is taken, until `taken` says so. */
+async function moreThanTheQueueTakes(instance: string) {
+  const { box, queued, queue } = stage.outbox(instance);
+  const taken = Promise.withResolvers<void>();
+  queue.until = taken.promise;
+  await box.start();
+  const records = Array.from({ length: 12_000 }, () => settled());
+  await Promise.all(records.map((record) => stage.settle(box, record)));
+  return { box, queued, records, taken };
+}
+
 describe('settled operations on their way to the ledger', () => {
   test('a record is in Redis until the queue has it, then leaves no trace', async () => {
     const { box, queued } = stage.outbox('a');
@@ -48,12 +59,7 @@ describe('settled operations on their way to the ledger', () => {
   });
 
   test('where the queue takes jobs slower than operations end, only so many wait in memory; the others wait in Redis, and all of them arrive', async () => {
-    const { box, queued, queue } = stage.outbox('slow');
-    const taken = Promise.withResolvers<void>();
-    queue.until = taken.promise;
-    await box.start();
-    const records = Array.from({ length: 12_000 }, () => settled());
-    await Promise.all(records.map((record) => stage.settle(box, record)));
+    const { box, queued, records, taken } = await moreThanTheQueueTakes('slow');
     expect(box.inMemory).toBe(10_000);
     expect(await stage.server.client.hlen(gatewayOpsKey('slow'))).toBe(records.length);
     taken.resolve();
@@ -64,12 +70,7 @@ describe('settled operations on their way to the ledger', () => {
   });
 
   test('what waited in Redis alone when it crashed, and is not in it any more, is told again', async () => {
-    const { box, queued, queue } = stage.outbox('slow-crash');
-    const taken = Promise.withResolvers<void>();
-    queue.until = taken.promise;
-    await box.start();
-    const records = Array.from({ length: 12_000 }, () => settled());
-    await Promise.all(records.map((record) => stage.settle(box, record)));
+    const { box, queued, records, taken } = await moreThanTheQueueTakes('slow-crash');
     await stage.server.client.flushall();
     await stage.server.kill();
     await stage.server.restart();
