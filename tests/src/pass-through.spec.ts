@@ -22,7 +22,7 @@ beforeAll(async () => {
         ...['failing', 'limited'].map((name) => ({ name, deployments: [{ provider: name, model: 'grok-2-image' }] })),
         { name: '*', deployments: [{ provider: 'fake', model: '*' }] },
       ],
-      timeouts: { first_byte_ms: 5000, idle_ms: 20_000, unary_ms: 120_000 },
+      timeouts: { first_byte_ms: 12_000, idle_ms: 20_000, unary_ms: 120_000 },
       retries: { max_attempts: 2 },
     },
     apps: ['gateway', 'router', 'usage-worker'],
@@ -77,7 +77,7 @@ describe('an upload', () => {
     // As long as it takes another request to run into that deadline.
     provider.script(hang());
     const other = post(cluster, chat('Nobody answers this one at first.', { model: 'failing', stream: true }));
-    await provider.waitFor(({ requests }) => requests[1]?.abortedAtMs != null, 20_000);
+    await provider.waitFor(({ requests }) => requests[1]?.abortedAtMs != null, 30_000);
     expect((await other).status).toBe(200);
     sending.end(END);
     expect(await reply).toMatchObject({ status: 200, json: { filename: 'slow.jsonl' } });

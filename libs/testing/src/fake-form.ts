@@ -13,7 +13,7 @@ export async function readForm(body: Buffer, contentType: string | undefined): P
   const fields: Form['fields'] = {};
   const contents: Form['contents'] = new Map();
   try {
-    for (const [name, entry] of await new Response(new Uint8Array(body), { headers: { 'content-type': contentType } }).formData()) {
+    for (const [name, entry] of await new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType } }).formData()) {
       const value = typeof entry === 'string' ? entry : await readFile(entry, contents);
       const before = fields[name];
       fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
