@@ -1,8 +1,8 @@
 /**
  * What becomes of more requests than a gateway can serve: docs/reliability.md. Finds its capacity in a closed loop, then offers 1, 2 and 3 times as much by the
  * clock, 30 % of it batch, and at last half of it.
- * `node --conditions=@deja/source bench/overload.ts [--smoke] [--write] [--built]`: two minutes, --smoke ten seconds. --write puts the table into
- * docs/reliability.md and draws docs/figures/overload.svg; --built spares the look whether the apps are built.
+ * `node --conditions=@deja/source bench/overload.ts [--smoke] [--write] [--built] [--workers N]`: two minutes, --smoke ten seconds. --write puts the table into
+ * docs/reliability.md and draws docs/figures/overload.svg; --built spares the look whether the apps are built; --workers makes the gateway N processes.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -62,7 +62,7 @@ async function capacity(target: Target, perform: Perform, { warmUpMs, clients, c
   return closed;
 }
 
-async function measure(cluster: TestCluster, perform: Perform, isSmoke: boolean): Promise<{ report: Report; steps: Step[] }> {
+async function measure(cluster: TestCluster, perform: Perform, isSmoke: boolean): Promise<{ report: Omit<Report, 'workers'>; steps: Step[] }> {
   const effort = isSmoke ? SMOKE : FULL;
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const target = { port: Number(new URL(cluster.url).port), key: cluster.key };
@@ -78,7 +78,7 @@ async function measure(cluster: TestCluster, perform: Perform, isSmoke: boolean)
   const beforeMiB = memory.now();
   const { sent, latenessMs } = await perform({ target, how: 'open', steps, batchShare: BATCH_SHARE });
   const afterMiB = memory.now();
-  const report: Report = {
+  const report = {
     at: new Date().toISOString(), isSmoke, machine: thisMachine(), closed, steps: stepFigures(steps, sent), seconds: secondsOf(steps, sent),
     memory: { beforeMiB, mostMiB: memory.stop(), afterMiB }, generatorLatenessMs: latenessMs, othersShare: othersShare(),
   };
@@ -93,15 +93,15 @@ async function writeIntoPage(text: string): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, built: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, built: { type: 'boolean', default: false }, workers: { type: 'string', default: '1' } } });
   if (!values.built) await buildIfChanged({ root: fileURLToPath(new URL('..', import.meta.url)), onStart: () => process.stderr.write('Building the apps …\n') });
   const provider = await startHelper(new URL('./overload/provider.ts', import.meta.url));
   const load = await startWorker<Work, Result>(new URL('./overload/load.ts', import.meta.url));
   let cluster: TestCluster | null = null;
   try {
-    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on' } });
+    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on', DEJA_GATEWAY_WORKERS: values.workers } });
     const { report, steps } = await measure(cluster, load.perform, values.smoke);
-    const text = markdown(report);
+    const text = markdown({ ...report, workers: values.workers });
     process.stdout.write(`${text}\n`);
     if (values.write) {
       await writeIntoPage(text);

@@ -7,6 +7,8 @@ export interface Report {
   at: string;
   isSmoke: boolean;
   machine: Machine;
+  /** Processes of the gateway, as DEJA_GATEWAY_WORKERS. */
+  workers: string;
   /** Requests answered a second in a closed loop, by its clients. */
   closed: { clients: number; perSecond: number }[];
   steps: StepFigures[];
@@ -29,8 +31,8 @@ export const maximumOf = ({ closed, steps }: Pick<Report, 'closed' | 'steps'>): 
 const whole = (value: number): string => (Number.isNaN(value) ? '' : Math.round(value).toLocaleString('en-US'));
 const share = (part: number, all: number): string => (all === 0 ? '' : `${Math.round((100 * part) / all)} %`);
 
-function heading({ at, isSmoke, machine, othersShare }: Report): string {
-  return `${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Node ${machine.node}, ${at.slice(0, 16).replace('T', ' ')} UTC; gateway, provider (${PROVIDER_MS} ms an answer), load generator, Redis and Postgres all on it; other programs took ${Math.round(othersShare * 100)} % of it meanwhile.${isSmoke ? ' **The smoke run: too short to say more than that everything works.**' : ''}`;
+function heading({ at, isSmoke, machine, workers, othersShare }: Report): string {
+  return `${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Node ${machine.node}, ${at.slice(0, 16).replace('T', ' ')} UTC; gateway${workers === '1' ? '' : ` (${workers} workers)`}, provider (${PROVIDER_MS} ms an answer), load generator, Redis and Postgres all on it; other programs took ${Math.round(othersShare * 100)} % of it meanwhile.${isSmoke ? ' **The smoke run: too short to say more than that everything works.**' : ''}`;
 }
 
 function generator({ generatorLatenessMs }: Report): string {

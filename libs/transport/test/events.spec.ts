@@ -47,7 +47,7 @@ test('a seat that still holds an event is never removed, however long it was sil
 });
 
 test('what a living replica works on is not taken over, however long it takes', async () => {
-  const [a, b, sender] = [await stage.replica({ claimIdleMs: 60 }), await stage.replica({ claimIdleMs: 60 }), await stage.client()];
+  const [a, b, sender] = [await stage.replica({ claimIdleMs: 600 }), await stage.replica({ claimIdleMs: 600 }), await stage.client()];
   await sender.notify('held_event', { n: 'slow' });
   await until(() => a.seen.begun.length + b.seen.begun.length === 1);
   let renewals = 0;

@@ -2,6 +2,9 @@ import type { Counter, Meter } from '@opentelemetry/api';
 import { PRIORITIES, type Priority } from '@deja/contracts';
 import type { OverloadGate, Refused } from './overload-gate.ts';
 
+/** Of the one metric that every refusal is in, whichever process refuses. */
+export const REFUSED_DESCRIPTION = 'Requests refused before anything was done for them, by the bound they met and their priority';
+
 const REASONS = ['late', 'in_flight'] as const;
 
 /** What the gate sees and does. */
@@ -9,7 +12,7 @@ export class OverloadMetrics {
   private readonly refusals: Counter;
 
   constructor(meter: Meter, gate: Pick<OverloadGate, 'limit' | 'latenessMs' | 'inFlight' | 'preparing'>) {
-    this.refusals = meter.createCounter('deja.gateway.overload.refused', { description: 'Requests refused before anything was done for them, by the bound they met and their priority' });
+    this.refusals = meter.createCounter('deja.gateway.overload.refused', { description: REFUSED_DESCRIPTION });
     for (const reason of REASONS) for (const priority of PRIORITIES) this.refusals.add(0, { reason, priority });
     this.refusals.add(0, { reason: 'admin', priority: 'interactive' satisfies Priority });
     const gauge = (name: string, description: string, read: () => number, unit?: string): void =>

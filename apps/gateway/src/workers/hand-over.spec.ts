@@ -3,6 +3,7 @@ import { connect, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ClientsOfAStall } from '../../test/clients-of-a-stall.ts';
+import type { Surface } from '../front.ts';
 import { HandOver, type Taker } from './hand-over.ts';
 
 /** Remembers what it was given. */
@@ -19,7 +20,7 @@ class Worker implements Taker {
   }
 }
 
-const handOver = (): HandOver => new HandOver({ error: () => undefined });
+const handOver = (): HandOver => new HandOver({ logger: { error: () => undefined } });
 
 /** With this many workers, and so many connections accepted. */
 function stage(workers: number, connections: number): { over: HandOver; workers: Worker[]; sockets: Socket[] } {
@@ -87,6 +88,67 @@ describe('connections', () => {
     over.takeBack(stuck!, late); // of an older one
     over.accept('client', new Socket());
     expect([stuck!.given.length, other!.given.map(({ socket }) => socket)]).toEqual([2, [sockets[1], sockets[0], next]]);
+  });
+
+  describe('that no worker takes', () => {
+    /** Enough for whoever came before the first of them. */
+    const LOOKS = 9;
+
+    function refusing(workers: number): { over: HandOver; workers: Worker[]; refused: Socket[]; come: (surface: Surface) => Socket } {
+      const refused: Socket[] = [];
+      const over = new HandOver({ logger: { error: () => undefined }, refuse: (socket) => void refused.push(socket) });
+      const all = Array.from({ length: workers }, () => new Worker());
+      for (const worker of all) over.join(worker);
+      const come = (surface: Surface): Socket => {
+        const socket = new Socket();
+        over.accept(surface, socket);
+        return socket;
+      };
+      return { over, workers: all, refused, come };
+    }
+
+    test('are refused after two seconds, and those that came later are not yet', () => {
+      const { over, workers: [busy], refused, come } = refusing(1);
+      const [given, first] = [come('client'), come('client')];
+      for (let i = 1; i < LOOKS; i++) over.look();
+      const second = come('client');
+      expect(refused).toEqual([]);
+      over.look();
+      expect(refused).toEqual([first]);
+      over.takeBack(busy!, busy!.last); // has waited as long, at its worker's
+      over.look();
+      expect(refused).toEqual([first, given]);
+      for (let i = 2; i < LOOKS; i++) over.look();
+      expect(refused).toEqual([first, given, second]);
+    });
+
+    test('wait on where there is no worker at all, and where they are the admin API’s, which comes before clients', () => {
+      const none = refusing(0);
+      const waiting = none.come('client');
+      for (let i = 0; i < 3 * LOOKS; i++) none.over.look();
+      const later = new Worker();
+      none.over.join(later);
+      expect([none.refused, later.given.map(({ socket }) => socket)]).toEqual([[], [waiting]]);
+
+      const { over, workers: [busy], refused, come } = refusing(1);
+      const [given, client, admin] = [come('client'), come('client'), come('admin')];
+      for (let i = 0; i < LOOKS; i++) over.look();
+      over.taken(busy!, busy!.last);
+      expect([refused, busy!.given.map(({ socket }) => socket)]).toEqual([[client], [given, admin]]);
+    });
+
+    test('are refused at once where 8192 wait, and let a gateway that stops end', async () => {
+      const { over, workers: [busy], refused, come } = refusing(1);
+      come('client');
+      const all = Array.from({ length: 8193 }, () => come('client'));
+      expect(refused).toEqual(all.slice(-1));
+      const closed = over.close();
+      await new Promise(setImmediate);
+      for (let i = 0; i < LOOKS; i++) over.look();
+      expect(refused).toHaveLength(8193);
+      over.taken(busy!, busy!.last);
+      await closed;
+    });
   });
 
   test('are with one worker at a time, or wait, whatever happens in whatever order; none is lost or two workers’, and none waits while a worker is free', () => {

@@ -14,10 +14,27 @@ export interface Taker {
 interface Connection {
   surface: Surface;
   socket: Socket;
+  /** How often it had been looked who waits, when it came. */
+  since: number;
 }
 
-/** More than come at once, and fewer than there may be open files. Further ones are closed. */
-const MOST_WAITING = 8192;
+export interface HandOverOptions {
+  logger: Pick<Logger, 'error'>;
+  /** Refuses the request of a client's connection that no worker takes; null: it waits. */
+  refuse?: ((socket: Socket) => void) | null;
+}
+
+/** More than come at once, and both together fewer than there may be open files. Further ones are refused, or closed. */
+const MOST_WAITING: Readonly<Record<Surface, number>> = { client: 8192, admin: 1024 };
+
+/** How often it is to be looked who waits, ms. */
+export const LOOK_EVERY_MS = 250;
+
+/**
+ * Whoever has waited for so many looks, 2 s, is refused. Counted in looks and not by a clock: a process that stood still itself takes nobody for busy. As long as the
+ * longest answers of a gateway of one process take when a flood begins.
+ */
+const PATIENCE_LOOKS = 8;
 
 /** What a worker was given last. */
 interface Given {
@@ -28,7 +45,7 @@ interface Given {
 
 /**
  * The ports of a gateway, whose connections are given to its workers in turn, the next one when the one before has been taken: one that is busy gets fewer, and
- * one that is stuck gets one, which is taken back. A connection stays here until a worker has said that it is its own, before it has read of it: what one that died
+ * one that is stuck gets one, which is taken back. Those of the admin API come first. A connection stays here until a worker has said that it is its own, before it has read of it: what one that died
  * had not taken is another's, and no client notices.
  */
 export class HandOver {
@@ -40,15 +57,18 @@ export class HandOver {
   /** Who may be given the next one, in the order of their turns. */
   private readonly free = new Set<Taker>();
   private readonly resting = new WeakSet<Taker>();
-  private readonly waiting: Connection[] = [];
+  private readonly waiting: Record<Surface, Connection[]> = { client: [], admin: [] };
   private readonly logger: Pick<Logger, 'error'>;
+  private readonly refuse: ((socket: Socket) => void) | null;
+  private looks = 0;
   private lastId = 0;
   private closed: Promise<void> | null = null;
   private readonly nobodyWaits = Promise.withResolvers<void>();
   private isClosed = false;
 
-  constructor(logger: Pick<Logger, 'error'>) {
+  constructor({ logger, refuse = null }: HandOverOptions) {
     this.logger = logger;
+    this.refuse = refuse;
   }
 
   /** Listens; resolves with the port, also of a port 0. Rejects where it is in use. */
@@ -69,8 +89,20 @@ export class HandOver {
 
   /** A connection that is to be given to whoever is next. */
   accept(surface: Surface, socket: Socket): void {
-    if (this.waiting.push({ surface, socket }) > MOST_WAITING) this.waiting.pop()?.socket.destroy();
+    const waiting = this.waiting[surface];
+    if (waiting.length >= MOST_WAITING[surface]) return this.turnAway({ surface, socket });
+    waiting.push({ surface, socket, since: this.looks });
     this.give();
+  }
+
+  /** Refuses those for whom no worker has had time; to be called every LOOK_EVERY_MS. Where there is no worker at all, they wait for one. */
+  look(): void {
+    this.looks += 1;
+    if (this.refuse === null || this.given.size === 0) return;
+    const { client } = this.waiting;
+    const patient = client.findIndex(({ since }) => this.looks - since <= PATIENCE_LOOKS);
+    for (const connection of client.splice(0, patient < 0 ? client.length : patient)) this.turnAway(connection);
+    this.endIfOver();
   }
 
   /** From now on it is given connections. */
@@ -157,19 +189,29 @@ export class HandOver {
   }
 
   private retrieve(given: Given): void {
-    if (given.connection !== null) this.waiting.unshift(given.connection);
+    if (given.connection !== null) this.waiting[given.connection.surface].unshift(given.connection);
     given.connection = null;
+  }
+
+  private turnAway({ surface, socket }: Pick<Connection, 'surface' | 'socket'>): void {
+    if (surface === 'client' && this.refuse !== null) this.refuse(socket);
+    else socket.destroy();
   }
 
   private give(): void {
     for (const taker of this.free) {
-      const next = this.waiting.shift();
+      const next = this.waiting.admin.shift() ?? this.waiting.client.shift();
       if (next === undefined) break;
       this.lastId += 1;
       this.free.delete(taker);
       this.given.set(taker, { id: this.lastId, connection: next });
       taker.take({ id: this.lastId, surface: next.surface }, next.socket);
     }
-    if (this.isClosed && this.waiting.length === 0 && [...this.given.values()].every(({ connection }) => connection === null)) this.nobodyWaits.resolve();
+    this.endIfOver();
+  }
+
+  private endIfOver(): void {
+    const { admin, client } = this.waiting;
+    if (this.isClosed && admin.length + client.length === 0 && [...this.given.values()].every(({ connection }) => connection === null)) this.nobodyWaits.resolve();
   }
 }

@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { DEFAULT_OPS_PORT, readEnvironment, type Environment } from '@deja/config';
 import { createLogger, startOpsServer } from '@deja/telemetry';
 import { adminPlace } from '../admin/admin-place.ts';
-import { HandOver } from './hand-over.ts';
+import { HandOver, LOOK_EVERY_MS } from './hand-over.ts';
 import { silenceMs } from './silence.ts';
+import { Untaken } from './untaken.ts';
 import { WorkersMetrics } from './workers-metrics.ts';
 import { WorkerFailed, Workers } from './workers.ts';
 
@@ -15,7 +16,8 @@ export async function startPrimary(count: number): Promise<void> {
   const environment = readEnvironment(process.env);
   const instance = process.env['DEJA_INSTANCE'] ?? `${hostname()}-${process.pid}`;
   const logger = createLogger({ service: 'gateway', instance, level: environment.logLevel });
-  const handOver = new HandOver(logger);
+  const untaken = new Untaken();
+  const handOver = new HandOver({ logger, refuse: environment.overload === null ? null : (socket) => untaken.refuse(socket) });
   const workers = new Workers({ count, instance, silenceMs: silenceMs(process.env), handOver, logger });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => workers.stop(signal));
 
@@ -23,7 +25,7 @@ export async function startPrimary(count: number): Promise<void> {
   const ops = await startOpsServer({
     host: environment.host,
     port: environment.opsPort ?? DEFAULT_OPS_PORT.gateway,
-    telemetry: new WorkersMetrics(workers.all),
+    telemetry: new WorkersMetrics(workers.all, untaken),
     checks: () => ({ started: workers.areStarted, accepting: isListening && !workers.areStopping }),
     workers: () => workers.readiness(),
     logger,
@@ -38,6 +40,8 @@ export async function startPrimary(count: number): Promise<void> {
   if (!workers.areStopping) {
     const ports = await listen(environment, handOver);
     isListening = true;
+    // After all that the workers have said by now was heard: timers come before it.
+    setInterval(() => void setImmediate(() => handOver.look()), LOOK_EVERY_MS).unref();
     logger.info({ ...ports, ops_port: ops.port, workers: count }, 'gateway listening');
   }
   const exitCode = await workers.end;

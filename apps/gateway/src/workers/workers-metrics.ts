@@ -1,4 +1,6 @@
 import { mergedExpositions, type Exposition } from '@deja/telemetry';
+import { REFUSED_DESCRIPTION } from '../overload/overload-metrics.ts';
+import type { Untaken } from './untaken.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** Of what is scraped every few seconds, and given up after ten. */
@@ -26,7 +28,7 @@ export class WorkersMetrics {
   private readonly workers: readonly Told[];
   private readonly missed = new Map<Told, number>();
 
-  constructor(workers: readonly Told[]) {
+  constructor(workers: readonly Told[], private readonly untaken: Pick<Untaken, 'refused'>) {
     this.workers = workers;
   }
 
@@ -59,6 +61,7 @@ export class WorkersMetrics {
       { name: 'deja_gateway_worker_connections_total', type: 'counter', help: 'Connections that this worker was given and has taken', samples: each(({ connections }) => connections) },
       { name: 'deja_gateway_worker_restarts_total', type: 'counter', help: 'How often this worker was started again', samples: each(({ restarts }) => restarts) },
       { name: 'deja_gateway_worker_scrapes_missed_total', type: 'counter', help: 'Scrapes without the metrics of this worker, because it did not answer in time', samples: each((worker) => this.missed.get(worker) ?? 0) },
+      { name: 'deja_gateway_overload_refused_total', type: 'counter', help: REFUSED_DESCRIPTION, samples: [[`worker="${PRIMARY}",reason="untaken",priority="interactive"`, this.untaken.refused]] },
       { name: 'process_cpu_time_total', type: 'counter', help: 'CPU time used', samples: [[`worker="${PRIMARY}",cpu_mode="user"`, user / MICRO], [`worker="${PRIMARY}",cpu_mode="system"`, system / MICRO]] },
       { name: 'process_memory_usage', type: 'gauge', help: 'Resident memory', samples: [[`worker="${PRIMARY}"`, process.memoryUsage.rss()]] },
     ];
