@@ -5,9 +5,9 @@ import type { Logger } from '@deja/telemetry';
 import type { AcceptedCount, AcceptedCounts } from './accepted.ts';
 import { BATCH_SIZE, batchMs } from './batching.ts';
 import { jobData, written, type WrittenEvent } from './job-data.ts';
-import { LastLeft } from './last-left.ts';
 import { LastSent, type UsageJob } from './last-sent.ts';
 import type { OutboxMetrics } from './metrics.ts';
+import { NextJobs } from './next-jobs.ts';
 import { Overflow, type Place, type SpoolReason } from './overflow.ts';
 import { Presence } from './presence.ts';
 import type { QueueBound } from './queue-bound.ts';
@@ -31,8 +31,6 @@ const TICK_MS = 1000;
 /** How long a process that stops goes on with what is on its disk; the rest is for the next one there. */
 const CLOSING_MS = 5000;
 const PAGE = 200;
-/** Records in memory that wait for the job before theirs. Redis has each of them, so more than these wait there alone. */
-const MOST_WAITING = 10_000;
 
 /**
  * The way of a settled operation to the usage-worker. First its record replaces the opening in this process's hash in Redis, so that it survives a kill; then
@@ -44,15 +42,7 @@ export class Outbox {
   private readonly enqueue: Enqueue;
   private readonly spool: Spool;
   private readonly o: OutboxOptions;
-  private waiting: WrittenEvent[] = [];
-  /** The batch under way. */
-  private sending: WrittenEvent[] = [];
-  /** What Redis alone has, as far as it may have forgotten it when it comes back from a crash. */
-  private readonly left = new LastLeft();
-  /** Events of the job before. */
-  private lastEvents = 0;
-  private timer: NodeJS.Timeout | null = null;
-  private flushing: Promise<void> | null = null;
+  private readonly next: NextJobs;
   private tick: NodeJS.Timeout | null = null;
   private stopFollowing: () => void = () => undefined;
   private closingMs: number | null = null;
@@ -74,6 +64,7 @@ export class Outbox {
     this.spool = spool;
     this.o = o;
     const { instance, leaseS, accepted, queue, metrics, logger } = o;
+    this.next = new NextJobs({ send: (events) => this.send(events), gatherMs: (lastEvents) => batchMs(queue.jobs, lastEvents) });
     this.overflow = new Overflow(spool, metrics, logger);
     this.presence = new Presence({ redis, instance, leaseS, accepted, spooled: () => spool.settledByQuarter() });
     this.replay = new Replay({ redis, spool, instance, isOpen: (id) => this.open.has(id), hasRoom: () => !queue.isFull && (this.closingMs === null || Date.now() < this.closingMs + CLOSING_MS), post: (events, of) => this.post(events.map(written), of), logger });
@@ -87,7 +78,7 @@ export class Outbox {
 
   /** Settled operations in memory that wait for a job. */
   get inMemory(): number {
-    return this.waiting.length;
+    return this.next.length;
   }
 
   /** Announces this process, keeps its lease and replays what the spool holds. */
@@ -140,34 +131,12 @@ export class Outbox {
       this.overflow.keep([event], { inRedis: false, why: 'redis_away', counts });
       return;
     }
-    if (this.waiting.length < MOST_WAITING) this.waiting.push(text === undefined ? written(event) : { event, text });
-    else {
-      this.left.add({ event, text: text ?? written(event).text }, Date.now());
-      this.leave([event]);
-    }
-    if (!this.flushing) this.schedule();
+    if (!this.next.add(text === undefined ? written(event) : { event, text })) this.leave([event]);
   }
 
-  private schedule(): void {
-    if (this.waiting.length >= BATCH_SIZE) void this.flush();
-    else if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.flush(), batchMs(this.o.queue.jobs, this.lastEvents));
-  }
-
-  /** Sends what is waiting; one batch is under way at a time. */
+  /** Sends what is waiting. */
   async flush(): Promise<void> {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
-    while (this.flushing) await this.flushing;
-    if (this.waiting.length === 0) return;
-    const events = this.waiting.splice(0, BATCH_SIZE);
-    this.lastEvents = events.length;
-    this.sending = events;
-    this.flushing = this.send(events).finally(() => {
-      this.flushing = null;
-      this.sending = [];
-      this.schedule();
-    });
-    await this.flushing;
+    await this.next.flush();
   }
 
   /** Hands everything over; gives the lease back when nothing of this process is left open. */
@@ -175,7 +144,7 @@ export class Outbox {
     this.closingMs = Date.now();
     if (this.tick) clearInterval(this.tick);
     this.stopFollowing();
-    while (this.waiting.length > 0 || this.flushing) await this.flush();
+    await this.next.drain();
     await this.catchingUp;
     await this.catchUp();
     this.o.queue.close();
@@ -280,18 +249,18 @@ export class Outbox {
   /** Records in this process's hash that nobody has put on the queue. */
   private async fromHash(): Promise<void> {
     const { instance, queue } = this.o;
-    if (!this.held || this.closingMs !== null || this.waiting.length > MOST_WAITING / 2) return;
+    if (!this.held || this.closingMs !== null || this.next.isHalfFull) return;
     this.held = false;
     try {
       for (let cursor = '0'; ; ) {
         if (queue.isFull) throw new Error('the usage queue has no room');
         const [next, flat] = await this.redis.hscan(gatewayOpsKey(instance), cursor, 'COUNT', PAGE);
-        const goAnyway = new Set([...this.sending, ...this.waiting].map(({ event }) => lineId(event)));
+        const goAnyway = new Set(this.next.events().map(({ event }) => lineId(event)));
         const events = flat.filter((_, i) => i % 2 === 1).map(writtenIn).filter((one) => one !== null).filter(({ event }) => !goAnyway.has(lineId(event)));
         for (let at = 0; at < events.length; at += BATCH_SIZE) await this.post(events.slice(at, at + BATCH_SIZE), instance);
         cursor = next;
         if (cursor !== '0') continue;
-        if (!this.held) this.left.take(); // on the queue now, all of them
+        if (!this.held) this.next.forgetLeft(); // on the queue now, all of them
         return;
       }
     } catch (error) {
@@ -304,8 +273,7 @@ export class Outbox {
   private async afterOutage(): Promise<void> {
     this.held = true;
     this.again = this.lastSent.all();
-    this.waiting.push(...this.left.take());
-    this.schedule();
+    this.next.leftAgain();
     const open = [...this.open.values()];
     for (let at = 0; at < open.length; at += PAGE) {
       const pipeline = openPipeline(this.redis);
