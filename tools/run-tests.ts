@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { findRedisServer, LauncherError, startPostgres, temporaryDirectory } from '@deja/launcher';
 import { buildIfChanged } from './build.ts';
+import { compileApps } from './compile.ts';
 import { RESULTS_FILE } from './jest-results.mjs';
 import { runNx } from './nx.ts';
 
@@ -58,7 +59,8 @@ function testProjects(wanted: string[]): Project[] {
 async function runAll(projects: Project[], signal: AbortSignal): Promise<void> {
   for (const { folder } of projects) rmSync(join(ROOT, folder, RESULTS_FILE), { force: true });
   await findRedisServer({ onProgress: (line) => console.error(line) });
-  await buildIfChanged({ root: ROOT, signal, onStart: () => console.error('building the apps') });
+  const built = await buildIfChanged({ root: ROOT, signal, onStart: () => console.error('building the apps') });
+  if (built) await compileApps(ROOT, signal);
   const directory = await temporaryDirectory('deja-tests-');
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), durable: false });
   try {

@@ -7,6 +7,6 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
   process.exit(1);
 } else {
   void import('./bootstrap.mjs').then(function (bootstrap) {
-    return bootstrap.run('run-tests.ts', process.argv.slice(2));
+    return bootstrap.run('run-tests.ts', process.argv.slice(2), { variables: { NODE_COMPILE_CACHE: bootstrap.COMPILED } });
   });
 }

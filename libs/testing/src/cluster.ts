@@ -28,7 +28,7 @@ export interface TestClusterOptions {
   readyMs?: number;
 }
 
-const NEEDED = ['PATH', 'HOME', 'TMPDIR', 'LANG'];
+const NEEDED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE'];
 const LOG_DEADLINE_MS = 15_000;
 const GOES_ON_MS = 30_000;
 
