@@ -150,7 +150,7 @@ async function main(): Promise<void> {
   const provider = await fakeProvider({ fastAnswer: answer('Fine, thank you.') });
   let cluster: TestCluster | null = null;
   try {
-    cluster = await testCluster({ provider, scale: { gateway: GATEWAYS }, env: { DEJA_LEASE_S: String(LEASE_S) } });
+    cluster = await testCluster({ provider, scale: { gateway: GATEWAYS }, env: { DEJA_LEASE_S: String(LEASE_S), DEJA_REDIS_DEADLINE_MS: '50' } });
     const warm = await keyWith(cluster, {});
     await load(cluster, warm, () => delay(CALM_MS));
     const othersShare = watchOthers();

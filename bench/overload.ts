@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   const load = await startWorker<Work, Result>(new URL('./overload/load.ts', import.meta.url));
   let cluster: TestCluster | null = null;
   try {
-    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on', DEJA_GATEWAY_WORKERS: values.workers } });
+    cluster = await testCluster({ config: configuration(Number(provider.said)), ownPostgres: true, env: { DEJA_OVERLOAD: 'on', DEJA_REDIS_DEADLINE_MS: '50', DEJA_GATEWAY_WORKERS: values.workers } });
     const { report, steps } = await measure(cluster, load.perform, values.smoke);
     const text = markdown({ ...report, workers: values.workers });
     process.stdout.write(`${text}\n`);

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 import type { TestCluster } from '@deja/testing';
 import type { Asker, NotTaken, Try } from './evidence.ts';
@@ -74,6 +74,7 @@ export class Balancer {
   private async begun(input: Parameters<typeof fetch>[0], init: RequestInit, request: Try): Promise<Response> {
     const { pathname, search } = new URL(input instanceof Request ? input.url : input);
     const order = this.inOrder();
+    await turn(); // where this process stood still, that a kept connection was closed is read first
     for (const [i, gateway] of order.entries()) {
       request.gateway = gateway;
       try {

@@ -6,7 +6,7 @@ import type { MemorySample } from './evidence.ts';
 const RESIDENT_EVERY_MS = 5000;
 const LIVE_EVERY_MS = 60_000;
 /** Who stands still does not answer. */
-const ANSWER_MS = 3000;
+const ANSWER_MS = 10_000;
 const MIB = 2 ** 20;
 
 /** Node lets itself be looked into, at a port of its own choosing. */

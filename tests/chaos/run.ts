@@ -16,6 +16,7 @@ const HARMLESS_TO_CHANGES: ReadonlySet<Target> = new Set(['provider', 'usage-wor
 export interface ChaosOptions extends Omit<ScheduleOptions, 'replicas'> {
   perSecond: number;
   env?: Record<string, string>;
+  firstByteMs?: number;
   /** How long all may take to settle in the end: leases of the killed run out first. */
   settlesMs: number;
   /** How often each process is made to collect its garbage, to see what is live. */
@@ -36,7 +37,7 @@ export interface ChaosRun {
 /** Starts two of everything, lets clients ask and things go wrong, waits until all has settled, and gathers what is to be seen. */
 export async function chaos(o: ChaosOptions): Promise<ChaosRun> {
   const planned = schedule({ ...o, replicas: REPLICAS });
-  const stage = await chaosStage({ random: randomFrom(o.seed + 1), perSecond: o.perSecond, env: o.env ?? {} });
+  const stage = await chaosStage({ random: randomFrom(o.seed + 1), perSecond: o.perSecond, env: o.env ?? {}, ...(o.firstByteMs !== undefined && { firstByteMs: o.firstByteMs }) });
   const balancer = new Balancer(stage.cluster);
   try {
     o.onStage?.(stage);

@@ -19,8 +19,6 @@ const USD = { input: 0.15, cachedInput: 0.075, output: 0.6 };
 export const RATES: Rates = { input: 150_000_000n, cachedInput: 75_000_000n, output: 600_000_000n };
 /** So much spends a poor client within the first tenth of a run, about. */
 const BUDGET_NANO_USD = 3_000_000n;
-/** Longer than a busy machine needs for an answer, and shorter than a fault. */
-const FIRST_BYTE_MS = 5000;
 
 /** Two replicas of everything, with ways that can be cut, two providers, and clients of several kinds. */
 export interface ChaosStage {
@@ -36,10 +34,12 @@ export interface ChaosStage {
 export interface StageOptions {
   random: () => number;
   perSecond: number;
+  /** Longer than a busy machine needs for an answer, and shorter than a fault of a soak. */
+  firstByteMs?: number;
   env: Record<string, string>;
 }
 
-export async function chaosStage({ random, perSecond, env }: StageOptions): Promise<ChaosStage> {
+export async function chaosStage({ random, perSecond, firstByteMs = 5000, env }: StageOptions): Promise<ChaosStage> {
   const providers = ['a', 'b'].map((name) => new LoggedProvider(name, random));
   const paths = await ReplicaPaths.for(APPS.flatMap((app) => Array.from({ length: REPLICAS }, (_, i) => ({ app, n: i + 1 }))));
   const stopping: (() => Promise<unknown>)[] = [...providers.map((provider) => () => provider.close()), () => paths.close()];
@@ -48,7 +48,7 @@ export async function chaosStage({ random, perSecond, env }: StageOptions): Prom
   };
   try {
     await Promise.all(providers.map((provider) => provider.start()));
-    const cluster = await testCluster({ config: configFor(providers), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env: { DEJA_OVERLOAD: 'on', ...INSPECTED, ...env } });
+    const cluster = await testCluster({ config: configFor(providers, firstByteMs), scale: Object.fromEntries(APPS.map((app) => [app, REPLICAS])), ownPostgres: true, paths, env: { DEJA_OVERLOAD: 'on', DEJA_REDIS_DEADLINE_MS: '50', ...INSPECTED, ...env } });
     stopping.unshift(() => cluster.stop({ force: true }));
     const admin = new AdminClient(cluster);
     return { cluster, paths, providers, admin, ...(await clientsOf(admin, perSecond)), stop };
@@ -58,14 +58,14 @@ export async function chaosStage({ random, perSecond, env }: StageOptions): Prom
   }
 }
 
-function configFor(providers: LoggedProvider[]): object {
+function configFor(providers: LoggedProvider[], firstByteMs: number): object {
   const model = (name: string): object => ({ name, deployments: providers.map((provider) => ({ provider: provider.name, model: name })) });
   const price = { input_usd_per_million: USD.input, cached_input_usd_per_million: USD.cachedInput, output_usd_per_million: USD.output };
   return {
     providers: Object.fromEntries(providers.map(({ name, url, credentials }) => [name, { kind: 'openai', server: 'openai', base_url: url, credentials: Object.entries(credentials).map(([which, value]) => ({ name: which, value, limits: { concurrency: 200 } })) }])),
     models: [model(MODEL), model(VECTORS)],
     prices: { [MODEL]: price, [VECTORS]: price },
-    timeouts: { first_byte_ms: FIRST_BYTE_MS, unary_ms: FIRST_BYTE_MS },
+    timeouts: { first_byte_ms: firstByteMs, unary_ms: firstByteMs },
     breaker: { pause_ms: [500, 4000] },
     // Short lives: what is kept at once is as much in the tenth minute as in the thirtieth, so that memory is flat where nothing leaks.
     cache: { exact: { ttl_s: 120 }, semantic: { ttl_s: 120, audit: { share: 0 } } },

@@ -27,7 +27,7 @@ export interface Sending {
 }
 
 /** Without an answer after so long, a request counts as one that hangs. */
-const HANGS_MS = 20_000;
+const HANGS_MS = 45_000;
 
 /** A busy machine is not to be kept busier. */
 const AGAIN_MS = 50;

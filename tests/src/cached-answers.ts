@@ -15,7 +15,7 @@ export interface Asker {
 }
 
 /** By then a gateway that could not look at the cache, because Redis or the semantic-cache was slow, can again. */
-export const LOOKED_UP_MS = 5000;
+export const LOOKED_UP_MS = 15_000;
 const HITS: Record<Kind, string> = { exact: 'HIT-EXACT', semantic: 'HIT-SEMANTIC', vector: 'HIT-EXACT' };
 
 /** A question, and the vector of its text, as far as a cluster has answers to it. */

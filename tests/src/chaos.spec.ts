@@ -12,11 +12,11 @@ let run: ChaosRun;
 let found: Verdict[];
 beforeAll(async () => {
   run = await chaos({
-    seed: 22, faults: FAULTS.length, pairs: FAULTS, lastsMs: SECONDS * 1000, perSecond: 15, calmMs: 1000, lengthMs: { least: 600, most: 1200 }, settlesMs: 60_000, liveMemoryEveryMs: 10_000,
+    seed: 22, faults: FAULTS.length, pairs: FAULTS, lastsMs: SECONDS * 1000, perSecond: 15, calmMs: 1000, lengthMs: { least: 600, most: 1200 }, settlesMs: 120_000, liveMemoryEveryMs: 10_000, firstByteMs: 20_000,
     env: { DEJA_LEASE_S: String(LEASE_S), DEJA_DRAIN_DELAY_S: '1' },
   });
   found = verdicts(run.evidence);
-}, 240_000);
+}, 600_000);
 
 const brokenIn = (row: number | null): string[] => found.filter((verdict) => verdict.row === row).flatMap(({ broken }) => broken);
 const counts = (row: number | null): Record<string, number> => Object.assign({}, ...found.filter((verdict) => verdict.row === row).map((verdict) => verdict.counts)) as Record<string, number>;

@@ -44,13 +44,14 @@ export async function readStream(cluster: TestCluster, body: object, seen: (text
 
 export const chat = (content: string, more: object = {}): object => ({ model: 'gpt-4o-mini', messages: ask(content), ...more });
 
-/** Waits for a condition and returns what it gave; fails with `what` at the deadline. */
+/** Waits for a condition and returns what it gave; fails with `what` when a look that began after the deadline gave nothing. */
 export async function eventually<T>(what: string, find: () => Promise<T | null | undefined | false> | T | null | undefined | false, deadlineMs = 15_000): Promise<T> {
   const until = Date.now() + deadlineMs;
   for (;;) {
+    const begun = Date.now();
     const found = await find();
     if (found) return found;
-    if (Date.now() > until) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    if (begun > until) throw new Error(`not within ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

@@ -189,7 +189,7 @@ export class FaultyCluster {
       return calls === expected.calls && failures === expected.failures && trouble === expected.trouble && state.credential === expected.credential;
     };
     // Whatever else it is, the caller's comparison shows it.
-    await eventually('the pool to learn', isAsExpected, 4000).catch(() => undefined);
+    await eventually('the pool to learn', isAsExpected, 15_000).catch(() => undefined);
     return state ?? Promise.reject(new Error('the admin API says nothing of this deployment'));
   }
 

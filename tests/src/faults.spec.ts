@@ -81,7 +81,7 @@ function table(faults: readonly Fault[], breaks: readonly Break[]): void {
   const cases = faults.flatMap((fault) => POSITIONS.map((position) => [titleOf(fault, position), triesOf([fault]).filter((one) => one.position === position)] as const));
   test.each(cases)('%s', async (_, tries) => {
     expect(await Promise.all(tries.map(saw))).toEqual(tries.map(({ name, fault, position, form }) => expectedFault(name, fault, position, form)));
-  }, 30_000);
+  });
 
   test.each(breaks.map((fault) => [titleOfBreak(fault), fault] as const))('%s', async (_, fault) => {
     const name = nameOfBreak(fault);
@@ -91,7 +91,7 @@ function table(faults: readonly Fault[], breaks: readonly Break[]): void {
     expect(raw).not.toMatch(new RegExp(String.raw`\[DONE\]|${WELL}`));
     faulty.tell(name);
     expect((await post(faulty.cluster, faulty.question(name, true))).headers.get('x-cache')).toBe('MISS');
-  }, 30_000);
+  });
 }
 
 describe('a failure', () => {

@@ -64,7 +64,12 @@ describe('hedging', () => {
 
   test('a second call that fails leaves the matter to the first', async () => {
     await use('lonely', { after: 'p50', max_share: 1 });
-    slowAt('west');
+    // Answers a while after the second one was asked, however late that is.
+    stage.provider.otherwise(says(async (deployment) => {
+      if (!deployment.startsWith('west/')) return {};
+      await stage.provider.waitFor(() => seen('north/lonely').length > 0);
+      return { beforeFirstByteMs: SLOW_MS };
+    }));
     stage.provider.scriptFor('sk-north-a', { status: 500 });
     const served = await stage.ask('m');
     expect(served).toMatchObject({ text: 'west/lonely', calls: ['west/lonely', 'north/lonely'] });

@@ -61,7 +61,7 @@ describe('a client key', () => {
     await expectEverywhere(key, outcome);
     await patchKey(id, undo, 1);
     await expectEverywhere(key, 'answered');
-  }, 15_000);
+  });
 
   const TENANT_CHANGES: [what: string, change: object, outcome: string, undo: object][] = [
     ['its tenant’s models', { models: ['another'] }, 'model_not_allowed', { models: [MODEL] }],
@@ -77,7 +77,7 @@ describe('a client key', () => {
     await expectEverywhere(key, outcome);
     await patchTenant(tenant, undo, 0);
     await expectEverywhere(key, 'answered');
-  }, 15_000);
+  });
 
   test('puts its tags on every request, as they are at that moment, and a request may add to them but not change them', async () => {
     const { id, key } = await newKey({ tags: { team: 'red' } });
@@ -88,7 +88,7 @@ describe('a client key', () => {
     for (const gateway of GATEWAYS) expect(await tagsAt(gateway)).toBe('["feature=search","team=red"]');
     await patchKey(id, { tags: { team: 'blue', site: 'north' } });
     for (const gateway of GATEWAYS) expect(await tagsAt(gateway)).toBe('["feature=search","site=north","team=blue"]');
-  }, 20_000);
+  });
 
   test('follows a change of what is cached for it', async () => {
     const { id, key } = await newKey();
@@ -100,7 +100,7 @@ describe('a client key', () => {
   });
 
   test('expires at its moment, without anybody doing anything', async () => {
-    const { key } = await newKey({ expires_at: new Date(Date.now() + 1500).toISOString() });
+    const { key } = await newKey({ expires_at: new Date(Date.now() + 2500).toISOString() });
     expect(await Promise.all(GATEWAYS.map((gateway) => stage.outcome(key, { gateway })))).toEqual(['answered', 'answered']);
     for (const gateway of GATEWAYS) await eventually('its end', async () => (await stage.outcome(key, { gateway })) === 'key_expired');
   });
@@ -117,7 +117,7 @@ describe('a client key', () => {
     expect(await stage.cluster.sql('select 1 from router.client_key_secrets where key = any($1)', [[id, other.id]])).toEqual([]);
     // What was cached and counted under the id is never another's.
     expect(verdict(await stage.admin.call('POST', 'tenants', { id: other.tenant }))).toEqual([409, 'conflict']);
-  }, 15_000);
+  });
 });
 
 describe('a rotation', () => {
@@ -126,14 +126,14 @@ describe('a rotation', () => {
   test('has both secrets work for its grace, and the new one alone afterwards', async () => {
     const { id, key: former } = await newKey();
     await expectEverywhere(former, 'answered');
-    const next = await rotate(id, 2);
+    const next = await rotate(id, 3);
     expect(next.slice(0, -33)).not.toBe(former.slice(0, -33));
     expect(await Promise.all([former, next].flatMap((key) => GATEWAYS.map((gateway) => stage.outcome(key, { gateway }))))).toEqual(Array(4).fill('answered'));
     expect((await stage.admin.done('GET', `keys/${id}`))['grace_until']).toMatch(/^\d{4}-.*Z$/);
     for (const gateway of GATEWAYS) await eventually('the end of the grace', async () => ['key_expired', 'invalid_api_key'].includes(await stage.outcome(former, { gateway })));
     await expectEverywhere(next, 'answered');
     expect((await stage.admin.done('GET', `keys/${id}`))['grace_until']).toBeNull();
-  }, 20_000);
+  });
 
   test('without a grace, and a second one within the grace of the first, end the former secret within a second', async () => {
     const { id, key: first } = await newKey();
@@ -146,7 +146,7 @@ describe('a rotation', () => {
     const last = await rotate(id, 0);
     for (const key of [second, third]) await expectEverywhere(key, 'invalid_api_key');
     await expectEverywhere(last, 'answered');
-  }, 20_000);
+  });
 
   test('with a grace fails no request of those who have not heard of it yet', async () => {
     const { id, key } = await newKey();
@@ -163,7 +163,7 @@ describe('a rotation', () => {
     const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => asking(i % GATEWAYS.length)));
     await rotating;
     expect(outcomes.flat()).toEqual(Array(60).fill('answered'));
-  }, 20_000);
+  });
 });
 
 describe('in the end', () => {
@@ -174,5 +174,5 @@ describe('in the end', () => {
     expect(secretsIn(places, planted)).toEqual([]);
     // What is searched is what was said: the visible part of a key stands in the audit log.
     expect(places['postgres']).toContain(Object.keys(planted)[0]?.slice(0, -1));
-  }, 30_000);
+  });
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
       prices: { 'gpt-4o-mini': { input_usd_per_million: 0, output_usd_per_million: 10 } },
     },
     scale: { gateway: 3 },
-    env: { DEJA_LEASE_S: String(LEASE_S) },
+    env: { DEJA_LEASE_S: String(LEASE_S), DEJA_REDIS_DEADLINE_MS: '50' },
   });
   await gatewaysKnowEachOther();
 }, 60_000);
@@ -176,13 +176,14 @@ describe.each(TROUBLES)('while Redis is %s', (trouble) => {
     expect(await metric(cluster, 'gateway', 'deja_gateway_limits_decisions_total', { outcome: 'undecidable', by: 'closed' })).toBeGreaterThanOrEqual(LIMIT);
     await end();
     // Redis counts on from where it was: the limit holds over all gateways again.
-    const after = await burst(cluster, 2 * LIMIT, { key: keys.closed });
-    expect(new Set(after.map(({ status }) => status)).has(503)).toBe(false);
+    const after = await burst(cluster, 2 * LIMIT, { key: keys.closed, patient: true });
+    expect(Object.keys(statuses(after)).filter((status) => !['200', '429'].includes(status))).toEqual([]);
     expect(admitted(after).length).toBeLessThanOrEqual(LIMIT - GATEWAYS.length);
   }, 60_000);
 
   test('a gateway’s part of a limit is the limit divided by the gateways, exactly', async () => {
     const [key, unlimited] = [await limited('local_share'), await unlimitedKey()];
+    await gatewaysKnowEachOther();
     await begin(trouble);
     await noticed({ key: unlimited });
     const sent = await Promise.all(GATEWAYS.map((gateway) => Promise.all(Array.from({ length: 20 }, () => send(cluster, { key, gateway })))));
@@ -192,6 +193,7 @@ describe.each(TROUBLES)('while Redis is %s', (trouble) => {
   test('calls under way count for a gateway’s part of a concurrency limit, and those that began without Redis count there when it is back', async () => {
     gate.close();
     const [key, unlimited] = [await limited('local_share', { concurrency: 6 }), await unlimitedKey()];
+    await gatewaysKnowEachOther();
     provider.reset();
     const waiting: Sending = { key, content: 'Please wait.' };
     const running = [send(cluster, waiting)];
@@ -218,6 +220,7 @@ describe.each(TROUBLES)('while Redis is %s', (trouble) => {
     const budgets = (count: bigint): object[] => [{ usd: usdText(count * COST), period: 'total' }];
     const [open, closed, shared] = [await keyWith('open', { budgets: budgets(4n) }), await keyWith('closed', { budgets: budgets(40n) }), await keyWith('local_share', { budgets: budgets(12n) })];
     const unlimited = await unlimitedKey();
+    await gatewaysKnowEachOther();
     await begin(trouble);
     await noticed({ key: unlimited });
     const asking = (key: string): Sending => ({ key, more: { max_tokens: 100 } });

@@ -155,11 +155,11 @@ describe('master keys in a file', () => {
     expect(secretsIn({ output }, planted)).toEqual([]);
     expect(await postgresDump(cluster, 'router')).toBe(before);
     expect((await asked(cluster))[0]).toBe(200);
-  }, 30_000);
+  });
 
   test('none of them is in clear anywhere', async () => {
     await expectNoSecrets(cluster);
-  }, 30_000);
+  });
 });
 
 describe('a master key without a name', () => {

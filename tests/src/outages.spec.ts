@@ -10,12 +10,12 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   provider = await fakeProvider();
-  cluster = await testCluster({ provider: { url: provider.url }, env: { DEJA_LEASE_S: '5' } });
+  cluster = await testCluster({ provider: { url: provider.url }, env: { DEJA_LEASE_S: '5', DEJA_REDIS_DEADLINE_MS: '50' } });
   await post(cluster, chat('Make the key known to the gateway.'));
 }, 60_000);
 afterEach(async () => {
   await cluster.waitReady();
-}, 40_000);
+});
 afterAll(async () => {
   await cluster?.stop();
   await provider?.close();
@@ -115,5 +115,5 @@ describe('a new configuration', () => {
     expect((await post(cluster, { ...question(), model: 'renamed' })).status).toBe(200);
     await cluster.configure(config([{ name: '*', deployments: [{ provider: 'fake', model: '*' }] }]));
     await eventually('the old models', async () => (await post(cluster, question())).status === 200, 4000);
-  }, 30_000);
+  });
 });

@@ -145,7 +145,7 @@ async function afterCalls(provider: FakeProvider, more: number): Promise<void> {
 describe('while one of two providers fails, no client request does, at 50 a second', () => {
   test.each<[string, ScriptStep | null, Model]>([
     ['is killed', null, {}],
-    ['hangs', hang(), { deadlineMs: 2000 }],
+    ['hangs', hang(), { deadlineMs: 3000 }],
     ['answers 500', status(500), {}],
   ])('it %s: it is out of rotation, but for probes, and back when it is well again', async (what, does, o) => {
     const model = `outage-${what.replaceAll(' ', '-')}`;

@@ -59,7 +59,7 @@ describe('a revocation', () => {
       path.deafen();
       await revoke(known);
       await expectEverywhere(known.key, outcome);
-    }, 15_000);
+    });
 
     test.each<[string, (key: string, gateway: number) => Promise<unknown>]>([
       ['models', (key, gateway) => stage.sdk(key, gateway).models.list()],
@@ -73,7 +73,7 @@ describe('a revocation', () => {
       path.deafen();
       await stage.admin.done('DELETE', `keys/${known.id}`);
       for (const gateway of GATEWAYS) await eventually('it refused', async () => (await outcomeOf(call(known.key, gateway))) === 'invalid_api_key', IN_FORCE_MS);
-    }, 15_000);
+    });
   });
 
   test.each(WAYS)('by %s holds within a second while subscriptions are cut again and again', async (_what, revoke, outcome) => {
@@ -92,7 +92,7 @@ describe('a revocation', () => {
       isOver = true;
       await cutting;
     }
-  }, 15_000);
+  });
 
   test('holds at a gateway that stood still meanwhile', async () => {
     const known = await knownKey();
@@ -100,7 +100,7 @@ describe('a revocation', () => {
     await stage.admin.done('DELETE', `keys/${known.id}`);
     stage.cluster.kill('gateway', 2, 'SIGCONT');
     await expectEverywhere(known.key, 'invalid_api_key');
-  }, 15_000);
+  });
 });
 
 describe('a flood', () => {
@@ -108,13 +108,15 @@ describe('a flood', () => {
   const made = (length: number): string => Array.from(randomBytes(length), (byte) => BASE62[byte % 62]).join('');
   const FLOOD = 150;
   const ABOUT_KEYS = /client_key|retired_imports/;
+  /** Of all keys at once, from time to time: nobody's request asks so. */
+  const BY_THE_CLOCK = /alerts_revision|"budgets" <> '\[\]'/;
 
   /** Statements about keys that the flood cost. */
   async function statementsDuring(key: (i: number) => string): Promise<string[]> {
     const before = tap.statements.length;
     const outcomes = await Promise.all(Array.from({ length: FLOOD }, (_, i) => outcomeOf(stage.sdk(key(i), i % GATEWAYS.length).models.list())));
     expect(new Set(outcomes)).toEqual(new Set(['invalid_api_key']));
-    return tap.statements.slice(before).filter((sql) => ABOUT_KEYS.test(sql));
+    return tap.statements.slice(before).filter((sql) => ABOUT_KEYS.test(sql) && !BY_THE_CLOCK.test(sql));
   }
 
   /** Whoever was asked about this key knows that it is none: each router by each gateway. */
@@ -128,7 +130,7 @@ describe('a flood', () => {
   ])('of made-up keys %s asks the database nothing, but once in a while which keys were made elsewhere', async (_what, key) => {
     await asked(() => `sk-${made(40)}`);
     expect((await statementsDuring(key)).length).toBeLessThanOrEqual(2 * GATEWAYS.length);
-  }, 20_000);
+  });
 
   test('of a revoked key asks the database nothing once its end is known, under whatever secret', async () => {
     const { id, key } = await newKey();
@@ -138,7 +140,7 @@ describe('a flood', () => {
     await asked(() => key.slice(0, -32) + made(32));
     expect(await statementsDuring(() => key)).toEqual([]);
     expect(await statementsDuring(() => key.slice(0, -32) + made(32))).toEqual([]);
-  }, 20_000);
+  });
 
   test('of wrong secrets for a key that is good asks the database about it a few times, whatever its size, and the key goes on working', async () => {
     const { key } = await newKey();
@@ -147,5 +149,5 @@ describe('a flood', () => {
     const statements = await statementsDuring(() => key.slice(0, -32) + made(32));
     expect(statements.length).toBeLessThan(FLOOD / 5);
     await expectEverywhere(key, 'answered');
-  }, 20_000);
+  });
 });

@@ -9,7 +9,7 @@ export const MODEL = 'gpt-4o-mini';
 /** So soon what was taken back is served nowhere. */
 export const IN_FORCE_MS = 1000;
 /** By then all replicas know of an answer, also on a machine that has little time. */
-const KNOWN_MS = 10_000;
+const KNOWN_MS = 25_000;
 /** Why a gateway did not look: it or the semantic-cache had no time. Says nothing about the question. */
 const NOT_LOOKED = /^(semantic_unavailable|cache_unavailable|too_late)$/;
 /** The cache may answer, and does not keep what is bought. */

@@ -71,7 +71,7 @@ describe('audits', () => {
   beforeAll(async () => {
     truth = 'Four steps, in this order.';
     await stage.configure({ semantic: ALL_AUDITED });
-  }, 30_000);
+  });
 
   test('let the provider answer what would have been a hit, and the client gets that answer; right ones are counted as right', async () => {
     const { tenant, key } = await stage.tenant();
@@ -120,7 +120,7 @@ describe('audits', () => {
     const model = { model: 'gpt-4o' };
     await stage.kept(CAKE, { key, more: model });
     await stage.servedAs(CAKE_OTHERWISE, 'HIT-SEMANTIC', { key, more: model });
-  }, 40_000);
+  });
 
   test('are no more in an hour than may be: beyond that, what would be a hit is one', async () => {
     truth = 'Always the same.';
@@ -133,7 +133,7 @@ describe('audits', () => {
     for (let n = 0; n < 6; n++) seen.push(cacheOf(await stage.look(TROMBONE_OTHERWISE, { key })));
     expect(new Set(seen)).toEqual(new Set(['MISS audit', 'HIT-SEMANTIC']));
     expect(seen.filter((cache) => cache === 'MISS audit').length).toBeLessThanOrEqual(3);
-  }, 20_000);
+  });
 });
 
 describe('feedback that an answer was wrong', () => {
@@ -154,7 +154,7 @@ describe('feedback that an answer was wrong', () => {
     expect(await counted()).toEqual([before[0]! + 1, before[1]!]);
     expect(await rateOf(other.tenant)).toBeUndefined();
     for (const gateway of GATEWAYS) await stage.servedAs(TROMBONE_OTHERWISE, 'HIT-SEMANTIC', { key: other.key, gateway });
-  }, 15_000);
+  });
 });
 
 describe('where a judge is to be heard first', () => {
@@ -163,7 +163,7 @@ describe('where a judge is to be heard first', () => {
     truth = 'Four steps, in this order.';
     verdict = answer('SAME');
     await stage.configure({ semantic: { judge: { model: 'judge' } } });
-  }, 30_000);
+  });
 
   test('a pair is a miss the first time, a call of the judge in the ledger beside its operation, and a hit from then on at every gateway', async () => {
     const { key } = await stage.tenant();
@@ -183,7 +183,7 @@ describe('where a judge is to be heard first', () => {
     const asked = stage.provider.requests.filter((request) => modelOf(request) === 'gpt-4.1-nano').map(({ rawBody }) => rawBody.toString());
     expect(asked.every((body) => body.includes('trombone') && body.includes('SAME or DIFFERENT'))).toBe(true);
     expect(await shadowsOf(hits[0]!)).toEqual([]);
-  }, 15_000);
+  });
 
   test('a pair that it calls different is never served, and it is not asked again', async () => {
     const { key } = await stage.tenant();
@@ -200,7 +200,7 @@ describe('where a judge is to be heard first', () => {
     const before = judgings();
     for (const gateway of GATEWAYS) expect(cacheOf(await stage.look(CAKE_OTHERWISE, { key, gateway }))).toBe('MISS not_verified');
     expect(judgings()).toBe(before);
-  }, 15_000);
+  });
 
   test('one that fails makes no request fail, and nothing a hit but the same words', async () => {
     const { key } = await stage.tenant();
@@ -211,7 +211,7 @@ describe('where a judge is to be heard first', () => {
       expect([reply.status, cacheOf(reply), said(reply)]).toEqual([200, 'MISS unjudged', truth]);
     }
     await stage.servedAs(QUESTIONS[3][0].toUpperCase(), 'HIT-SEMANTIC', { key });
-  }, 15_000);
+  });
 });
 
 describe('hits by similarity that are padded', () => {
@@ -229,7 +229,7 @@ describe('hits by similarity that are padded', () => {
       });
       expect(tookMs).toBeGreaterThanOrEqual(PAD_MS - 1); // timers may be a part of a millisecond early
     }
-  }, 15_000);
+  });
 });
 
 test('what users asked and were answered is in no log of the semantic-cache, not at level debug either, in no metric and in no evidence', async () => {
@@ -253,4 +253,4 @@ test('what users asked and were answered is in no log of the semantic-cache, not
   expect(log).toContain('entries and evidence read');
   expect(evidence).toContain(tenant);
   for (const place of [log, evidence, ...metrics]) for (const word of ['sousaphone', 'beeswax', 'turpentine', 'trombone']) expect(place.toLowerCase()).not.toContain(word);
-}, 30_000);
+});

@@ -63,7 +63,7 @@ describeWithVerifier('with a neural verifier (onnxruntime-node)', () => {
       expect(reasonOf(await stage.look(asked, balanced))).toBe('not_verified');
     }
     expect(stage.cluster.logged('there is no neural verifier')).toEqual([]);
-  }, 40_000);
+  });
 });
 
 describe('where a provider embeds the questions', () => {
@@ -87,7 +87,7 @@ describe('where a provider embeds the questions', () => {
     expect(call).toMatchObject({ model: EMBEDDER, outcome: 'ok', usage_source: 'upstream', prompt_tokens: expect.any(Number), completion_tokens: 0 });
     expect(Number(call?.['cost_nano_usd'])).toBeGreaterThan(0);
     expect(await rowOf(first)).toMatchObject({ cache: 'HIT-SEMANTIC', cost_nano_usd: '0' });
-  }, 15_000);
+  });
 
   test('its vectors decide nothing by themselves: what differs in what matters is refused however near they are', async () => {
     const { key } = await stage.tenant();
@@ -95,7 +95,7 @@ describe('where a provider embeds the questions', () => {
       await stage.kept(kept, { key });
       for (const gateway of GATEWAYS) expect(cacheOf(await stage.look(asked, { key, gateway }))).toBe('MISS not_verified');
     }
-  }, 20_000);
+  });
 
   test('one that hangs is not waited for: the provider answers while it still does', async () => {
     const { key } = await stage.tenant();
@@ -106,7 +106,7 @@ describe('where a provider embeds the questions', () => {
     const hanging = embedded().filter((request) => inputsOf([request])[0]?.includes('how can i clean'));
     expect(hanging.map(({ finishedAtMs, abortedAtMs }) => [finishedAtMs, abortedAtMs])).toEqual([[null, null]]);
     expect(await rowOf(reply)).toMatchObject({ outcome: 'ok', cache: 'MISS' });
-  }, 15_000);
+  });
 
   test('one that fails makes no request fail, and the exact cache goes on', async () => {
     const { key } = await stage.tenant();
@@ -117,7 +117,7 @@ describe('where a provider embeds the questions', () => {
       const reply = await stage.look('What is the boiling point of ethanol, please?', { key, gateway });
       expect([reply.status, reply.headers.get('x-cache')]).toEqual([200, 'MISS']);
     }
-  }, 15_000);
+  });
 
   test('answers cannot be taken back by similarity, which is said', async () => {
     const refused = await eventually('the semantic-caches to know the embedder', async () => {

@@ -50,7 +50,7 @@ describe('entries in Qdrant', () => {
     expect(done).toMatchObject({ entries: 1 });
     await stage.servedAs(QUESTIONS[1][1], 'HIT-SEMANTIC', { key });
     await eventually('Qdrant without it', async () => (await stage.admin.done('POST', 'cache/invalidate', { tenant, similar_to: question, min_similarity: 0.9, dry_run: true }))['entries'] === 0);
-  }, 20_000);
+  });
 
   test('that come before a replica has reached Qdrant are found as soon as it has', async () => {
     const { key } = await stage.tenant();
@@ -79,5 +79,5 @@ describe('entries in Qdrant', () => {
     }
     path.set('open');
     await areServed(stage, key);
-  }, 40_000);
+  });
 });

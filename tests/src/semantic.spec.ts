@@ -45,7 +45,7 @@ describe('a question that was answered before, in other words of form,', () => {
       }
     }
     expect(bought.cost_nano_usd).not.toBe('0');
-  }, 20_000);
+  });
 
   test('is answered again and again, and never becomes an entry of its own that goes on to another question', async () => {
     const { key } = await stage.tenant();
@@ -79,7 +79,7 @@ describe('an answer is for its context alone: it is no answer', () => {
   beforeAll(async () => {
     ({ key } = await stage.tenant());
     await stage.kept(QUESTION, { ...context, key });
-  }, 30_000);
+  });
 
   test('but in this very context it is one', async () => {
     for (const gateway of GATEWAYS) expect(cacheOf(await stage.look(OTHERWISE, { ...context, key, gateway }))).toBe('HIT-SEMANTIC');
@@ -175,5 +175,5 @@ describe('answers that are taken back by similarity', () => {
     expect(done).toMatchObject({ entries: NEAR.length, dry_run: false, matches });
     await stage.servedAs(`${FAR} Thanks!`, 'HIT-SEMANTIC', { key });
     await stage.servedAs(`${NEAR[0]!} Thanks!`, 'HIT-SEMANTIC', { key: other.key });
-  }, 20_000);
+  });
 });

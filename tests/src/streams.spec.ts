@@ -25,7 +25,7 @@ beforeAll(async () => {
     config: {
       providers: { fake, ...Object.fromEntries(own.map((name) => [name, fake])) },
       models: [...own, '*'].map((name) => ({ name, deployments: [{ provider: name === '*' ? 'fake' : name, model: name === '*' ? '*' : 'gpt-4o-mini' }] })),
-      timeouts: { first_byte_ms: 1500, unary_ms: 1500, idle_ms: 1500 },
+      timeouts: { first_byte_ms: 2500, unary_ms: 2500, idle_ms: 2500 },
       retries: { max_attempts: 2 },
     },
   });
@@ -141,7 +141,7 @@ describe('streams tell the truth', () => {
     provider.script(malformed('json'), malformed('json'));
     const reply = await post(cluster, chat(question()));
     expect([reply.status, reply.json.error?.code]).toEqual([502, 'upstream_error']);
-  }, 30_000);
+  });
 
   test('a provider’s rejection of the request is told in its words and not tried again; of the credential never', async () => {
     const said = { message: 'This parameter is not for this model.', type: 'invalid_request_error', param: 'temperature', code: 'unsupported_value' };

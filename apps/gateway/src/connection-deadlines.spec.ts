@@ -48,9 +48,9 @@ describe('a server', () => {
     server.close();
   });
 
-  async function listening(answer: (request: IncomingMessage, response: ServerResponse) => void, most?: number): Promise<void> {
+  async function listening(answer: (request: IncomingMessage, response: ServerResponse) => void, { most, unreadMs = 600 }: { most?: number; unreadMs?: number } = {}): Promise<void> {
     server = createServer(answer);
-    const connections = new OpenConnections(server, { ...(most !== undefined && { most }), deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs: 600 } });
+    const connections = new OpenConnections(server, { ...(most !== undefined && { most }), deadlines: { lookMs: 20, bodyMs: 200, bodyBytes: 1000, lingerMs: 200, unreadMs } });
     expect(connections).toBeDefined();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -113,17 +113,17 @@ describe('a server', () => {
     await listening((_, response) => {
       response.once('close', () => whole.resolve(response.writableFinished));
       response.end(Buffer.alloc(32 * 1024 * 1024));
-    });
+    }, { unreadMs: 1500 });
     const { socket } = client('GET / HTTP/1.1\r\nhost: deja\r\n\r\n');
     socket.on('data', () => {
       socket.pause();
-      setTimeout(() => socket.resume(), 3);
+      setTimeout(() => socket.resume(), 5);
     });
     expect(await whole.promise).toBe(true);
   });
 
   test('holds no more connections than it is told, and the next one when one has left', async () => {
-    await listening((_, response) => void response.end('yes'), 1);
+    await listening((_, response) => void response.end('yes'), { most: 1 });
     const GET = 'GET / HTTP/1.1\r\nhost: deja\r\n\r\n';
     const first = client(GET);
     while (!first.text().includes('yes')) await once(first.socket, 'data');

@@ -131,7 +131,7 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
     const accepted = new AcceptedCounts(instance);
     this.outbox = this.openOutbox(accepted);
     this.limits = new GatewayLimits({
-      redis: this.commands, cache: this.cache, instance, leaseS, accepted, telemetry, logger,
+      redis: this.commands, cache: this.cache, instance, leaseS, accepted, telemetry, logger, deadlineMs: environment.redisDeadlineMs,
       spent: (request, deadlineMs) => this.usage.call('spent', request, { deadlineMs }),
       replicas: () => this.outbox.replicas,
       settings: () => this.routing.snapshot().settings,

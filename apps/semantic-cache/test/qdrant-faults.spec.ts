@@ -70,7 +70,7 @@ describe('the connection', () => {
   });
 
   test('a server that does not answer costs a search its time-out, and no more', async () => {
-    const index = await readyIndex({ timeoutMs: 50 });
+    const index = await readyIndex({ timeoutMs: 500 });
     fake.fail('hang', { path: /query/ });
     expect(await troubleOf(index.search(HERE, search))).toBe('too_late');
     expect(sentTo(/query/)).toBe(1);

@@ -197,7 +197,7 @@ test('after Redis was emptied, nothing old is found, and new entries are', async
 
 test('an entry is not found after its time', async () => {
   await replica();
-  const brief = await store('Name three rivers in Germany', { expiresAtMs: Date.now() + 400 });
+  const brief = await store('Name three rivers in Germany', { expiresAtMs: Date.now() + 1400 });
   await until(() => isHit('Name three rivers in Germany', brief));
   await until(async () => (await lookup('Name three rivers in Germany')).outcome === 'miss');
   await store('Name three rivers in Spain', { expiresAtMs: Date.now() - 1 });

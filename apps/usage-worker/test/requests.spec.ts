@@ -187,7 +187,7 @@ test('text that Postgres cannot store finds what was made storable, and breaks n
 });
 
 test('a question that is too heavy ends with 503 overloaded, and the connection answers the next one', async () => {
-  const short = new LedgerReader(openPool(asked.url, { name: 'short', logger, max: 1 }), 100);
+  const short = new LedgerReader(openPool(asked.url, { name: 'short', logger, max: 1 }), 600);
   await expect(short.read((client) => client.query('select pg_sleep(30)'))).rejects.toMatchObject({ code: 'overloaded', status: 503 });
   await expect(short.read((client) => client.query('select pg_sleep(30)'), 5)).rejects.toMatchObject({ code: 'overloaded' });
   expect((await short.read((client) => client.query('select 1 as one'))).rows).toEqual([{ one: 1 }]);

@@ -8,7 +8,7 @@ describe('the environment', () => {
     expect(readEnvironment({})).toEqual({
       port: 3000, host: '127.0.0.1', opsPort: null, configPath: './deja.yaml', dataDir: './.deja', adminKey: null, bootstrapKey: null,
       redisUrl: 'redis://127.0.0.1:6379', cacheRedisUrl: 'redis://127.0.0.1:6379', databaseUrl: null, qdrantUrl: null, qdrantApiKey: null,
-      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100, bodyMemoryBytes: 256 * 1024 * 1024, maxConnections: 16_384, overload: { latenessMs: 50, inFlight: 20_000 },
+      openaiApiKeys: [], openaiBaseUrl: null, logLevel: 'info', masterKeys: [], transit: null, admin: true, adminPort: null, trustedProxies: [], drainDelayMs: 0, gatewayWorkers: 1, metricsTenants: 100, bodyMemoryBytes: 256 * 1024 * 1024, maxConnections: 16_384, redisDeadlineMs: 50, overload: { latenessMs: 50, inFlight: 20_000 },
     });
   });
 
@@ -80,6 +80,7 @@ describe('the environment', () => {
   test('says from when on a gateway refuses requests, or that it never does', () => {
     expect(readEnvironment({ DEJA_OVERLOAD_LATENESS_MS: ' 80 ', DEJA_OVERLOAD_IN_FLIGHT: '7', DEJA_OVERLOAD: 'on' }).overload).toEqual({ latenessMs: 80, inFlight: 7 });
     expect(readEnvironment({ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_IN_FLIGHT: '7' }).overload).toBeNull();
+    expect(readEnvironment({ DEJA_REDIS_DEADLINE_MS: '200' }).redisDeadlineMs).toBe(200);
   });
 
   test('knows a transit engine that wraps, one that only unwraps, and one that is not meant for it', () => {

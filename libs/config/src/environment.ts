@@ -6,7 +6,7 @@ import { overload, type OverloadSettings } from './environment/overload.ts';
 import { BETWEEN_REDIS_URLS, redisUrl } from './environment/redis-url.ts';
 import { withSecretFiles, type ReadFile, type Variables } from './environment/secret-files.ts';
 import { transit, type TransitSettings } from './environment/transit.ts';
-import { atLeastOne, count, key, listOf, networks, onOff, port, secondsInMs, subject, text, url } from './environment/variables.ts';
+import { atLeastOne, count, key, listOf, networks, onOff, port, secondsInMs, subject, text, url, within } from './environment/variables.ts';
 import { parseMasterKeys, type MasterKey } from './master-keys.ts';
 import { MASK } from './secret.ts';
 
@@ -18,6 +18,9 @@ const DEFAULT_METRICS_TENANTS = 100;
 const DEFAULT_BODY_MEMORY_MIB = 256;
 const DEFAULT_MAX_CONNECTIONS = 16_384;
 const MIB_BYTES = 1024 * 1024;
+const DEFAULT_REDIS_DEADLINE_MS = 50;
+/** Less is no time to answer in; more is an outage that every request has to wait for. */
+const REDIS_DEADLINE_MS = { least: 10, most: 5000 };
 
 /** The environment, checked. Printing it (JSON, inspect) masks the keys and the passwords in URLs. */
 export interface Environment {
@@ -54,6 +57,8 @@ export interface Environment {
   bodyMemoryBytes: number;
   /** How many clients' connections a gateway process holds; further ones are closed at once. */
   maxConnections: number;
+  /** How long a request waits for what Redis decides about it, until the gateway decides by itself. */
+  redisDeadlineMs: number;
   /** From when on a gateway process refuses requests; null: never. */
   overload: OverloadSettings | null;
   /** The first one is current. Empty for all apps but the router. */
@@ -97,6 +102,7 @@ export function readEnvironment(given: NodeJS.ProcessEnv, readFile: ReadFile = r
     metricsTenants: count(variables, 'DEJA_METRICS_TENANTS') ?? DEFAULT_METRICS_TENANTS,
     bodyMemoryBytes: (atLeastOne(variables, 'DEJA_BODY_MEMORY_MIB') ?? DEFAULT_BODY_MEMORY_MIB) * MIB_BYTES,
     maxConnections: atLeastOne(variables, 'DEJA_MAX_CONNECTIONS') ?? DEFAULT_MAX_CONNECTIONS,
+    redisDeadlineMs: within(variables, 'DEJA_REDIS_DEADLINE_MS', REDIS_DEADLINE_MS, 'a whole number of milliseconds') ?? DEFAULT_REDIS_DEADLINE_MS,
     overload: overload(variables),
     masterKeys: masterKeys(variables),
     transit: transit(variables),

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { adminPlace, appEnvironment, assignSeats } from './app-environment.ts';
+import { freePortPair } from '../test/free-ports.ts';
 import { freePort } from './port.ts';
 
 const HOST = '127.0.0.1';
@@ -16,7 +17,7 @@ async function whileBusy<T>(port: number, work: () => Promise<T>): Promise<T> {
 }
 
 test('further gateways listen on the next ports, further ops ports lie ten apart, and no port is given twice', async () => {
-  const port = await freePort();
+  const port = await freePortPair();
   const seats = await assignSeats({ gateway: 2, router: 2, 'semantic-cache': 1, 'usage-worker': 1 }, { host: HOST, port, adminPort: null, opsPort: 0 });
   expect(seats.map(({ app, n }) => `${app}-${n}`)).toEqual(['gateway-1', 'gateway-2', 'router-1', 'router-2', 'semantic-cache-1', 'usage-worker-1']);
   expect(seats.map((seat) => seat.port)).toEqual([port, port + 1, null, null, null, null]);
@@ -41,7 +42,7 @@ describe('the admin API', () => {
   const cluster = { env: { DEJA_ADMIN_PORT: ' 3100 ' }, host: HOST, dataDir: '/data', redisUrl: 'redis://r', databaseUrl: null, secrets: { adminKey: 'admin', bootstrapKey: 'boot', masterKey: { DEJA_MASTER_KEY: 'm' }, adminKeyFile: '/a' } };
 
   test('has a port of its own at every gateway where it was given one, in order, and nowhere else', async () => {
-    const adminPort = await freePort();
+    const adminPort = await freePortPair();
     const seats = await assignSeats(TWO, { host: HOST, port: 0, adminPort, opsPort: 0 });
     expect(seats.map((seat) => seat.adminPort)).toEqual([adminPort, adminPort + 1, null]);
     expect(seats.slice(0, 2).map((seat) => appEnvironment(seat, cluster)['DEJA_ADMIN_PORT'])).toEqual([String(adminPort), String(adminPort + 1)]);

@@ -8,6 +8,7 @@ import { poll } from './poll.ts';
 import { freePort } from './port.ts';
 import { isAlive, processIdentity } from './process-identity.ts';
 import { ping } from './redis-server.ts';
+import { freePortPair } from '../test/free-ports.ts';
 import { ownDirectory } from '../test/own-directory.ts';
 
 const DEADLINE_MS = 20_000;
@@ -97,7 +98,7 @@ test('ready.json and the pid files name every process while the cluster runs, fo
 });
 
 test('ready.json names where the admin API is: at the first gateway, on its own port where it has one, and nowhere when it is switched off', async () => {
-  const adminPort = await freePort();
+  const adminPort = await freePortPair();
   const env = { PATH: process.env['PATH'], DEJA_ADMIN_PORT: String(adminPort) };
   const own = await start({ scale: { gateway: 2 }, apps: ['gateway'], env });
   const ready = await readyFile(own.dataDir);
@@ -155,8 +156,8 @@ test('a mistake that an app finds ends the start with the app’s own sentence, 
 });
 
 test('an app that never gets ready ends the start with what it lacks', async () => {
-  const { options } = await prepare({ apps: ['gateway', 'router'], env: { PATH: process.env['PATH'], NEVER_READY: 'router-1' }, readyMs: 1_000 });
-  await expect(startCluster(options)).rejects.toThrow('router-1 is not ready after 1 s: {"ready":false,"checks":{"database":false}}');
+  const { options } = await prepare({ apps: ['gateway', 'router'], env: { PATH: process.env['PATH'], NEVER_READY: 'router-1' }, readyMs: 3_000 });
+  await expect(startCluster(options)).rejects.toThrow('router-1 is not ready after 3 s: {"ready":false,"checks":{"database":false}}');
 });
 
 test('a start can be interrupted, and leaves nothing running', async () => {

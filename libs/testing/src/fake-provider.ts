@@ -132,7 +132,7 @@ export class FakeProvider {
   }
 
   /** Resolves as soon as the predicate holds; rejects after `deadlineMs`, naming what was seen. */
-  waitFor(predicate: (provider: FakeProvider) => boolean, deadlineMs = 5_000): Promise<void> {
+  waitFor(predicate: (provider: FakeProvider) => boolean, deadlineMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         clearInterval(poll);

@@ -10,7 +10,7 @@ import type { BudgetState } from './ask.ts';
 import { Leases } from './leases.ts';
 import { LimitMetrics } from './limit-metrics.ts';
 import { RedisWatch } from './redis-watch.ts';
-import { DECISION_MS, Reserver } from './reserve.ts';
+import { Reserver } from './reserve.ts';
 import { LimitShards } from './shards.ts';
 
 export interface LimitSurroundings {
@@ -20,6 +20,8 @@ export interface LimitSurroundings {
   instance: string;
   /** Counts operations as they are opened. */
   accepted: AcceptedCounts;
+  /** Redis has so long to answer; then a decision is made without it. */
+  deadlineMs: number;
   /** How long what an operation holds outlives this process. */
   leaseS: number;
   spent: (request: UsageRpc['spent']['request'], deadlineMs: number) => Promise<UsageRpc['spent']['reply']>;
@@ -38,7 +40,7 @@ export class GatewayLimits {
   private readonly redisWatch: RedisWatch;
   private readonly leases: Leases;
 
-  constructor({ redis, cache, instance, accepted, leaseS, spent, replicas, settings, telemetry, logger }: LimitSurroundings) {
+  constructor({ redis, cache, instance, accepted, deadlineMs, leaseS, spent, replicas, settings, telemetry, logger }: LimitSurroundings) {
     const merged = !isCluster(redis);
     const limits = new LimitShards({ leaseMs: leaseS * 1000, merged });
     const ledger = new SpentSource(spent, logger);
@@ -46,9 +48,9 @@ export class GatewayLimits {
     this.watch = new BudgetWatch(telemetry.meter, logger);
     this.list = new BudgetList(redis, ledger, settings);
     this.leases = new Leases(redis, limits, logger, Math.min(GATEWAY_HEARTBEAT_S, leaseS / 4) * 1000);
-    this.redisWatch = new RedisWatch(redis, { deadlineMs: DECISION_MS, merged, now: Date.now, random: Math.random, logger });
+    this.redisWatch = new RedisWatch(redis, { deadlineMs, merged, now: Date.now, random: Math.random, logger });
     this.reserver = new Reserver({
-      redis, cache, instance, accepted, limits, ledger, replicas, logger,
+      redis, cache, instance, accepted, limits, ledger, replicas, logger, deadlineMs,
       watch: this.redisWatch,
       leases: this.leases,
       metrics: new LimitMetrics(telemetry.meter),

@@ -18,8 +18,6 @@ import type { LimitShards, ShardAsk, ShardVerdict } from './shards.ts';
 
 export type { Actual, Reservation } from './reservation.ts';
 
-/** Redis has so long to answer; then a decision is made without it. */
-export const DECISION_MS = 50;
 const MOST_HEARD = 10_000;
 /** The ledger has so long to say what was spent of budgets that Redis does not know. */
 const SPENT_MS = 300;
@@ -61,7 +59,7 @@ export interface ReserverParts {
   /** Live gateway replicas, for the local share of a limit. */
   replicas: () => number;
   /** How long Redis may take to answer, ms. */
-  deadlineMs?: number;
+  deadlineMs: number;
   now: () => number;
   /** In [0, 1). */
   random: () => number;
@@ -78,7 +76,7 @@ export class Reserver {
 
   constructor(private readonly parts: ReserverParts) {
     this.freedSoon = new FreedSoon(parts);
-    this.deadlineMs = parts.deadlineMs ?? DECISION_MS;
+    this.deadlineMs = parts.deadlineMs;
     parts.watch.recovered((shard) => {
       this.local.redisDecides(shard);
       void parts.leases.renew(); // what runs already and was admitted without Redis counts there from now on

@@ -1,6 +1,5 @@
-import { ConfigError } from './config-error.ts';
 import type { Variables } from './secret-files.ts';
-import { onOff, text } from './variables.ts';
+import { onOff, within } from './variables.ts';
 
 /** From when on a gateway process refuses requests because it has too many; see docs/overload.md. */
 export interface OverloadSettings {
@@ -24,12 +23,4 @@ export function overload(variables: Variables): OverloadSettings | null {
     inFlight: within(variables, 'DEJA_OVERLOAD_IN_FLIGHT', IN_FLIGHT, 'a whole number of requests') ?? DEFAULT_IN_FLIGHT,
   };
   return onOff(variables, 'DEJA_OVERLOAD') === false ? null : settings;
-}
-
-function within(variables: Variables, name: string, { least, most }: { least: number; most: number }, what: string): number | null {
-  const value = text(variables, name);
-  if (value === null) return null;
-  const number = /^\d{1,9}$/.test(value) ? Number(value) : -1;
-  if (number < least || number > most) throw new ConfigError(`${name} must be ${what} between ${least} and ${most}, but it is ${JSON.stringify(value)}.`);
-  return number;
 }

@@ -45,6 +45,15 @@ export function atLeastOne(variables: Variables, name: string): number | null {
   return number;
 }
 
+/** A whole number; `what` it is, for the error. */
+export function within(variables: Variables, name: string, { least, most }: { least: number; most: number }, what: string): number | null {
+  const value = text(variables, name);
+  if (value === null) return null;
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : -1;
+  if (number < least || number > most) throw new ConfigError(`${name} must be ${what} between ${least} and ${most}, but it is ${JSON.stringify(value)}.`);
+  return number;
+}
+
 /** Seconds between 0 and `most`, fractions allowed, as whole milliseconds. */
 export function secondsInMs(variables: Variables, name: string, most: number): number | null {
   const value = text(variables, name);
