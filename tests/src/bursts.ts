@@ -81,8 +81,8 @@ export async function insist(cluster: TestCluster, sending: Sending, waitMs = 20
 }
 
 /**
- * Does it again, from the start, until nothing was decided without Redis meanwhile. Where the machine is busy enough, Redis is too slow for
- * the gateways' 50 ms, and their degraded modes decide, as they should; what they do then is another test's.
+ * Does it again, from the start, until nothing was decided without Redis meanwhile. Where the machine is busy enough, Redis is slower than gateways wait
+ * for it, and their degraded modes decide, as they should; what they do then is another test's.
  */
 export async function undisturbed(cluster: TestCluster, work: () => Promise<void>): Promise<void> {
   const alone = (): Promise<number> => metric(cluster, 'gateway', 'deja_gateway_limits_decisions_total', { by: 'local_share' });

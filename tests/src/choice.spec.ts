@@ -37,10 +37,10 @@ describe('within a priority, a strategy decides', () => {
 
   test('least_latency: the quicker one, and another as soon as that one is slow', async () => {
     await stage.use([{ name: 'quick', strategy: 'least_latency', deployments: [at('east', 'quick'), at('west', 'quick')] }]);
-    stage.provider.otherwise(says((deployment) => ({ beforeFirstByteMs: deployment === 'east/quick' ? 400 : 0 })));
+    stage.provider.otherwise(says((deployment) => ({ beforeFirstByteMs: deployment === 'east/quick' ? 800 : 0 })));
     await inTurn(4, 'quick'); // whoever is not known yet is tried
     expect(await inTurn(8, 'quick')).toEqual(Array(8).fill('west/quick'));
-    stage.provider.otherwise(says((deployment) => ({ beforeFirstByteMs: deployment === 'west/quick' ? 1200 : 0 })));
+    stage.provider.otherwise(says((deployment) => ({ beforeFirstByteMs: deployment === 'west/quick' ? 2000 : 0 })));
     await inTurn(1, 'quick');
     expect(await inTurn(4, 'quick')).toEqual(Array(4).fill('east/quick'));
   });
