@@ -30,6 +30,8 @@ interface Head {
   bodyAt: number;
   /** null: the body comes in chunks. */
   length: number | null;
+  /** The server takes no further request by this connection. */
+  isLast: boolean;
 }
 
 /**
@@ -95,7 +97,7 @@ export class Connection {
     this.received = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk]);
     this.answer ??= headOf(this.received);
     if (this.answer === null) return;
-    const { bodyAt, length, ...told } = this.answer;
+    const { bodyAt, length, isLast, ...told } = this.answer;
     const isComplete = length === null ? this.received.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK) : this.received.length >= bodyAt + length;
     if (this.received.length > bodyAt) {
       if (this.firstByteMs === 0) this.firstByteMs = nowMs - this.startedMs;
@@ -106,6 +108,7 @@ export class Connection {
     const { waiting } = this;
     this.waiting = null;
     this.usedMs = nowMs;
+    if (isLast) this.socket.destroy();
     waiting?.resolve({ ...told, firstByteMs: this.firstByteMs, longestGapMs: this.longestGapMs, durationMs: nowMs - this.startedMs });
   }
 }
@@ -128,5 +131,6 @@ function headOf(received: Buffer): Head | null {
     retryAfter: /\r\nretry-after: *(\d+)/i.exec(text)?.[1] ?? null,
     bodyAt: end + HEAD_END.length,
     length: length === undefined ? null : Number(length),
+    isLast: /\r\nconnection: *close/i.test(text),
   };
 }

@@ -94,9 +94,9 @@ describe('connections', () => {
     /** Enough for whoever came before the first of them. */
     const LOOKS = 9;
 
-    function refusing(workers: number): { over: HandOver; workers: Worker[]; refused: Socket[]; come: (surface: Surface) => Socket } {
+    function refusing(workers: number, room = Infinity): { over: HandOver; workers: Worker[]; refused: Socket[]; come: (surface: Surface) => Socket } {
       const refused: Socket[] = [];
-      const over = new HandOver({ logger: { error: () => undefined }, refuse: (socket) => void refused.push(socket) });
+      const over = new HandOver({ logger: { error: () => undefined }, refuse: (socket) => refused.length < room && refused.push(socket) > 0 });
       const all = Array.from({ length: workers }, () => new Worker());
       for (const worker of all) over.join(worker);
       const come = (surface: Surface): Socket => {
@@ -120,6 +120,16 @@ describe('connections', () => {
       expect(refused).toEqual([first, given]);
       for (let i = 2; i < LOOKS; i++) over.look();
       expect(refused).toEqual([first, given, second]);
+    });
+
+    test('wait where there is no room to refuse them, the longest first to be refused', () => {
+      const { over, workers: [busy], refused, come } = refusing(1, 2);
+      come('client');
+      const [first, second, third] = [come('client'), come('client'), come('client')];
+      for (let i = 0; i < 2 * LOOKS; i++) over.look();
+      expect(refused).toEqual([first, second]);
+      over.taken(busy!, busy!.last);
+      expect(busy!.given.at(-1)?.socket).toBe(third);
     });
 
     test('wait on where there is no worker at all, and where they are the admin API’s, which comes before clients', () => {

@@ -20,8 +20,8 @@ interface Connection {
 
 export interface HandOverOptions {
   logger: Pick<Logger, 'error'>;
-  /** Refuses the request of a client's connection that no worker takes; null: it waits. */
-  refuse?: ((socket: Socket) => void) | null;
+  /** Refuses the request of a client's connection that no worker takes; false where there is no room for it yet. null: it waits. */
+  refuse?: ((socket: Socket) => boolean) | null;
 }
 
 /** More than come at once, and both together fewer than there may be open files. Further ones are refused, or closed. */
@@ -59,7 +59,7 @@ export class HandOver {
   private readonly resting = new WeakSet<Taker>();
   private readonly waiting: Record<Surface, Connection[]> = { client: [], admin: [] };
   private readonly logger: Pick<Logger, 'error'>;
-  private readonly refuse: ((socket: Socket) => void) | null;
+  private readonly refuse: ((socket: Socket) => boolean) | null;
   private looks = 0;
   private lastId = 0;
   private closed: Promise<void> | null = null;
@@ -90,7 +90,7 @@ export class HandOver {
   /** A connection that is to be given to whoever is next. */
   accept(surface: Surface, socket: Socket): void {
     const waiting = this.waiting[surface];
-    if (waiting.length >= MOST_WAITING[surface]) return this.turnAway({ surface, socket });
+    if (waiting.length >= MOST_WAITING[surface]) return this.turnAway(surface, socket);
     waiting.push({ surface, socket, since: this.looks });
     this.give();
   }
@@ -100,8 +100,12 @@ export class HandOver {
     this.looks += 1;
     if (this.refuse === null || this.given.size === 0) return;
     const { client } = this.waiting;
-    const patient = client.findIndex(({ since }) => this.looks - since <= PATIENCE_LOOKS);
-    for (const connection of client.splice(0, patient < 0 ? client.length : patient)) this.turnAway(connection);
+    let refused = 0;
+    for (const { since, socket } of client) {
+      if (this.looks - since <= PATIENCE_LOOKS || !this.refuse(socket)) break;
+      refused += 1;
+    }
+    client.splice(0, refused);
     this.endIfOver();
   }
 
@@ -193,9 +197,8 @@ export class HandOver {
     given.connection = null;
   }
 
-  private turnAway({ surface, socket }: Pick<Connection, 'surface' | 'socket'>): void {
-    if (surface === 'client' && this.refuse !== null) this.refuse(socket);
-    else socket.destroy();
+  private turnAway(surface: Surface, socket: Socket): void {
+    if (surface !== 'client' || this.refuse?.(socket) !== true) socket.destroy();
   }
 
   private give(): void {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { answerRefused } from '../overload/refusal-answer.ts';
 
-/** Connections that are being refused at once. Further ones are closed: the process that refuses is the one that gives the others away. */
+/** Connections that are being refused at once. Further ones wait: the process that refuses is the one that gives the others away. */
 const MOST = 1024;
 /** For so long the body of a request that is refused may take, ms: who is answered before it is all there may lose the answer with the connection. */
 const BODY_MS = 1000;
@@ -20,9 +20,9 @@ export class Untaken {
     this.server.on('checkContinue', (_request, response: ServerResponse) => this.answer(response)); // its body does not come
   }
 
-  /** Takes a connection of which nothing has been read. */
-  refuse(socket: Socket): void {
-    if (this.open >= MOST) return void socket.destroy();
+  /** Takes a connection of which nothing has been read; false where it has no room for one more. */
+  refuse(socket: Socket): boolean {
+    if (this.open >= MOST) return false;
     this.open += 1;
     const end = setTimeout(() => socket.destroy(), DEADLINE_MS);
     socket.once('close', () => {
@@ -32,6 +32,7 @@ export class Untaken {
     socket.allowHalfOpen = true; // as a server's own connections are
     this.server.emit('connection', socket);
     socket.resume();
+    return true;
   }
 
   private answerAfterBody(request: IncomingMessage, response: ServerResponse): void {
