@@ -55,7 +55,7 @@ async function stoppedWhileItStoodStill(cluster: TestCluster, processes: number[
   return Promise.all(requests.map(async ({ reply }) => (await reply).split('\r\n')[0] ?? ''));
 }
 
-/** One request after another under a concurrency of 1. A process that stands still after an answer holds its place for too long: then once more, from the start. */
+/** One request after another under a concurrency of 1. A process that stands still after an answer holds its place for too long: where one request was refused, once more from the start. */
 async function expectNoneRefused(cluster: TestCluster, urls: readonly string[]): Promise<void> {
   const once = async (): Promise<number[]> => {
     const key = await newKey(cluster, 'sequential', { limits: { concurrency: 1 } });
@@ -64,7 +64,8 @@ async function expectNoneRefused(cluster: TestCluster, urls: readonly string[]):
     return seen;
   };
   let seen = await once();
-  for (let tries = 1; tries < 3 && seen.includes(429); tries++) seen = await once();
+  const refused = (): number => seen.filter((status) => status === 429).length;
+  for (let tries = 1; tries < 3 && refused() === 1; tries++) seen = await once();
   expect(seen).toEqual(Array.from({ length: SEQUENCE }, () => 200));
 }
 

@@ -26,7 +26,7 @@ const EVERYTHING: JsonObject = {
 };
 const OTHER_CHOICES: JsonObject = {
   fullnameOverride: 'gate', secret: 'own', image: { registry: 'registry.example.com/', tag: '1.2.3', pullSecrets: [{ name: 'registry' }] }, networkPolicy: { enabled: false },
-  gateway: { admin: false, autoscaling: { enabled: false }, overload: { enabled: false, latenessMs: 100, inFlight: 1000000 }, bodyMemoryMiB: 64, maxConnections: 2000000, env: [{ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' }], tolerations: [{ key: 'gate', operator: 'Exists' }], service: { type: 'LoadBalancer', annotations: { a: 'b' } }, podLabels: { team: 'x' } },
+  gateway: { admin: false, autoscaling: { enabled: false }, overload: { enabled: false, latenessMs: 100, inFlight: 1000000 }, bodyMemoryMiB: 64, maxConnections: 2000000, redisDeadlineMs: 200, env: [{ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' }], tolerations: [{ key: 'gate', operator: 'Exists' }], service: { type: 'LoadBalancer', annotations: { a: 'b' } }, podLabels: { team: 'x' } },
   usageWorker: { priorityClassName: 'high', nodeSelector: { disk: 'fast' } },
   qdrant: { url: 'https://qdrant.example.com' },
 };
@@ -174,12 +174,12 @@ describe('what is made elsewhere is what stands here', () => {
 
   test('when gateways refuse requests, and what they hold for clients, is as if nothing were said; the chart says what it is told', () => {
     const bounds = (objects: KubernetesObject[]): object => {
-      const { overload, bodyMemoryBytes, maxConnections } = readEnvironment(gatewayVariables(objects));
-      return { overload, bodyMemoryBytes, maxConnections };
+      const { overload, bodyMemoryBytes, maxConnections, redisDeadlineMs } = readEnvironment(gatewayVariables(objects));
+      return { overload, bodyMemoryBytes, maxConnections, redisDeadlineMs };
     };
     const own = readEnvironment({});
-    expect(bounds(base)).toEqual({ overload: own.overload, bodyMemoryBytes: own.bodyMemoryBytes, maxConnections: own.maxConnections });
-    expect(gatewayVariables(renderedChart(OTHER_CHOICES, 'blue'))).toMatchObject({ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_LATENESS_MS: '100', DEJA_OVERLOAD_IN_FLIGHT: '1000000', DEJA_BODY_MEMORY_MIB: '64', DEJA_MAX_CONNECTIONS: '2000000' });
+    expect(bounds(base)).toEqual({ overload: own.overload, bodyMemoryBytes: own.bodyMemoryBytes, maxConnections: own.maxConnections, redisDeadlineMs: own.redisDeadlineMs });
+    expect(gatewayVariables(renderedChart(OTHER_CHOICES, 'blue'))).toMatchObject({ DEJA_OVERLOAD: 'off', DEJA_OVERLOAD_LATENESS_MS: '100', DEJA_OVERLOAD_IN_FLIGHT: '1000000', DEJA_BODY_MEMORY_MIB: '64', DEJA_MAX_CONNECTIONS: '2000000', DEJA_REDIS_DEADLINE_MS: '200' });
   });
 
   test('every dashboard of deploy/grafana is in a ConfigMap', () => {

@@ -57,7 +57,9 @@ const SEMANTIC_DEADLINE_MS = 200;
 /** Of what an operator asks, who has more patience than a request. */
 const SEMANTIC_ADMIN_DEADLINE_MS = 2000;
 const SAVINGS_DEADLINE_MS = 5000;
-const REDIS_DEADLINE_MS = 1000;
+const COMMAND_MS = 1000;
+/** Of what a request waits for Redis. A decision waits at most ten times as long, and is to hear of an answer that came too late before its command is given up. */
+const COMMAND_TIMES = 11;
 /** Routers say every second that they live. After so long a silence a change may have been missed. */
 const PUSH_SILENT_MS = 2500;
 
@@ -100,8 +102,9 @@ export class GatewayServices implements OnApplicationBootstrap, OnApplicationShu
   constructor(private readonly runtime: Runtime) {
     const { environment, logger, instance, telemetry, leaseS } = runtime;
     const { redisUrl, cacheRedisUrl } = environment;
-    this.commands = openRedis(redisUrl, { role: 'commands', name: 'gateway', logger, commandTimeoutMs: REDIS_DEADLINE_MS });
-    this.cache = cacheRedisUrl === redisUrl ? this.commands : openRedis(cacheRedisUrl, { role: 'commands', name: 'gateway-cache', logger, commandTimeoutMs: REDIS_DEADLINE_MS });
+    const commandTimeoutMs = Math.max(COMMAND_MS, COMMAND_TIMES * environment.redisDeadlineMs);
+    this.commands = openRedis(redisUrl, { role: 'commands', name: 'gateway', logger, commandTimeoutMs });
+    this.cache = cacheRedisUrl === redisUrl ? this.commands : openRedis(cacheRedisUrl, { role: 'commands', name: 'gateway-cache', logger, commandTimeoutMs });
     this.subscriber = openRedis(redisUrl, { role: 'subscriber', name: 'gateway-push', logger });
     this.queueRedis = openRedis(redisUrl, { role: 'commands', name: 'gateway-queue', logger, commandTimeoutMs: 5000 });
     this.queue = new Queue(USAGE_QUEUE, { connection: this.queueRedis, prefix: USAGE_QUEUE_PREFIX, skipVersionCheck: true, skipWaitingForReady: true });

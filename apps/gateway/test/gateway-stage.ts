@@ -54,7 +54,7 @@ export class GatewayStage {
   static async start(): Promise<GatewayStage> {
     const [redis, provider] = await Promise.all([RedisProcess.start(), fakeProvider()]);
     const dataDir = mkdtempSync(join(tmpdir(), 'deja-gateway-'));
-    const environment = readEnvironment({ REDIS_URL: redis.url, DEJA_DATA_DIR: dataDir, DEJA_ADMIN: 'off', DEJA_REDIS_DEADLINE_MS: '1000' });
+    const environment = readEnvironment({ REDIS_URL: redis.url, DEJA_DATA_DIR: dataDir, DEJA_ADMIN: 'off', DEJA_REDIS_DEADLINE_MS: '500' });
     const runtime = new Runtime(environment, `test-${newId()}`, createLogger({ service: 'gateway', instance: 'test', destination: { write: () => undefined } }), startTelemetry({ service: 'gateway', instance: 'test', variables: {} }), 60);
     const router = new StreamsServer({ service: 'router', redisUrl: redis.url, logger: quiet });
     const app = await httpApp(GatewayModule.forRuntime(runtime), { isDraining: () => false, read: async (request, payload) => (isForAdmin(request) ? payload : app.get(GatewayServices).bodies.read(payload)), logger: false });

@@ -20,7 +20,7 @@ const DEFAULT_MAX_CONNECTIONS = 16_384;
 const MIB_BYTES = 1024 * 1024;
 const DEFAULT_REDIS_DEADLINE_MS = 50;
 /** Less is no time to answer in; more is an outage that every request has to wait for. */
-const REDIS_DEADLINE_MS = { least: 10, most: 5000 };
+const REDIS_DEADLINE_MS = { least: 10, most: 1000 };
 
 /** The environment, checked. Printing it (JSON, inspect) masks the keys and the passwords in URLs. */
 export interface Environment {

@@ -179,7 +179,7 @@ export async function testCluster(o: TestClusterOptions = {}): Promise<TestClust
       redisUrl: o.redisUrl ?? null,
       databaseUrl: o.databaseUrl ?? database?.url ?? null,
       // Tests flood a machine that others use, too: whether a gateway's event loop or a Redis is late there is nobody's to say.
-      env: { ...neededEnvironment(), DEJA_OVERLOAD: 'off', DEJA_REDIS_DEADLINE_MS: '1000', DEJA_CONFIG: configPath(dataDir), ...o.env },
+      env: { ...neededEnvironment(), DEJA_OVERLOAD: 'off', DEJA_REDIS_DEADLINE_MS: '500', DEJA_CONFIG: configPath(dataDir), ...o.env },
       output: (line) => lines.push(line),
       backoff: { firstMs: 50, maxMs: 2_000, forgetAfterMs: 5_000 },
       ...(paths === undefined ? {} : { tell: (replica, env) => paths.tell(replica, env) }),

@@ -14,7 +14,7 @@ export interface Taker {
 interface Connection {
   surface: Surface;
   socket: Socket;
-  /** How often it had been looked who waits, when it came. */
+  /** How often it had been looked whom workers have no time for, when it came. */
   since: number;
 }
 
@@ -95,10 +95,10 @@ export class HandOver {
     this.give();
   }
 
-  /** Refuses those for whom no worker has had time; to be called every LOOK_EVERY_MS. Where there is no worker at all, they wait for one. */
+  /** Refuses those for whom no worker has had time; to be called every LOOK_EVERY_MS. Where there is no worker at all nobody loses patience: they wait for one. */
   look(): void {
-    this.looks += 1;
     if (this.refuse === null || this.given.size === 0) return;
+    this.looks += 1;
     const { client } = this.waiting;
     let refused = 0;
     for (const { since, socket } of client) {

@@ -45,6 +45,7 @@ export async function startPrimary(count: number): Promise<void> {
     logger.info({ ...ports, ops_port: ops.port, workers: count }, 'gateway listening');
   }
   const exitCode = await workers.end;
+  await untaken.end();
   await ops.close();
   process.exit(exitCode);
 }

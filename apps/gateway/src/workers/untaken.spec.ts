@@ -57,11 +57,37 @@ test('whoever still sends its body is answered after it, so that the answer is n
 test('a second request of the same connection is not answered, and what is no request gets no 5xx', async () => {
   const twice = connect(port(), '127.0.0.1');
   const one = `${HEAD}content-length: 2\r\n\r\n{}`;
+  const before = untaken.refused;
   twice.write(one + one);
   expect((await replyTo(twice)).match(/HTTP\/1\.1/g)).toHaveLength(1);
+  expect(untaken.refused - before).toBe(1);
   const garbage = connect(port(), '127.0.0.1');
   garbage.write('hello, are you a gateway?\r\n\r\n');
-  expect(await replyTo(garbage)).toMatch(/^HTTP\/1\.1 400 /);
+  expect(await replyTo(garbage)).toMatch(/^HTTP\/1\.1 400 .*"type":"invalid_request_error"/s);
+});
+
+test.each([
+  ['without a host', 'GET /v1/models HTTP/1.1\r\n\r\n', 503],
+  ['that expects something else', `${HEAD}expect: much\r\ncontent-length: 0\r\n\r\n`, 503],
+  ['for another protocol', 'GET / HTTP/1.1\r\nhost: deja\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', 503],
+  ['for a way to somewhere else', 'CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n', 400],
+])('an odd request (%s) is answered as a worker would, in OpenAI’s shape', async (_what, bytes, status) => {
+  const client = connect(port(), '127.0.0.1');
+  client.write(bytes);
+  expect(await replyTo(client)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} .*"error":\\{`, 's'));
+});
+
+test('an end waits for those that are being refused', async () => {
+  const slow = connect(port(), '127.0.0.1');
+  const reply = replyTo(slow);
+  slow.write(`${HEAD}content-length: 2\r\n\r\n`);
+  await once(server, 'connection');
+  const ended = untaken.end();
+  expect(await Promise.race([ended.then(() => 'ended'), new Promise((resolve) => setTimeout(resolve, 100, 'waits'))])).toBe('waits');
+  slow.write('{}');
+  await ended;
+  expect(await reply).toMatch(/^HTTP\/1\.1 503 /);
+  await untaken.end();
 });
 
 test('whoever never says anything, or never ends, is let go after five seconds', async () => {
@@ -70,7 +96,7 @@ test('whoever never says anything, or never ends, is let go after five seconds',
   dribbling.write('GET / HTTP/1.1\r\nx: ');
   const drop = setInterval(() => dribbling.write('y'), 100);
   const began = performance.now();
-  expect(await Promise.all([replyTo(silent), replyTo(dribbling)])).not.toContain('HTTP');
+  const ends = await Promise.all([silent, dribbling].map(async (client) => ({ reply: await replyTo(client), afterMs: performance.now() - began })));
   clearInterval(drop);
-  expect(performance.now() - began).toBeGreaterThan(4500);
+  for (const { reply, afterMs } of ends) expect([reply.includes('HTTP'), afterMs > 4500]).toEqual([false, true]);
 });
